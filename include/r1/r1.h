@@ -1,0 +1,255 @@
+/* libr1: run models of the DeepSeek-R1 family from C.
+ *
+ * The public interface. Everything a C program needs to open a model, keep conversations, run batches of them,
+ * sample, split thinking from answer, and turn text into ids and back. Three complete programs are in examples/.
+ *
+ * Conventions
+ *   Errors   Every fallible function returns r1_status and fills *err (last parameter, may be NULL) with one sentence
+ *            that names what was found and what was expected. After a failure output pointers are NULL and objects
+ *            given in are as before, unless the function says otherwise.
+ *   Memory   _open/_new make, _close/_free destroy and accept NULL. Parameters are borrowed; a `const T *` returned
+ *            lives as long as its object.
+ *   Threads  r1_model and r1_tokenizer are immutable once open and may be shared. An r1_engine, with its sessions, is
+ *            used by one thread at a time.
+ *   The library never exits, prints or reads the environment.
+ */
+#ifndef R1_R1_H
+#define R1_R1_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdbool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define R1_VERSION "0.1.0"
+
+#if defined(__GNUC__)
+#define R1_API __attribute__((visibility("default")))
+#define R1_MUST_CHECK __attribute__((warn_unused_result))
+#else
+#define R1_API
+#define R1_MUST_CHECK
+#endif
+
+/* ---- errors ---------------------------------------------------------------------------------------------------- */
+
+typedef enum r1_status {
+    R1_OK = 0,
+    R1_EINVAL,       /* an argument is outside its documented range */
+    R1_ENOMEM,       /* not enough memory or disk; the message names needed and available */
+    R1_EIO,          /* the operating system refused to read or write */
+    R1_EFORMAT,      /* a file, request or text from outside is wrong */
+    R1_EUNSUPPORTED, /* well-formed, but not something r1 knows; the message names what is */
+    R1_ELIMIT,       /* a stated limit, such as the context length, would be exceeded */
+    R1_ECANCELLED    /* the caller asked to stop */
+} r1_status;
+
+#define R1_ERROR_MAX 1024
+
+typedef struct r1_error {
+    r1_status status;
+    char msg[R1_ERROR_MAX]; /* NUL-terminated UTF-8, one line */
+} r1_error;
+
+/* ---- models ---------------------------------------------------------------------------------------------------- */
+
+typedef enum r1_cpu_level { R1_CPU_AUTO, R1_CPU_SCALAR, R1_CPU_AVX2, R1_CPU_AVX512, R1_CPU_AMX, R1_CPU_NEON } r1_cpu_level;
+
+/* What activations are rounded to before a product with a weight. AUTO: int8 for quantised weights, float32 for the
+ * others. F32: the slow reference path, nothing between two weights is rounded below float32. */
+typedef enum r1_activations { R1_ACTIVATIONS_AUTO, R1_ACTIVATIONS_F32, R1_ACTIVATIONS_BF16, R1_ACTIVATIONS_INT8 } r1_activations;
+
+/* How keys and values are kept. AUTO: F32 where activations are float32 throughout, else F16. */
+typedef enum r1_kv_type { R1_KV_AUTO, R1_KV_F16, R1_KV_BF16, R1_KV_Q8_0, R1_KV_F32 } r1_kv_type;
+
+typedef struct r1_model r1_model;
+typedef struct r1_tokenizer r1_tokenizer;
+
+typedef struct r1_model_options {
+    r1_cpu_level cpu;           /* AUTO: the best this machine has */
+    r1_activations activations;
+    bool mla_expanded;          /* latent attention in expanded instead of absorbed form (same function, other rounding) */
+    bool vocabulary_only;       /* no weights: tokenizer, template and metadata only */
+    int n_threads;              /* used while loading; 0: physical cores */
+    bool (*progress)(void *ctx, double fraction); /* may be NULL; return false to cancel */
+    void *progress_ctx;
+} r1_model_options;
+
+/* Open a GGUF file (the first part of a split one) or a Hugging Face directory.
+ *
+ *   options  NULL: all defaults
+ * Errors:  R1_EFORMAT, R1_EUNSUPPORTED, R1_EIO, R1_ENOMEM, R1_ECANCELLED; *out is NULL.
+ * Memory:  the files are mapped; quantised weights are repacked once, and the pages they came from given back. */
+R1_API r1_status r1_model_open(r1_model **out, const char *path, const r1_model_options *options, r1_error *err) R1_MUST_CHECK;
+R1_API void r1_model_close(r1_model *m);
+
+typedef struct r1_model_info {
+    const char *architecture; /* "llama", "qwen2", "deepseek_v2", "deepseek_v3" */
+    const char *name;         /* may be "" */
+    const char *template_name;/* the chat template chosen, "" when none is known */
+    int32_t n_layers, n_embd, n_heads, n_kv_heads;
+    int32_t n_vocab;          /* rows of logits, padding included */
+    int32_t n_tokens;         /* ids the tokenizer knows; logits from here on are padding */
+    int32_t n_ctx_train;      /* context length the model was made for */
+    uint64_t parameters, parameters_active;
+    uint64_t weight_bytes;
+    const char *cpu_level;    /* "scalar", "avx2", "avx512" */
+} r1_model_info;
+
+R1_API const r1_model_info *r1_model_get_info(const r1_model *m);
+R1_API const r1_tokenizer *r1_model_get_tokenizer(const r1_model *m);
+
+/* ---- tokenizer ------------------------------------------------------------------------------------------------- */
+
+typedef enum r1_special {
+    R1_SPECIAL_NONE,  /* added tokens in the text are plain text: use for everything that comes from outside */
+    R1_SPECIAL_ALL    /* added tokens become their ids */
+} r1_special;
+
+/* Encode text[0..n) (valid UTF-8 or not; invalid bytes are encoded as bytes).
+ *
+ *   ids      [cap] may be NULL when cap is 0;  *n_ids receives the count, also when it exceeds cap
+ * Errors:  R1_ELIMIT when cap is too small, R1_ENOMEM, R1_EINVAL for text over 1 GiB.   Time: O(n log n).
+ * Threads: any. */
+R1_API r1_status r1_tokenize(const r1_tokenizer *t, const char *text, size_t n, r1_special special, bool add_bos,
+                             int32_t *ids, size_t cap, size_t *n_ids, r1_error *err) R1_MUST_CHECK;
+
+/* The bytes of one token, not NUL-terminated and not always whole characters. NULL and 0 for an unknown id. */
+R1_API const char *r1_token_bytes(const r1_tokenizer *t, int32_t id, size_t *n);
+R1_API bool r1_token_is_eog(const r1_tokenizer *t, int32_t id); /* ends a generation */
+
+/* ---- sessions -------------------------------------------------------------------------------------------------- */
+
+typedef struct r1_engine r1_engine;
+typedef struct r1_session r1_session;
+
+typedef struct r1_engine_options {
+    int n_threads;      /* 0: physical cores */
+    int chunk;          /* prefill chunk in tokens, 0: 512; changes speed and scratch memory, never a bit of the result */
+    r1_kv_type kv;
+} r1_engine_options;
+
+/* An engine runs the sessions of one model. Memory: threads and scratch for one chunk; borrows the model. */
+R1_API r1_status r1_engine_open(r1_engine **out, const r1_model *m, const r1_engine_options *options, r1_error *err) R1_MUST_CHECK;
+R1_API void r1_engine_close(r1_engine *e); /* after its sessions */
+
+/* One timeline of tokens, at most n_ctx long (0: the model's own length). Pages are taken as it grows. */
+R1_API r1_status r1_session_open(r1_session **out, r1_engine *e, size_t n_ctx, r1_error *err) R1_MUST_CHECK;
+R1_API void r1_session_close(r1_session *s);
+R1_API size_t r1_session_length(const r1_session *s);
+R1_API size_t r1_session_context(const r1_session *s);
+R1_API const int32_t *r1_session_ids(const r1_session *s); /* the tokens so far; until the next step */
+R1_API void r1_session_truncate(r1_session *s, size_t n);  /* keep the first n tokens */
+
+/* One row of a batch step: append ids to a session and ask for logits. */
+typedef struct r1_batch_row {
+    r1_session *session;    /* each at most once in a batch */
+    const int32_t *ids;     /* [n_ids] */
+    size_t n_ids;           /* >= 1 */
+    float *logits;          /* [n_logits, n_vocab], of the last n_logits of ids; NULL when n_logits is 0 */
+    size_t n_logits;
+} r1_batch_row;
+
+/* Run every row; the result of each is bit for bit what it would be alone.
+ *
+ * Errors:  R1_ELIMIT names length, request and limit; R1_EINVAL names the id out of range; R1_ENOMEM. The sessions are then
+ *          as before. */
+R1_API r1_status r1_batch_step(r1_engine *e, r1_batch_row *rows, size_t n_rows, r1_error *err) R1_MUST_CHECK;
+
+/* ---- sampling -------------------------------------------------------------------------------------------------- */
+
+typedef struct r1_logit_bias { int32_t id; float bias; } r1_logit_bias;
+
+typedef struct r1_sampling {
+    float temperature;        /* 0: greedy */
+    int32_t top_k;            /* 0: off */
+    float top_p;              /* 1: off */
+    float min_p;              /* 0: off */
+    float repetition_penalty; /* 1: off; divides positive, multiplies negative logits of tokens in the window */
+    float presence_penalty, frequency_penalty; /* 0: off */
+    int32_t penalty_window;   /* last tokens the penalties look at; -1: all, 0: none */
+    uint64_t seed;
+    const r1_logit_bias *bias; size_t n_bias;
+    int32_t n_top;            /* alternatives to report, at most R1_TOP_MAX */
+} r1_sampling;
+
+#define R1_TOP_MAX 20
+#define R1_SAMPLING_DEFAULT { .temperature = 0.6f, .top_k = 0, .top_p = 0.95f, .repetition_penalty = 1.0f, .penalty_window = 64 }
+
+typedef struct r1_token_prob { int32_t id; float logprob; } r1_token_prob;
+
+typedef struct r1_sample {
+    int32_t id;
+    float logprob;            /* natural log of the model's own probability (temperature 1, before penalties) */
+    int32_t n_top;
+    r1_token_prob top[R1_TOP_MAX]; /* descending; ties by ascending id */
+} r1_sample;
+
+typedef struct r1_sampler r1_sampler;
+
+/* n_vocab: rows of logits; n_tokens: rows from here on are padding and never chosen.
+ * Errors: R1_EINVAL names the field, its value and its range. */
+R1_API r1_status r1_sampler_new(r1_sampler **out, int32_t n_vocab, int32_t n_tokens, const r1_sampling *p, r1_error *err) R1_MUST_CHECK;
+R1_API void r1_sampler_free(r1_sampler *s);
+R1_API void r1_sampler_accept(r1_sampler *s, int32_t id); /* add a token (of the prompt too) to the penalty window */
+
+/* Choose the token at `position` of the stream; a pure function of (logits, window, seed, position).
+ * Errors: R1_EINVAL when no finite logit is left.   Memory: none allocated.   Time: O(n_vocab). */
+R1_API r1_status r1_sampler_sample(r1_sampler *s, const float *logits, uint64_t position, r1_sample *out, r1_error *err) R1_MUST_CHECK;
+
+/* ---- conversations --------------------------------------------------------------------------------------------- */
+
+typedef enum r1_part { R1_PART_THINKING, R1_PART_ANSWER } r1_part;
+
+/* Render a conversation for this model into ids, the safe way: added tokens count only where the template wrote them.
+ *
+ *   request  JSON object: messages, tools, add_generation_prompt, continue_final_message, options
+ *   name     template name, NULL: the model's own
+ * Memory: *ids is malloc'ed, the caller frees it. */
+R1_API r1_status r1_chat_ids(const r1_model *m, const char *name, const char *request, size_t n,
+                             int32_t **ids, size_t *n_ids, r1_error *err) R1_MUST_CHECK;
+
+typedef enum r1_finish { R1_FINISH_STOP, R1_FINISH_LENGTH, R1_FINISH_CANCELLED } r1_finish;
+
+typedef struct r1_generate_options {
+    r1_sampling sampling;
+    size_t max_tokens;         /* 0: what the context leaves */
+    long think_budget;         /* tokens of thinking before it is closed; < 0: no limit */
+    bool ignore_eos;
+    bool raw;                  /* no reasoning machine: everything is answer */
+    bool no_loop_guard;        /* let a model that repeats itself go on */
+    const char *const *stop; size_t n_stop; /* at most 16, at most 256 bytes each; matched in the answer */
+    /* Called for each piece of finished text and never taken back; return false to stop. */
+    bool (*on_text)(void *ctx, r1_part part, const char *text, size_t n);
+    bool (*on_token)(void *ctx, const r1_sample *token);
+    bool (*on_prefill)(void *ctx, size_t done, size_t total);
+    void *ctx;
+} r1_generate_options;
+
+typedef struct r1_generation {
+    char *content; size_t n_content;       /* answer, UTF-8, NUL-terminated */
+    char *reasoning; size_t n_reasoning;   /* thinking */
+    int32_t *ids; size_t n_ids;            /* every generated id, forced ones included */
+    float *logprobs;                       /* [n_ids] */
+    size_t n_prompt, n_reasoning_ids;
+    r1_finish finish;
+    bool budget_closed, loop_closed;       /* thinking was closed by the budget; the loop guard acted */
+    double prefill_s, decode_s;
+} r1_generation;
+
+/* Append prompt to the session and generate. The session then holds prompt and generated tokens but the last.
+ * Errors: R1_ELIMIT when prompt does not fit (both numbers), others as r1_batch_step; what was made so far is in *out.
+ * Memory: *out is filled also after an error; r1_generation_deinit frees what it holds. */
+R1_API r1_status r1_generate(r1_session *s, const int32_t *prompt, size_t n_prompt, const r1_generate_options *o,
+                             r1_generation *out, r1_error *err) R1_MUST_CHECK;
+R1_API void r1_generation_deinit(r1_generation *g);
+
+R1_API const char *r1_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
