@@ -2,7 +2,8 @@
  *
  * scalar/ defines every entry and is its meaning; avx2/ and avx512/ override what they do better. Selection is a pure
  * function of the level. Every entry gives the SAME BITS at every level, for any number of rows or columns in a call:
- * one accumulator chain per output element, in an order that depends on the tensor's shape only.
+ * one accumulator chain per output element, in an order that depends on the tensor's shape only. (Where a result is NaN, it
+ * is NaN at every level; its sign and payload are not promised.)
  *
  * Letters: R rows of a weight (outputs), C columns (tokens), K reduction length. docs/notation.md has all.
  *
@@ -50,12 +51,13 @@ typedef struct r1_kernels {
     void (*matmul_f16)(float *y, size_t ldy, const void *w, size_t w_stride, size_t R, const float *x, size_t ldx, size_t C, size_t K);
 
     /* Packed int8 product by weight type (NULL for types without one): y[c * ldy + r] for the 16 rows of each of n_panels
-     * panels, r < R (R > 16 * (n_panels - 1); rows past R are not written); columns c < C of x. Panels are contiguous,
-     * 64-byte aligned. */
+     * panels, r < R (R > 16 * (n_panels - 1); rows past R are not written); columns c < C of x. Panels are contiguous
+     * and start 64-byte aligned (later panels: see quant.h). */
     void (*matmul_q8[R1_TYPE_END])(float *y, size_t ldy, const void *panels, size_t n_panels, size_t R, const r1_act8 *x, size_t C, size_t K);
 
     /* Quantise one column x[K] (K a multiple of the group) at row c of the arrays: per group
-     *   amax = largest |x|; d = amax / 127; inv = amax > 0 ? 127 / amax : 0; q = round to nearest even of x * inv,
+     *   amax = largest |x|; d = amax / 127; inv = amax >= 2^-120 ? 127 / amax : 0 (below, the quotient would overflow);
+     *   q = round to nearest even of x * inv,
      * clamped to [-127, 127]; a group with a non-finite value gets q = 0 and d = NaN. */
     void (*quantize)(const r1_act8 *a, size_t c, const float *x, size_t K);
 
@@ -72,7 +74,7 @@ typedef struct r1_kernels {
     void (*silu_mul)(float *y, const float *g, const float *u, size_t n);
     /* x[i] = r1_exp(x[i] - m), returns the 16-lane sum of the results. */
     float (*exp_sum)(float *x, float m, size_t n);
-    /* Largest of x[n], n >= 1 (NaN is ignored; all NaN gives -inf). */
+    /* Largest of x[n], n >= 1 (NaN is ignored; all NaN gives -inf; a zero result is +0). */
     float (*max)(const float *x, size_t n);
 
     /* Attention over one block of keys: for each of n_q query rows
