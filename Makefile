@@ -1,6 +1,11 @@
 # r1: make · make run · make test · make check · make bench · make deps · make install · make fuzz · make lint
 #
-# CC=gcc|clang   V=1 shows commands   BUILD=release|debug|asan|tiny (asan: ASan+UBSan; tiny: constants made tiny)
+#   CC=gcc|clang                       V=1 shows commands
+#   BUILD=release|debug|asan|tiny      asan: ASan+UBSan; tiny: constants made tiny (R1_TINY), also with ASan+UBSan
+#   PREFIX=/usr/local DESTDIR=         for install
+#   TARGET=gguf TIME=60                for fuzz: one target, seconds for each; without TARGET all of them
+#
+# Objects, programs and generated files go to build/BUILD-CC. docs/where.md says what is where.
 
 BUILD   ?= release
 CC      ?= cc
@@ -11,11 +16,43 @@ endif
 Q       := $(if $(V),,@)
 
 B       := build/$(BUILD)-$(notdir $(firstword $(CC)))
+CACHE   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/r1
+MODEL   := $(CACHE)/models/SmolLM2-135M-Instruct.Q4_1.gguf
+
+# ---- packages ----------------------------------------------------------------------------------------------------
+# Each goal says what it needs; tools/deps knows how to see that it is there and how to install it. When something is
+# missing, the goals become one rule that installs it and starts make again, because the flags below are computed while
+# this file is read.
+
+GOALS   := $(or $(MAKECMDGOALS),all)
+NEEDS   := $(if $(filter-out clean deps help,$(GOALS)),build)
+NEEDS   += $(if $(filter test %_test tests,$(GOALS)),unit)
+NEEDS   += $(if $(filter run test,$(GOALS)),$(if $(wildcard $(MODEL)),,model))
+NEEDS   += $(if $(filter test,$(GOALS)),$(if $(wildcard $(CACHE)/tokenizers/smollm2.json),,tokenizers))
+NEEDS   += $(if $(filter fuzz,$(GOALS)),fuzz)
+MISSING := $(if $(strip $(NEEDS)),$(shell CC='$(CC)' tools/deps --missing $(NEEDS)))
+
+ifneq ($(strip $(MISSING)),)
+ifneq ($(R1_DEPS_TRIED),)
+$(error still missing after installing packages: $(MISSING))
+endif
+.PHONY: $(GOALS) install-and-again
+$(GOALS): install-and-again ;@:
+install-and-again:
+	@echo 'missing: $(MISSING)'
+	@CC='$(CC)' tools/deps $(NEEDS)
+	@+$(MAKE) --no-print-directory R1_DEPS_TRIED=1 $(GOALS)
+else
+
+# ---- flags -------------------------------------------------------------------------------------------------------
+
 LIBS    := jansson libpcre2-8 libutf8proc libcrypto
 CLILIBS := libedit md4c
 PKGC    := $(shell pkg-config --cflags $(LIBS) $(CLILIBS) 2>/dev/null)
 PKGL    := $(shell pkg-config --libs $(LIBS) 2>/dev/null)
 PKGLCLI := $(shell pkg-config --libs $(CLILIBS) 2>/dev/null)
+MACHINE := $(shell $(CC) -dumpmachine 2>/dev/null)
+VERSION := $(shell sed -n 's/^.define R1_VERSION "\(.*\)"/\1/p' include/r1/r1.h)
 
 WARN    := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 CSTD    := -std=c17 -ffp-contract=off -fno-math-errno -fvisibility=hidden -pthread
@@ -23,38 +60,150 @@ OPT_release := -O2 -g
 OPT_debug   := -O0 -g
 OPT_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 OPT_tiny    := -O1 -g -DR1_TINY=1 -fsanitize=address,undefined -fno-sanitize-recover=all
+OPT_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 OPT     := $(OPT_$(BUILD))
 CFLAGS_ALL := $(CSTD) $(WARN) $(OPT) -Iinclude -Isrc -I. $(PKGC) $(CFLAGS)
 LDFLAGS_ALL := -pthread $(filter -fsanitize%,$(OPT)) $(LDFLAGS)
 
-SRC     := $(filter-out %_test.c,$(wildcard src/*/*.c src/*/*/*.c))
+# ---- sources -----------------------------------------------------------------------------------------------------
+
+# An instruction set's kernels are built only where the compiler's target has it; src/kernels/cpu.c chooses at run time.
+NOT_HERE := $(if $(filter x86_64%,$(MACHINE)),,avx2 avx512 amx) $(if $(filter aarch64%,$(MACHINE)),,neon)
+SRC     := $(filter-out %_test.c $(NOT_HERE:%=src/kernels/%/%),$(wildcard src/*/*.c src/*/*/*.c))
 LIBSRC  := $(filter-out src/cli/%,$(SRC))
 CLISRC  := $(filter src/cli/%,$(SRC))
-TESTSRC := $(wildcard src/*/*_test.c src/*/*/*_test.c tests/*/*_test.c)
+TESTSRC := $(filter-out $(NOT_HERE:%=src/kernels/%/%),$(wildcard src/*/*_test.c src/*/*/*_test.c tests/*/*_test.c))
+FUZZSRC := $(wildcard tests/fuzz/fuzz_*.c)
+PAGES   := $(sort $(wildcard docs/cli/*.md))
 LIBOBJ  := $(LIBSRC:%.c=$(B)/%.o)
-CLIOBJ  := $(CLISRC:%.c=$(B)/%.o)
+CLIOBJ  := $(CLISRC:%.c=$(B)/%.o) $(if $(PAGES),$(B)/gen/help_pages.o)
 TESTS   := $(TESTSRC:%.c=$(B)/%)
+REPLAYS := $(FUZZSRC:tests/fuzz/fuzz_%.c=$(B)/tests/fuzz/replay_%)
+SCRIPTS := $(sort $(wildcard tests/*/*_test.sh))
+MAN     := $(PAGES:docs/cli/%.md=$(B)/man/%.1)
+PROGRAM := $(if $(CLISRC),$(B)/r1)
 
 $(B)/src/kernels/avx2/%.o:   CFLAGS_ALL += -mavx2 -mfma -mf16c -O3
 $(B)/src/kernels/avx512/%.o: CFLAGS_ALL += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx2 -mfma -mf16c -O3
 $(B)/src/kernels/scalar/%.o: CFLAGS_ALL += -O3
+$(B)/src/cli/%.o $(B)/gen/%.o: CFLAGS_ALL += -I$(B)/gen
 
-all: $(B)/r1
-.PHONY: all
+# ---- what people type --------------------------------------------------------------------------------------------
+
+.PHONY: all run test tests check bench deps install fuzz lint man clean help always
 .SECONDARY:
+.DELETE_ON_ERROR:
+
+all: $(PROGRAM) $(B)/libr1.a $(B)/libr1.so.0 $(MAN)
+
+run: $(PROGRAM)
+	@model=$$(tools/fetch model) && exec $(B)/r1 run "$$model"
+
+tests: $(PROGRAM) $(TESTS) $(REPLAYS)
+
+# Every program ends with "N passed, N failed, N skipped"; tools/run_tests adds them up and fails when a program failed,
+# did not say so, or ran nothing.
+test: all tests
+	@tools/fetch model >/dev/null && tools/fetch tokenizers >/dev/null || test -z "$$CI"
+	@CC='$(CC)' B='$(B)' R1='$(B)/r1' R1_TESTS=tests tools/run_tests -d $(B)/test-logs $(TESTS) $(REPLAYS) $(SCRIPTS) "tools/check $(B)"
+
+check: all
+	@tools/check $(B)
+	@CC='$(CC)' tools/lint
+
+lint:
+	@CC='$(CC)' FLAGS='$(CFLAGS_ALL)' tools/lint --all
+
+bench: $(PROGRAM)
+	@model=$$(tools/fetch model) && exec $(B)/r1 bench "$$model"
+
+deps:
+	@CC='$(CC)' tools/deps build unit model tokenizers
+
+fuzz: $(if $(filter fuzz,$(BUILD)),fuzz-run,fuzz-build)
+.PHONY: fuzz-build fuzz-run
+fuzz-build:
+	@+$(MAKE) --no-print-directory BUILD=fuzz CC=clang B=build/fuzz fuzz-run
+TIME    ?= 60
+fuzz-run: $(if $(TARGET),$(B)/tests/fuzz/fuzz_$(TARGET),$(FUZZSRC:%.c=$(B)/%))
+	@tools/run_fuzz $(TIME) $^
+
+man: $(MAN)
+
+clean:
+	rm -rf build
+
+help:
+	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
+
+# ---- objects, libraries, programs --------------------------------------------------------------------------------
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -fPIC -c $< -o $@
+
+$(B)/gen/%.o: $(B)/gen/%.c
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -fPIC -c $< -o $@
 
 $(B)/libr1.a: $(LIBOBJ)
 	@rm -f $@
 	$(Q)ar rcs $@ $^
 
+# The objects hide everything that r1.h does not mark R1_API; the version script keeps it so and tools/check looks.
+$(B)/libr1.so.0: $(LIBOBJ) tools/libr1.map
+	$(Q)$(CC) -shared $(LDFLAGS_ALL) -Wl,-soname,libr1.so.0 -Wl,--version-script,tools/libr1.map $(LIBOBJ) $(PKGL) -lm -o $@
+
 $(B)/r1: $(CLIOBJ) $(B)/libr1.a
 	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(PKGL) $(PKGLCLI) -lm -o $@
+
+# Unit tests of the command line link its objects too, all but the one with main().
+$(B)/src/cli/%_test: $(B)/src/cli/%_test.o $(filter-out $(B)/src/cli/main.o,$(CLIOBJ)) $(B)/tests/test_main.o $(B)/libr1.a
+	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(PKGL) $(PKGLCLI) -lcmocka -lm -o $@
 
 $(B)/%_test: $(B)/%_test.o $(B)/tests/test_main.o $(B)/libr1.a
 	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(PKGL) -lcmocka -lm -o $@
 
--include $(LIBOBJ:.o=.d) $(CLIOBJ:.o=.d) $(TESTS:=.d)
+# Tests whose allocations fail on purpose: see tests/faults/faults.h.
+WRAPPED := malloc calloc realloc reallocarray aligned_alloc posix_memalign strdup strndup free
+$(B)/tests/faults/%_test: $(B)/tests/faults/%_test.o $(B)/tests/faults/faults.o $(B)/tests/test_main.o $(B)/libr1.a
+	$(Q)$(CC) $(LDFLAGS_ALL) $(WRAPPED:%=-Wl,--wrap=%) $^ $(PKGL) -lcmocka -lm -o $@
+
+$(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/libr1.a
+	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(PKGL) -lm -o $@
+
+$(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libr1.a
+	$(Q)$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer $^ $(PKGL) -lm -o $@
+
+# ---- generated ---------------------------------------------------------------------------------------------------
+
+$(B)/gen/help_pages.c: tools/mkhelp $(PAGES)
+	@mkdir -p $(@D)
+	$(Q)tools/mkhelp c $(PAGES) >$@
+
+$(B)/man/%.1: docs/cli/%.md tools/mkhelp
+	@mkdir -p $(@D)
+	$(Q)tools/mkhelp man $(VERSION) $< >$@
+
+# What `r1 --version` says of the build; rewritten only when it changes.
+$(B)/gen/build_info.h: always
+	@mkdir -p $(@D)
+	@printf '#define R1_COMMIT "%s"\n#define R1_BUILD "%s"\n' "$$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)" '$(BUILD)' >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+$(CLISRC:%.c=$(B)/%.o): | $(B)/gen/build_info.h
+
+# ---- install -----------------------------------------------------------------------------------------------------
+
+I       := $(DESTDIR)$(PREFIX)
+install: all
+	install -d $(I)/bin $(I)/include/r1 $(I)/lib/pkgconfig $(I)/share/man/man1
+	$(if $(PROGRAM),install -m 755 $(B)/r1 $(I)/bin/r1)
+	install -m 644 include/r1/r1.h $(I)/include/r1/r1.h
+	install -m 644 $(B)/libr1.a $(I)/lib/libr1.a
+	install -m 755 $(B)/libr1.so.0 $(I)/lib/libr1.so.0
+	ln -sf libr1.so.0 $(I)/lib/libr1.so
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' r1.pc.in >$(I)/lib/pkgconfig/r1.pc
+	$(if $(MAN),install -m 644 $(MAN) $(I)/share/man/man1)
+
+-include $(LIBOBJ:.o=.d) $(CLIOBJ:.o=.d) $(TESTS:=.d) $(FUZZSRC:%.c=$(B)/%.d) $(B)/tests/test_main.d $(B)/tests/fuzz/replay.d $(B)/tests/faults/faults.d
+
+endif
