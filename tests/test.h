@@ -2,8 +2,9 @@
  *
  *   TEST(name) { EXPECT(n == 3); ... }       registers itself; a failed expectation ends the test
  *
- * Link with tests/test_main.c. A program ends with "N passed, N failed, N skipped" and fails when something failed or
- * nothing ran. With arguments only tests whose name contains one of them run; `-l` lists them.
+ * Link with tests/test_main.c. A program prints one line for each failed or skipped test, ends with "N passed, N failed,
+ * N skipped", and fails when something failed or nothing ran. With arguments only tests whose name contains one of them
+ * run; -l lists the names, -v prints each with its time. Expectations are for the test's own thread.
  */
 #ifndef R1_TESTS_TEST_H
 #define R1_TESTS_TEST_H
@@ -32,7 +33,9 @@ void test_register(test_case *t);
     __attribute__((constructor)) static void register_##id(void) { test_register(&case_##id); } \
     static void test_##id(void **state __attribute__((unused)))
 
-#define EXPECT(cond) do { if (!(cond)) fail_msg("%s:%d: expected %s", __FILE__, __LINE__, #cond); } while (0)
+#define EXPECT(cond) do { if (!(cond)) test_fail(__FILE__, __LINE__, "expected %s", #cond); } while (0)
+/* The same with a sentence of values: EXPECT_MSG(a < b, "a %g, b %g", a, b). */
+#define EXPECT_MSG(cond, ...) do { if (!(cond)) test_fail(__FILE__, __LINE__, __VA_ARGS__); } while (0)
 #define EXPECT_INT(a, b) test_expect_int((long long)(a), (long long)(b), #a " == " #b, __FILE__, __LINE__)
 #define EXPECT_STR(a, b) test_expect_str((a), (b), #a, __FILE__, __LINE__)
 #define EXPECT_CONTAINS(s, part) test_expect_contains((s), (part), __FILE__, __LINE__)
@@ -40,8 +43,12 @@ void test_register(test_case *t);
 /* OK, or print the error's sentence. */
 #define EXPECT_OK(got, e) test_expect_ok((got), (e), #got, __FILE__, __LINE__)
 #define EXPECT_NULL(p) EXPECT((p) == NULL)
-#define SKIP(why) do { printf("skipped: %s\n", (why)); skip(); } while (0)
+/* End the test as skipped; the reason is printed. For what this machine or a fetch that could not be done lacks. */
+#define SKIP(why) do { test_skip(why); skip(); } while (0)
 
+/* Print one line and end the test as failed. */
+_Noreturn void test_fail(const char *file, int line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void test_skip(const char *why);
 void test_expect_int(long long a, long long b, const char *what, const char *file, int line);
 void test_expect_str(const char *a, const char *b, const char *what, const char *file, int line);
 void test_expect_contains(const char *s, const char *part, const char *file, int line);
@@ -50,11 +57,11 @@ void test_expect_ok(r1_status got, const r1_error *e, const char *what, const ch
 
 /* Path of a file under tests/ (or of a folder), found from the environment variable R1_TESTS or the working directory. */
 const char *test_path(const char *relative);
-/* The cache folder's model or tokenizer folder ("models", "tokenizers"): see tools/fetch. NULL when absent. */
+/* A path in the cache folder that tools/fetch fills ("models/X.gguf", "tokenizers"). NULL when absent. */
 const char *test_cache(const char *relative);
-/* Seed of this run, printed; R1_SEED repeats one. */
+/* Seed of this run, printed when something fails; R1_SEED repeats one. */
 uint64_t test_seed(void);
-/* xorshift for test data. */
+/* xorshift64* for test data; *state must not be 0. */
 uint32_t test_random(uint64_t *state);
 
 #endif
