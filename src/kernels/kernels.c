@@ -1,0 +1,105 @@
+/* Choosing kernels: what the processor can do, names of levels, filling the table.
+ *
+ * The processor is asked directly (CPUID, XGETBV) because compilers disagree on which feature names their builtins know,
+ * and because registers the operating system does not save must count as absent. A level is all or nothing: AVX-512
+ * means F, BW, DQ, VL and VNNI together with everything of AVX2.
+ */
+#include "kernels/exp.h"
+#include "base/half.h"
+#include "kernels/kernels.h"
+#include "kernels/kernels_int.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+
+enum {
+    XCR_AVX = 0x6,        /* xmm, ymm */
+    XCR_AVX512 = 0xE6,    /* and masks, upper halves, zmm16-31 */
+    XCR_AMX = 0x600E6     /* and tile configuration and data */
+};
+
+static uint32_t saved_registers(void)
+{
+    uint32_t lo, hi;
+    __asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
+    return lo;
+}
+
+static bool all(uint32_t have, uint32_t want) { return (have & want) == want; }
+
+/* The best level, as far as r1 has kernels for it. */
+static r1_cpu_level detect(void)
+{
+    uint32_t a, b, c, d;
+    const uint32_t avx = 1u << 28 | 1u << 27 | 1u << 29 | 1u << 12; /* AVX, OSXSAVE, F16C, FMA */
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !all(c, avx)) return R1_CPU_SCALAR;
+    uint32_t saved = saved_registers();
+    if (!all(saved, XCR_AVX) || !__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & 1u << 5)) return R1_CPU_SCALAR;
+    const uint32_t avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31; /* F, DQ, BW, VL */
+    if (!all(saved, XCR_AVX512) || !all(b, avx512) || !(c & 1u << 11)) return R1_CPU_AVX2;
+    const uint32_t amx = 1u << 24 | 1u << 25; /* TILE, INT8 */
+    return all(saved, XCR_AMX) && all(d, amx) ? R1_CPU_AMX : R1_CPU_AVX512;
+}
+#else
+static r1_cpu_level detect(void) { return R1_CPU_SCALAR; }
+#endif
+
+static const char *const level_names[] = {
+    [R1_CPU_AUTO] = "auto", [R1_CPU_SCALAR] = "scalar", [R1_CPU_AVX2] = "avx2",
+    [R1_CPU_AVX512] = "avx512", [R1_CPU_AMX] = "amx", [R1_CPU_NEON] = "neon",
+};
+
+bool r1_cpu_has(r1_cpu_level level)
+{
+    if (level == R1_CPU_AUTO || level == R1_CPU_SCALAR) return true;
+    return level <= R1_CPU_AMX && level <= detect();
+}
+
+/* AMX has no kernels of its own yet, so naming it would promise what it does not do. */
+r1_cpu_level r1_cpu_best(void)
+{
+    r1_cpu_level l = detect();
+    return l == R1_CPU_AMX ? R1_CPU_AVX512 : l;
+}
+
+const char *r1_cpu_level_name(r1_cpu_level level)
+{
+    return (size_t)level < R1_COUNT(level_names) ? level_names[level] : NULL;
+}
+
+bool r1_cpu_level_parse(const char *s, r1_cpu_level *out)
+{
+    for (size_t i = 0; i < R1_COUNT(level_names); i++)
+        if (!strcmp(s, level_names[i])) {
+            *out = (r1_cpu_level)i;
+            return true;
+        }
+    return false;
+}
+
+void r1_kernels_init(r1_kernels *k, r1_cpu_level level)
+{
+    if (level == R1_CPU_AUTO) level = r1_cpu_best();
+    r1_kernels_init_scalar(k);
+#if defined(__x86_64__)
+    if (level >= R1_CPU_AVX2 && level <= R1_CPU_AMX) r1_kernels_init_avx2(k);
+    if (level >= R1_CPU_AVX512 && level <= R1_CPU_AMX) r1_kernels_init_avx512(k);
+#endif
+}
+
+float r1_exp(float x)
+{
+    if (x != x) return x;
+    if (x < R1_EXP_LO) return 0;
+    if (x > R1_EXP_HI) return INFINITY;
+    float t = fmaf(x, R1_EXP_LOG2E, R1_EXP_MAGIC), n = t - R1_EXP_MAGIC;
+    float r = fmaf(-n, R1_EXP_LN2_HI, x);
+    r = fmaf(-n, R1_EXP_LN2_LO, r);
+    float p = fmaf(R1_EXP_C6, r, R1_EXP_C5);
+    p = fmaf(p, r, R1_EXP_C4);
+    p = fmaf(p, r, R1_EXP_C3);
+    p = fmaf(p, r, R1_EXP_C2);
+    p = fmaf(p, r, 1);
+    p = fmaf(p, r, 1);
+    return r1_f32_from_bits(r1_f32_bits(p) + (r1_f32_bits(t) << 23));
+}
