@@ -6,6 +6,7 @@
 #define R1_FORMAT_GGUF_H
 
 #include "base/base.h"
+#include "base/json.h"
 #include "base/map.h"
 #include "quant/quant.h"
 #include "text/tokenizer.h" /* r1_slice */
@@ -63,7 +64,11 @@ r1_status r1_gguf_str(const r1_gguf *g, const char *key, bool required, r1_slice
 r1_status r1_gguf_strings(const r1_gguf *g, const char *key, bool required, size_t max, r1_slice **out, size_t *n, r1_error *err) R1_MUST_CHECK;
 /* Array of integers (any integer type), likewise. */
 r1_status r1_gguf_ints(const r1_gguf *g, const char *key, bool required, size_t max, int32_t **out, size_t *n, r1_error *err) R1_MUST_CHECK;
-/* One value as text for `r1 show` (arrays: the first few elements and the count), and as JSON (arrays whole up to max_items, else a short object with "count"). */
+/* Append one value as text for `r1 show`: numbers so that they read back the same; strings escaped to one line and, like
+ * arrays, cut: the first few and the count. */
 r1_status r1_gguf_print(const r1_gguf_kv *kv, r1_buf *out, r1_error *err) R1_MUST_CHECK;
+/* The same as JSON. Arrays are whole up to max_items, beyond (and when nested) an object with "type" and "count". Bytes that
+ * are not UTF-8 become U+FFFD; a number that JSON cannot hold becomes a string. The caller calls json_decref. */
+r1_status r1_gguf_json(json_t **out, const r1_gguf_kv *kv, size_t max_items, r1_error *err) R1_MUST_CHECK;
 
 #endif
