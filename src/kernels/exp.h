@@ -25,6 +25,6 @@
 #define R1_EXP_C4 0x1.5558aap-5f
 #define R1_EXP_C5 0x1.12396cp-7f
 #define R1_EXP_C6 0x1.6a5228p-10f
-#define R1_EXP_WORST_ULP 0.87
+#define R1_EXP_WORST_ULP 0.90
 
 #endif

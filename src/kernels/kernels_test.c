@@ -1,0 +1,86 @@
+/* Levels and their names, and r1_exp against the C library in double precision. The kernels themselves: tests/checkkernel. */
+#include "base/half.h"
+#include "kernels/exp.h"
+#include "kernels/kernels.h"
+#include "tests/test.h"
+
+TEST(levels_have_names_that_parse)
+{
+    r1_cpu_level l;
+    for (int i = R1_CPU_AUTO; i <= R1_CPU_NEON; i++) {
+        l = R1_CPU_AUTO;
+        EXPECT(r1_cpu_level_parse(r1_cpu_level_name((r1_cpu_level)i), &l) && (int)l == i);
+    }
+    l = R1_CPU_AVX2;
+    EXPECT(!r1_cpu_level_parse("AVX2", &l) && !r1_cpu_level_parse("", &l) && !r1_cpu_level_parse("avx", &l));
+    EXPECT_INT(l, R1_CPU_AVX2);
+    EXPECT_NULL(r1_cpu_level_name((r1_cpu_level)99));
+}
+
+TEST(levels_are_ordered_and_the_best_exists)
+{
+    EXPECT(r1_cpu_has(R1_CPU_SCALAR) && r1_cpu_has(R1_CPU_AUTO) && r1_cpu_has(r1_cpu_best()));
+    EXPECT(r1_cpu_best() != R1_CPU_AUTO && r1_cpu_best() != R1_CPU_AMX);
+    if (r1_cpu_has(R1_CPU_AMX)) EXPECT(r1_cpu_has(R1_CPU_AVX512));
+    if (r1_cpu_has(R1_CPU_AVX512)) EXPECT(r1_cpu_has(R1_CPU_AVX2));
+    EXPECT(!r1_cpu_has(R1_CPU_NEON) && !r1_cpu_has((r1_cpu_level)99));
+    printf("this machine: %s\n", r1_cpu_level_name(r1_cpu_best()));
+}
+
+TEST(tables_are_complete_and_named)
+{
+    for (int i = R1_CPU_AUTO; i <= R1_CPU_AMX; i++) {
+        if (!r1_cpu_has((r1_cpu_level)i)) continue;
+        r1_kernels k;
+        memset(&k, 0x5A, sizeof k);
+        r1_kernels_init(&k, (r1_cpu_level)i);
+        r1_cpu_level want = i == R1_CPU_AUTO ? r1_cpu_best() : i == R1_CPU_AMX ? R1_CPU_AVX512 : (r1_cpu_level)i;
+        EXPECT_STR(k.name, r1_cpu_level_name(want));
+        EXPECT(k.matmul_f32 && k.matmul_bf16 && k.matmul_f16 && k.quantize && k.rmsnorm && k.add && k.axpy && k.silu_mul);
+        EXPECT(k.exp_sum && k.max && k.weighted_sum && k.scale && k.f32_to_f16 && k.f32_to_bf16 && k.argmax);
+        for (unsigned t = 0; t < R1_TYPE_END; t++) {
+            const r1_type_info *info = r1_type_get(t);
+            EXPECT_INT(k.matmul_q8[t] != NULL, info && info->quantised);
+            if (!info) EXPECT_NULL(k.decode[t]);
+        }
+    }
+}
+
+/* Every 101st float from 2^-30 up, both signs (R1_EXP_STEP=1: all of them, some minutes without FMA instructions), against
+ * the C library's exp in double, whose own error is a billionth of this one's. Below 2^-30 the result is 1. */
+TEST(exp_is_within_its_stated_error)
+{
+    const char *step = getenv("R1_EXP_STEP");
+    uint32_t stride = step ? (uint32_t)strtoul(step, NULL, 10) : 101;
+    EXPECT(stride > 0);
+    double worst = 0, at = 0;
+    size_t n = 0;
+    for (uint32_t u = 0x30800000; u < 0x42B20000; u += stride)
+        for (uint32_t sign = 0; sign < 2; sign++) {
+            float x = r1_f32_from_bits(u | sign << 31);
+            if (x < R1_EXP_LO || x > R1_EXP_HI) continue;
+            double want = exp((double)x), err;
+            int e;
+            frexp(want, &e);
+            err = fabs((double)r1_exp(x) - want) / ldexp(1, e - 24);
+            if (err > worst) {
+                worst = err;
+                at = (double)x;
+            }
+            n++;
+        }
+    printf("%zu values, worst error %.4f ulp at %a\n", n, worst, at);
+    EXPECT(n > 1000000 && worst <= R1_EXP_WORST_ULP && worst > 0.5);
+}
+
+TEST(exp_at_its_edges)
+{
+    EXPECT(r1_exp(0) == 1 && r1_exp(-0.0f) == 1);
+    EXPECT(r1_exp(0x1p-30f) == 1 && r1_exp(-0x1p-30f) == 1 && r1_exp(0x1p-149f) == 1);
+    EXPECT(r1_exp(-INFINITY) == 0 && r1_exp(INFINITY) == INFINITY && isnan(r1_exp(NAN)) && isnan(r1_exp(-NAN)));
+    EXPECT(isnan(r1_exp(r1_f32_from_bits(0x7F800001))) && isnan(r1_exp(r1_f32_from_bits(0xFFFFFFFF))));
+    EXPECT(isfinite(r1_exp(R1_EXP_HI)) && r1_exp(nextafterf(R1_EXP_HI, INFINITY)) == INFINITY);
+    EXPECT(r1_exp(R1_EXP_LO) >= 0x1p-126f && r1_exp(nextafterf(R1_EXP_LO, -INFINITY)) == 0);
+    EXPECT(r1_exp(-3.4e38f) == 0 && r1_exp(3.4e38f) == INFINITY);
+    EXPECT(fabs((double)r1_exp(1) - 2.718281828459045) < 2.4e-7);
+}
