@@ -1,0 +1,7 @@
+/* What AVX2 with FMA and F16C does better. */
+#include "kernels/avx2/avx2_int.h"
+
+void r1_kernels_init_avx2(r1_kernels *k)
+{
+    k->name = "avx2";
+}

@@ -1,0 +1,8 @@
+/* What AVX-512 (F, BW, DQ, VL, VNNI) does better. */
+#include "kernels/avx512/avx512_int.h"
+
+void r1_kernels_init_avx512(r1_kernels *k)
+{
+    k->name = "avx512";
+    r1_avx512_fill_q8(k);
+}
