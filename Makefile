@@ -157,7 +157,7 @@ $(B)/r1: $(CLIOBJ) $(B)/libr1.a
 	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(PKGL) $(PKGLCLI) -lm -o $@
 
 # Unit tests of the command line link its objects too, all but the one with main().
-$(B)/src/cli/%_test: $(B)/src/cli/%_test.o $(filter-out $(B)/src/cli/main.o,$(CLIOBJ)) $(B)/tests/test_main.o $(B)/libr1.a
+$(filter $(B)/src/cli/%,$(TESTS)): $(B)/src/cli/%_test: $(B)/src/cli/%_test.o $(filter-out $(B)/src/cli/main.o,$(CLIOBJ)) $(B)/tests/test_main.o $(B)/libr1.a
 	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(PKGL) $(PKGLCLI) -lcmocka -lm -o $@
 
 $(B)/%_test: $(B)/%_test.o $(B)/tests/test_main.o $(B)/libr1.a
@@ -165,13 +165,14 @@ $(B)/%_test: $(B)/%_test.o $(B)/tests/test_main.o $(B)/libr1.a
 
 # Tests whose allocations fail on purpose: see tests/faults/faults.h.
 WRAPPED := malloc calloc realloc reallocarray aligned_alloc posix_memalign strdup strndup free
-$(B)/tests/faults/%_test: $(B)/tests/faults/%_test.o $(B)/tests/faults/faults.o $(B)/tests/test_main.o $(B)/libr1.a
+$(B)/tests/faults/%.o: CFLAGS_ALL += -fno-builtin
+$(filter $(B)/tests/faults/%,$(TESTS)): $(B)/tests/faults/%_test: $(B)/tests/faults/%_test.o $(B)/tests/faults/faults.o $(B)/tests/test_main.o $(B)/libr1.a
 	$(Q)$(CC) $(LDFLAGS_ALL) $(WRAPPED:%=-Wl,--wrap=%) $^ $(PKGL) -lcmocka -lm -o $@
 
-$(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/libr1.a
+$(REPLAYS): $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/libr1.a
 	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(PKGL) -lm -o $@
 
-$(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libr1.a
+$(FUZZSRC:%.c=$(B)/%): $(B)/%: $(B)/%.o $(B)/libr1.a
 	$(Q)$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer $^ $(PKGL) -lm -o $@
 
 # ---- generated ---------------------------------------------------------------------------------------------------
