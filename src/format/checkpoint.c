@@ -11,11 +11,18 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-char *r1_ckpt_join(const char *dir, const char *name)
+const char *r1_ckpt_join(r1_path out, const char *dir, const char *name)
 {
-    char *p;
     size_t n = strlen(dir);
-    return asprintf(&p, "%s%s%s", dir, n && dir[n - 1] == '/' ? "" : "/", name) < 0 ? NULL : p;
+    snprintf(out, sizeof(r1_path), "%s%s%s", dir, n && dir[n - 1] == '/' ? "" : "/", name);
+    return out;
+}
+
+bool r1_ckpt_has(const char *dir, const char *name)
+{
+    r1_path p;
+    struct stat st;
+    return lstat(r1_ckpt_join(p, dir, name), &st) == 0 || errno != ENOENT;
 }
 
 r1_status r1_ckpt_index(r1_ckpt *c, r1_error *err)
@@ -69,24 +76,13 @@ static r1_status open_gguf(r1_ckpt *c, r1_error *err)
 
 /* ---- Hugging Face folders --------------------------------------------------------------------------------------- */
 
-static bool exists(const char *dir, const char *name)
-{
-    char *p = r1_ckpt_join(dir, name);
-    struct stat st;
-    bool yes = p && stat(p, &st) == 0;
-    free(p);
-    return yes;
-}
-
 /* An object in a file of the folder; *out stays NULL when the file is absent. */
 static r1_status read_object(json_t **out, const char *dir, const char *name, r1_error *err)
 {
-    if (!exists(dir, name)) return R1_OK;
-    char *p = r1_ckpt_join(dir, name);
-    if (!p) return r1_fail(err, R1_ENOMEM, "no memory for a path");
-    r1_status s = r1_json_read(out, p, R1_MAX_CONFIG_BYTES, err);
+    r1_path p;
+    if (!r1_ckpt_has(dir, name)) return R1_OK;
+    r1_status s = r1_json_read(out, r1_ckpt_join(p, dir, name), R1_MAX_CONFIG_BYTES, err);
     if (s == R1_OK && !json_is_object(*out)) s = r1_fail(err, R1_EFORMAT, "'%s' holds %s, expected an object", p, r1_json_kind(*out));
-    free(p);
     return s;
 }
 
@@ -103,14 +99,11 @@ static r1_status map_tokenizer(r1_ckpt *c, const char *path, r1_error *err)
 /* Everything of c->folder but the weights. */
 static r1_status read_texts(r1_ckpt *c, r1_error *err)
 {
+    r1_path p;
     r1_status s = read_object(&c->config, c->folder, "config.json", err);
     if (s == R1_OK) s = read_object(&c->generation, c->folder, "generation_config.json", err);
     if (s == R1_OK) s = read_object(&c->tokenizer_config, c->folder, "tokenizer_config.json", err);
-    if (s == R1_OK && exists(c->folder, "tokenizer.json")) {
-        char *p = r1_ckpt_join(c->folder, "tokenizer.json");
-        s = p ? map_tokenizer(c, p, err) : r1_fail(err, R1_ENOMEM, "no memory for a path");
-        free(p);
-    }
+    if (s == R1_OK && r1_ckpt_has(c->folder, "tokenizer.json")) s = map_tokenizer(c, r1_ckpt_join(p, c->folder, "tokenizer.json"), err);
     const char *type = "";
     if (s == R1_OK && c->config) s = r1_context(err, r1_json_str(c->config, "model_type", false, "", &type, err), "'%s/config.json'", c->folder);
     if (s) return s;
@@ -158,18 +151,22 @@ static r1_status note_file(listing *l, const char *name, r1_error *err)
     l->pytorch |= ends_with(name, ".bin") || ends_with(name, ".pt") || ends_with(name, ".pth");
     l->safetensors |= ends_with(name, ".safetensors");
     if (!ends_with(name, ".gguf")) return R1_OK;
-    char **slot = !l->gguf ? &l->gguf : NULL;
-    if (l->gguf && same_split(l->gguf, name)) {
-        if (strcmp(name, l->gguf) >= 0) return R1_OK;
-        free(l->gguf); /* the first part has the least name */
-        slot = &l->gguf;
-    } else {
-        l->n_gguf++;
-        if (l->gguf && !l->other) slot = &l->other;
+    if (l->gguf && same_split(l->gguf, name) && strcmp(l->gguf, name) < 0) return R1_OK;
+    char *copy = strdup(name);
+    if (!copy) return r1_fail(err, R1_ENOMEM, "no memory for a file name");
+    if (l->gguf && same_split(l->gguf, name)) { /* its first part has the least name */
+        free(l->gguf);
+        l->gguf = copy;
+        return R1_OK;
     }
-    if (!slot) return R1_OK;
-    *slot = strdup(name);
-    return *slot ? R1_OK : r1_fail(err, R1_ENOMEM, "no memory for a file name");
+    l->n_gguf++;
+    if (!l->gguf) {
+        l->gguf = copy;
+    } else {
+        free(l->other);
+        l->other = copy;
+    }
+    return R1_OK;
 }
 
 static r1_status list_folder(listing *l, const char *dir, r1_error *err)
@@ -196,15 +193,16 @@ static r1_status refuse_folder(const listing *l, const char *path, bool vocabula
 
 static r1_status open_dir(r1_ckpt *c, const char *path, bool vocabulary_only, r1_error *err)
 {
-    if (exists(path, "config.json")) return open_folder(c, path, vocabulary_only, err);
+    if (r1_ckpt_has(path, "config.json")) return open_folder(c, path, vocabulary_only, err);
     listing l;
     r1_status s = list_folder(&l, path, err);
     if (s == R1_OK) {
         if (l.n_gguf == 1) {
+            r1_path p;
             free(c->path);
-            c->path = r1_ckpt_join(path, l.gguf);
+            c->path = strdup(r1_ckpt_join(p, path, l.gguf));
             s = c->path ? open_gguf(c, err) : r1_fail(err, R1_ENOMEM, "no memory for a path");
-        } else if (vocabulary_only && exists(path, "tokenizer.json")) {
+        } else if (vocabulary_only && r1_ckpt_has(path, "tokenizer.json")) {
             s = open_folder(c, path, true, err);
         } else {
             s = refuse_folder(&l, path, vocabulary_only, err);
@@ -253,6 +251,7 @@ r1_status r1_ckpt_open(r1_ckpt **out, const char *path, bool vocabulary_only, r1
 {
     struct stat st;
     *out = NULL;
+    if (strlen(path) >= R1_MAX_PATH) return r1_fail(err, R1_EINVAL, "the path '%.64s...' has %zu bytes, expected less than %d", path, strlen(path), (int)R1_MAX_PATH);
     if (stat(path, &st) < 0) return r1_fail(err, R1_EIO, "cannot open '%s': %s", path, strerror(errno));
     r1_ckpt *c = calloc(1, sizeof *c);
     if (!c) return r1_fail(err, R1_ENOMEM, "no memory for '%s'", path);

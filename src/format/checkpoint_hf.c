@@ -6,7 +6,7 @@
 #define _GNU_SOURCE
 #include "format/checkpoint_int.h"
 
-#include <sys/stat.h>
+#include <stdio.h>
 
 static bool ends_with(const char *s, const char *tail)
 {
@@ -29,11 +29,9 @@ static r1_status open_shard(r1_ckpt *c, const char *name, r1_error *err)
     r1_shard *v = realloc(c->shards, (c->n_shards + 1) * sizeof *v);
     if (!v) return r1_fail(err, R1_ENOMEM, "no memory for '%s'", name);
     c->shards = v;
-    char *path = r1_ckpt_join(c->folder, name);
-    if (!path) return r1_fail(err, R1_ENOMEM, "no memory for a path");
     r1_st *st;
-    r1_status s = r1_st_open(&st, path, err);
-    free(path);
+    r1_path path;
+    r1_status s = r1_st_open(&st, r1_ckpt_join(path, c->folder, name), err);
     if (s) return s;
     v[c->n_shards++] = (r1_shard){ name, st };
     c->file_bytes += r1_st_map(st)->size;
@@ -195,15 +193,12 @@ static r1_status list_tensors(r1_ckpt *c, r1_error *err)
 
 r1_status r1_ckpt_open_shards(r1_ckpt *c, r1_error *err)
 {
-    struct stat st;
-    char *index = r1_ckpt_join(c->folder, "model.safetensors.index.json"), *single = r1_ckpt_join(c->folder, "model.safetensors");
+    static const char index[] = "model.safetensors.index.json", single[] = "model.safetensors";
+    r1_path path;
     r1_status s;
-    if (!index || !single) s = r1_fail(err, R1_ENOMEM, "no memory for a path");
-    else if (stat(index, &st) == 0) s = open_indexed(c, index, err);
-    else if (stat(single, &st) == 0) s = open_shard(c, "model.safetensors", err);
-    else s = r1_fail(err, R1_EFORMAT, "the folder '%s' has config.json, but neither model.safetensors nor model.safetensors.index.json", c->folder);
-    free(index);
-    free(single);
+    if (r1_ckpt_has(c->folder, index)) s = open_indexed(c, r1_ckpt_join(path, c->folder, index), err);
+    else if (r1_ckpt_has(c->folder, single)) s = open_shard(c, single, err);
+    else s = r1_fail(err, R1_EFORMAT, "the folder '%s' has config.json, but neither %s nor %s", c->folder, single, index);
     return s ? s : list_tensors(c, err);
 }
 

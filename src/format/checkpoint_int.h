@@ -38,8 +38,14 @@ struct r1_ckpt {
     uint64_t file_bytes;
 };
 
-/* "DIR/NAME", malloc'ed; NULL when there is no memory. */
-char *r1_ckpt_join(const char *dir, const char *name);
+/* Room for any path made here: r1_ckpt_open refuses one of R1_MAX_PATH bytes and names are at most 255 bytes long. On the
+ * stack, so that looking whether a file is there cannot fail for want of memory and be taken for "it is not". */
+enum { R1_MAX_PATH = 4096 };
+typedef char r1_path[R1_MAX_PATH + 300];
+/* "DIR/NAME" into out, which is returned. */
+const char *r1_ckpt_join(r1_path out, const char *dir, const char *name);
+/* Whether the folder has an entry of that name. True for a dangling link, whose opening then says what is wrong. */
+bool r1_ckpt_has(const char *dir, const char *name);
 
 /* Open the weights of c->folder and list their tensors. */
 r1_status r1_ckpt_open_shards(r1_ckpt *c, r1_error *err) R1_MUST_CHECK;

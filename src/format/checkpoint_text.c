@@ -7,8 +7,6 @@
 #include "format/checkpoint_int.h"
 #include "base/utf8.h"
 
-#include <sys/stat.h>
-
 enum {
     MAX_TOKENS = 1 << 21,   /* the largest vocabulary of the family: 152,064 */
     MAX_MERGES = 1 << 22,
@@ -51,20 +49,17 @@ static r1_status check_template(r1_slice t, r1_error *err)
 
 static r1_status folder_template(r1_ckpt *c, r1_error *err)
 {
-    struct stat st;
-    char *path = r1_ckpt_join(c->folder, "chat_template.jinja");
-    if (!path) return r1_fail(err, R1_ENOMEM, "no memory for a path");
+    r1_path path;
     r1_status s;
-    if (stat(path, &st) == 0) {
+    if (r1_ckpt_has(c->folder, "chat_template.jinja")) {
         size_t n;
-        s = r1_file_read(path, R1_MAX_TEMPLATE_BYTES, &c->chat_template, &n, err);
+        s = r1_file_read(r1_ckpt_join(path, c->folder, "chat_template.jinja"), R1_MAX_TEMPLATE_BYTES, &c->chat_template, &n, err);
         if (s == R1_ELIMIT) s = r1_fail(err, R1_EFORMAT, "'%s' has more than %d bytes", path, (int)R1_MAX_TEMPLATE_BYTES);
         c->template = (r1_slice){ c->chat_template, s ? 0 : n };
     } else {
         s = pick_template(json_object_get(c->tokenizer_config, "chat_template"), &c->template.p, &c->template.n, err);
         s = r1_context(err, s, "'%s/tokenizer_config.json'", c->folder);
     }
-    free(path);
     return s;
 }
 
@@ -196,22 +191,26 @@ static r1_status add_eos(const json_t *o, r1_tokenizer *t, r1_error *err)
     return R1_OK;
 }
 
-/* The text of an object that was read before, for the tokenizer's own reader. NULL for NULL. */
-static r1_status dump(const json_t *o, char **text, r1_error *err)
+/* The text of an object that was read before, for the tokenizer's own reader; malloc'ed. NULL for NULL. */
+static r1_status dump(const json_t *o, char **text, size_t *n, r1_error *err)
 {
-    *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
-    return o && !*text ? r1_fail(err, R1_ENOMEM, "no memory for the tokenizer's configuration") : R1_OK;
+    *n = o ? json_dumpb(o, NULL, 0, JSON_COMPACT) : 0;
+    *text = o ? malloc(r1_max(*n, 1)) : NULL;
+    if (!o) return R1_OK;
+    if (*n && *text && json_dumpb(o, *text, *n, JSON_COMPACT) == *n) return R1_OK;
+    return r1_fail(err, R1_ENOMEM, "no memory for the tokenizer's configuration");
 }
 
 static r1_status folder_tokenizer(const r1_ckpt *c, r1_tokenizer **out, r1_error *err)
 {
     char *config = NULL, *generation = NULL;
+    size_t n_config = 0, n_generation = 0;
     if (!c->tokenizer.data) return r1_fail(err, R1_EFORMAT, "the folder '%s' has no tokenizer.json", c->folder);
-    r1_status s = dump(c->tokenizer_config, &config, err);
-    if (s == R1_OK) s = dump(c->generation, &generation, err);
+    r1_status s = dump(c->tokenizer_config, &config, &n_config, err);
+    if (s == R1_OK) s = dump(c->generation, &generation, &n_generation, err);
     if (s == R1_OK)
-        s = r1_tokenizer_from_json(out, (const char *)c->tokenizer.data, c->tokenizer.size, config, config ? strlen(config) : 0, generation,
-                                   generation ? strlen(generation) : 0, err);
+        s = r1_tokenizer_from_json(out, (const char *)c->tokenizer.data, c->tokenizer.size, config, n_config, generation, n_generation,
+                                   err);
     if (s == R1_OK) s = r1_context(err, add_eos(c->generation ? c->generation : c->config, *out, err), "%s", c->generation ? "generation_config.json" : "config.json");
     free(config);
     free(generation);
