@@ -1,0 +1,30 @@
+/* Private to engine/: engines and sessions. */
+#ifndef R1_ENGINE_ENGINE_INT_H
+#define R1_ENGINE_ENGINE_INT_H
+
+#include "base/thread.h"
+#include "engine/engine.h"
+#include "kv/kv.h"
+#include "model/forward.h"
+
+struct r1_engine {
+    const r1_model *m;
+    r1_pool *pool;
+    r1_forward *forward;
+    r1_kv_pool *kv;
+    size_t chunk;
+    r1_span *spans;            /* [chunk] of the current chunk */
+    r1_logits_to *wanted;      /* [chunk] */
+};
+
+struct r1_session {
+    r1_engine *e;
+    r1_kv *kv;
+    int32_t *ids;              /* [n_ctx]: address space; memory as it fills */
+    size_t n, n_ctx;
+};
+
+/* Refuse ids out of range and a context that would overflow; nothing is changed. */
+r1_status r1_session_check(const r1_session *s, const int32_t *ids, size_t n, r1_error *err) R1_MUST_CHECK;
+
+#endif

@@ -1,0 +1,184 @@
+/* Binding: from names in a file to weights ready for kernels.
+ *
+ * Every tensor of the file must be asked for exactly by the family's binder; what is missing, misshapen or left over is
+ * an error that names it. Quantised matrices are repacked into panels here, once, and their file pages given back.
+ */
+#include "model/model_int.h"
+#include "base/half.h"
+
+#include <stdio.h>
+
+static bool failed(const r1_binder *b) { return b->s != R1_OK; }
+
+void *r1_bind_alloc(r1_binder *b, size_t bytes)
+{
+    r1_model *m = b->m;
+    if (failed(b)) return NULL;
+    if (m->n_owned == m->cap_owned) {
+        size_t cap = m->cap_owned ? m->cap_owned * 2 : 64;
+        void **p = realloc(m->owned, cap * sizeof *p);
+        if (!p) {
+            b->s = r1_fail(b->err, R1_ENOMEM, "no memory for a table of %zu weights", cap);
+            return NULL;
+        }
+        m->owned = p;
+        m->cap_owned = cap;
+    }
+    void *p = r1_alloc_aligned(bytes);
+    if (!p) b->s = r1_fail(b->err, R1_ENOMEM, "no memory for %.1f MiB of weights", (double)bytes / 1048576);
+    else m->owned[m->n_owned++] = p;
+    return p;
+}
+
+static const r1_ckpt_tensor *find(r1_binder *b, bool required, const char *name)
+{
+    if (failed(b)) return NULL;
+    const r1_ckpt_tensor *t = r1_ckpt_find(b->m->ckpt, name);
+    if (t && !b->no_pack) {
+        b->elements += t->ne[0] * t->ne[1] * t->ne[2] * t->ne[3];
+        b->bytes += t->bytes;
+    }
+    if (t) b->used[t - r1_ckpt_at(b->m->ckpt, 0)] = true;
+    else if (required) b->s = r1_fail(b->err, R1_EFORMAT, "tensor '%s' is missing", name);
+    return t;
+}
+
+const r1_ckpt_tensor *r1_bind_find(r1_binder *b, bool required, const char *fmt, ...)
+{
+    char name[256];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(name, sizeof name, fmt, ap);
+    va_end(ap);
+    return find(b, required, name);
+}
+
+static void shape_text(char *out, size_t cap, int n_dims, const uint64_t *ne)
+{
+    size_t at = 0;
+    out[0] = 0;
+    for (int i = n_dims - 1; i >= 0 && at < cap; i--)
+        at += (size_t)snprintf(out + at, cap - at, "%llu%s", (unsigned long long)ne[i], i ? " x " : "");
+}
+
+bool r1_bind_shape(r1_binder *b, const r1_ckpt_tensor *t, int n_dims, const uint64_t *ne)
+{
+    if (failed(b) || !t) return false;
+    bool same = true; /* dimensions of 1 at the end do not count */
+    for (int i = 0; i < 4; i++) same = same && t->ne[i] == (i < n_dims ? ne[i] : 1);
+    if (same) return true;
+    char found[96], want[96];
+    shape_text(found, sizeof found, t->n_dims, t->ne);
+    shape_text(want, sizeof want, n_dims, ne);
+    b->s = r1_fail(b->err, R1_EFORMAT, "tensor '%s' has shape [%s], expected [%s]", t->name, found, want);
+    return false;
+}
+
+r1_weight r1_bind_view(const r1_ckpt_tensor *t)
+{
+    return (r1_weight){ .type = t->type, .rows = (size_t)t->ne[1], .k = (size_t)t->ne[0], .data = t->data,
+                        .stride = r1_row_bytes(t->type, (size_t)t->ne[0]), .scale = t->scale, .scale_ld = r1_ceil_div((size_t)t->ne[0], 128) };
+}
+
+typedef struct pack_job {
+    const r1_weight *w;
+    uint8_t *dst;
+    size_t panels_a_piece;
+} pack_job;
+
+static void pack_piece(void *ctx, size_t i, int thread)
+{
+    const pack_job *j = ctx;
+    const r1_weight *w = j->w;
+    size_t panels = r1_ceil_div(w->rows, R1_PANEL), bytes = R1_PANEL * w->stride;
+    (void)thread;
+    for (size_t p = i * j->panels_a_piece; p < r1_min(panels, (i + 1) * j->panels_a_piece); p++)
+        r1_pack_panel(w->type, j->dst + p * bytes, w->data + p * bytes, w->stride, w->rows - p * R1_PANEL, w->k);
+}
+
+static bool packs(const r1_binder *b, r1_type t)
+{
+    r1_activations a = b->m->options.activations;
+    return !b->no_pack && (a == R1_ACTIVATIONS_AUTO || a == R1_ACTIVATIONS_INT8) && r1_type_get(t)->quantised && b->m->k.matmul_q8[t];
+}
+
+void r1_bind_weight(r1_binder *b, r1_weight *out, const r1_ckpt_tensor *t, size_t first_row, size_t rows)
+{
+    if (failed(b)) return;
+    r1_model *m = b->m;
+    r1_weight view = r1_bind_view(t);
+    view.rows = (size_t)(t->ne[1] * t->ne[2] * t->ne[3]); /* a stack is one tall matrix */
+    *out = r1_weight_rows(&view, first_row, rows);
+    m->max_k = r1_max(m->max_k, out->k);
+    if (t->type != R1_F32) m->all_f32 = false;
+    if (!packs(b, t->type)) return;
+    pack_job j = { .w = out, .dst = r1_bind_alloc(b, r1_packed_bytes(t->type, rows, out->k)) };
+    if (!j.dst) return;
+    size_t panels = r1_ceil_div(rows, R1_PANEL);
+    j.panels_a_piece = r1_max(1, (256 << 10) / (R1_PANEL * out->stride));
+    r1_pool_run(b->pool, r1_ceil_div(panels, j.panels_a_piece), pack_piece, &j);
+    r1_map_forget(t->map, out->data, rows * out->stride);
+    out->packed = j.dst;
+    if (r1_type_get(t->type)->by_256) m->need_256 = true;
+    else m->need_32 = true;
+}
+
+void r1_bind_matrix(r1_binder *b, r1_weight *out, size_t rows, size_t k, const char *fmt, ...)
+{
+    char name[256];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(name, sizeof name, fmt, ap);
+    va_end(ap);
+    const r1_ckpt_tensor *t = find(b, true, name);
+    if (r1_bind_shape(b, t, 2, (uint64_t[]){ k, rows })) r1_bind_weight(b, out, t, 0, rows);
+}
+
+void r1_bind_stack(r1_binder *b, r1_weight *first, size_t stride, size_t n, size_t rows, size_t k, const char *name)
+{
+    const r1_ckpt_tensor *t = find(b, true, name);
+    if (!r1_bind_shape(b, t, 3, (uint64_t[]){ k, rows, n })) return;
+    for (size_t i = 0; i < n; i++) r1_bind_weight(b, (r1_weight *)(void *)((char *)first + i * stride), t, i * rows, rows);
+}
+
+const float *r1_bind_vector(r1_binder *b, bool required, size_t n, const char *fmt, ...)
+{
+    char name[256];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(name, sizeof name, fmt, ap);
+    va_end(ap);
+    const r1_ckpt_tensor *t = find(b, required, name);
+    if (!r1_bind_shape(b, t, 1, (uint64_t[]){ n })) return NULL;
+    if (t->type != R1_F32 && t->type != R1_F16 && t->type != R1_BF16) {
+        b->s = r1_fail(b->err, R1_EUNSUPPORTED, "tensor '%s' is %s; F32, F16 or BF16 are expected for a vector", t->name, r1_type_get(t->type)->name);
+        return NULL;
+    }
+    float *v = r1_bind_alloc(b, n * sizeof *v);
+    if (v) r1_decode(t->type, t->data, v, n);
+    return v;
+}
+
+bool r1_bind_progress(r1_binder *b, int done, int total)
+{
+    const r1_model_options *o = &b->m->options;
+    if (b->s == R1_OK && o->progress && !o->progress(o->progress_ctx, (double)done / total))
+        b->s = r1_fail(b->err, R1_ECANCELLED, "loading was cancelled");
+    return b->s == R1_OK;
+}
+
+void r1_bind_common(r1_binder *b, const char *embd, const char *norm, const char *head)
+{
+    r1_model *m = b->m;
+    size_t D = (size_t)m->c.n_embd, V = (size_t)m->c.n_vocab;
+    const r1_ckpt_tensor *e = find(b, true, embd);
+    if (!r1_bind_shape(b, e, 2, (uint64_t[]){ D, V })) return;
+    m->embd = r1_bind_view(e); /* rows are looked up one by one: stays in file form */
+    m->max_k = r1_max(m->max_k, m->embd.k);
+    m->out_norm = r1_bind_vector(b, true, D, "%s", norm);
+    const r1_ckpt_tensor *h = find(b, !m->c.tied, head);
+    bool own = h && (b->gguf || !m->c.tied); /* a directory that says "tied" may hold a copy of the embedding */
+    m->c.tied = !own;
+    if (own && !r1_bind_shape(b, h, 2, (uint64_t[]){ D, V })) return;
+    if (!failed(b)) r1_bind_weight(b, &m->head, own ? h : e, 0, V);
+}

@@ -1,0 +1,101 @@
+/* What both kinds of configuration share: limits, rope frequencies, consistency. */
+#define _GNU_SOURCE
+#include "model/config.h"
+
+#include <math.h>
+
+const char *r1_arch_name(r1_arch a)
+{
+    static const char *const names[] = { "llama", "qwen2", "deepseek_v2", "deepseek_v3" };
+    return names[a];
+}
+
+double r1_yarn_m(double factor, double k) { return factor <= 1 ? 1 : 0.1 * k * log(factor) + 1; }
+
+/* Number of the dimension whose wavelength makes r turns over the original length (YaRN, arXiv:2309.00071, eq. 17). */
+static double turns_dim(const r1_rope *r, double turns)
+{
+    return r->dim * log(r->original / (2 * M_PI * turns)) / (2 * log(r->theta));
+}
+
+static double llama3_frequency(const r1_rope *r, double f)
+{
+    double wave = 2 * M_PI / f;
+    if (wave < r->original / r->high) return f;
+    if (wave > r->original / r->low) return f / r->factor;
+    double t = (r->original / wave - r->low) / (r->high - r->low);
+    return (1 - t) * f / r->factor + t * f;
+}
+
+static r1_status rope_frequencies(r1_rope *r, r1_error *err)
+{
+    int half = r->dim / 2;
+    r->inv_freq = calloc((size_t)half, sizeof *r->inv_freq);
+    if (!r->inv_freq) return r1_fail(err, R1_ENOMEM, "no memory for %d rope frequencies", half);
+    double low = 0, high = 1;
+    if (r->scaling == R1_ROPE_YARN) {
+        low = fmax(floor(turns_dim(r, r->beta_fast)), 0);
+        high = fmin(ceil(turns_dim(r, r->beta_slow)), r->dim - 1);
+        if (low == high) high += 0.001;
+    }
+    for (int i = 0; i < half; i++) {
+        double f = pow(r->theta, -2.0 * i / r->dim);
+        if (r->scaling == R1_ROPE_LINEAR) f /= r->factor;
+        if (r->scaling == R1_ROPE_LLAMA3) f = llama3_frequency(r, f);
+        if (r->scaling == R1_ROPE_YARN) {
+            double ramp = fmin(fmax((i - low) / (high - low), 0), 1);
+            f *= (1 - ramp) + ramp / r->factor;
+        }
+        r->inv_freq[i] = f;
+    }
+    return R1_OK;
+}
+
+static r1_status check_rope(const r1_rope *r, r1_error *err)
+{
+    if (r->dim < 2 || r->dim % 2 || r->dim > R1_ROPE_MAX)
+        return r1_fail(err, R1_EFORMAT, "%d rope dimensions; expected an even number from 2 to %d", r->dim, R1_ROPE_MAX);
+    if (!(r->theta > 1) || !isfinite(r->theta)) return r1_fail(err, R1_EFORMAT, "rope theta is %g, expected a number above 1", r->theta);
+    if (r->scaling == R1_ROPE_PLAIN) return R1_OK;
+    if (!(r->factor >= 1) || !isfinite(r->factor)) return r1_fail(err, R1_EFORMAT, "rope scaling factor is %g, expected at least 1", r->factor);
+    if (r->scaling != R1_ROPE_LINEAR && !(r->original >= 1))
+        return r1_fail(err, R1_EFORMAT, "rope original length is %g, expected at least 1", r->original);
+    if (r->scaling == R1_ROPE_LLAMA3 && !(r->low > 0 && r->high > r->low))
+        return r1_fail(err, R1_EFORMAT, "rope low and high frequency factors are %g and %g, expected 0 < low < high", r->low, r->high);
+    if (r->scaling == R1_ROPE_YARN && !(r->beta_fast > 0 && r->beta_slow > 0 && isfinite(r->multiplier)))
+        return r1_fail(err, R1_EFORMAT, "yarn beta_fast and beta_slow are %g and %g, expected numbers above 0", r->beta_fast, r->beta_slow);
+    return R1_OK;
+}
+
+static r1_status check_experts(const r1_config *c, r1_error *err)
+{
+    if (c->n_dense > c->n_layers) return r1_fail(err, R1_EFORMAT, "%d dense layers of %d", c->n_dense, c->n_layers);
+    if (c->n_dense == c->n_layers) return R1_OK;
+    if (c->n_used > c->n_experts) return r1_fail(err, R1_EFORMAT, "%d experts are used of %d", c->n_used, c->n_experts);
+    if (c->n_experts % c->n_groups || c->n_groups_used > c->n_groups)
+        return r1_fail(err, R1_EFORMAT, "%d experts in %d groups, %d of them used, do not fit together", c->n_experts, c->n_groups, c->n_groups_used);
+    if (c->n_used > c->n_experts / c->n_groups * c->n_groups_used)
+        return r1_fail(err, R1_EFORMAT, "%d experts are used, but %d groups of %d hold fewer", c->n_used, c->n_groups_used, c->n_experts / c->n_groups);
+    return R1_OK;
+}
+
+r1_status r1_config_read(r1_config *c, const r1_ckpt *ckpt, r1_error *err)
+{
+    *c = (r1_config){ .rope = { .theta = 10000, .factor = 1, .beta_fast = 32, .beta_slow = 1, .multiplier = 1 }, .n_groups = 1, .n_groups_used = 1 };
+    r1_status s = r1_ckpt_gguf(ckpt) ? r1_config_from_gguf(c, ckpt, err) : r1_config_from_hf(c, ckpt, err);
+    if (s == R1_OK && !c->mla && c->n_heads % c->n_kv_heads)
+        s = r1_fail(err, R1_EFORMAT, "%d heads cannot share %d key-value heads evenly", c->n_heads, c->n_kv_heads);
+    if (s == R1_OK && !c->mla && c->rope.dim != c->head_dim)
+        s = r1_fail(err, R1_EUNSUPPORTED, "%d of %d dimensions of a head are rotated; all are expected", c->rope.dim, c->head_dim);
+    if (s == R1_OK && !(c->eps > 0 && c->eps < 1)) s = r1_fail(err, R1_EFORMAT, "the epsilon of the norms is %g, expected a number between 0 and 1", (double)c->eps);
+    if (s == R1_OK) s = check_experts(c, err);
+    if (s == R1_OK) s = check_rope(&c->rope, err);
+    if (s == R1_OK) s = rope_frequencies(&c->rope, err);
+    return s;
+}
+
+void r1_config_deinit(r1_config *c)
+{
+    free(c->rope.inv_freq);
+    c->rope.inv_freq = NULL;
+}

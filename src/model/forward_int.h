@@ -1,0 +1,83 @@
+/* The workspace of a forward pass, shared by forward.c, attention.c, mla.c and moe.c. Letters: docs/notation.md. */
+#ifndef R1_MODEL_FORWARD_INT_H
+#define R1_MODEL_FORWARD_INT_H
+
+#include "model/forward.h"
+#include "model/model_int.h"
+
+enum {
+    LOGIT_COLUMNS = 16,            /* columns of the head product at a time */
+    QUERY_ROWS = 32,               /* query rows of an attention tile */
+    LATENT_BYTES = 24 << 20,       /* absorbed queries and outputs held at a time: bounds the tokens of a step */
+    EXPERT_BYTES = 48 << 20        /* gathered inputs and outputs of experts held at a time */
+};
+
+/* A tile of query rows of one span; row r of a span is token r / group, head r % group of the key-value head. */
+typedef struct r1_tile {
+    uint32_t span, first, n;
+} r1_tile;
+
+struct r1_forward {
+    const r1_model *m;
+    r1_pool *pool;
+    r1_exec exec;
+    size_t chunk;
+    /* the current run */
+    const r1_span *spans; size_t n_spans;
+    size_t n;                      /* tokens */
+    const r1_tap *tap;
+    /* per token */
+    float *x, *h, *y;              /* [chunk, D] residual, normed, product */
+    float *q;                      /* [chunk, H * head_dim] */
+    float *k, *v;                  /* [chunk, KV * head_dim]; latent: k is [chunk, lora + rope] */
+    float *o;                      /* [chunk, H * value dim] */
+    float *gate, *up;              /* [chunk, n_ff] */
+    float *cos, *sin;              /* [chunk, rope dim / 2] */
+    float *wide;                   /* latent: [chunk, q_lora]; mtp: [chunk, 2 D] */
+    /* latent attention, `latent_tokens` at a time */
+    size_t latent_tokens;
+    float *q_latent, *o_latent;    /* [latent_tokens, H, lora + rope], [latent_tokens, H, lora] */
+    float *head_in;                /* [H, latent_tokens, max(nope, lora)]: inputs of the per-head products */
+    /* experts, `expert_tokens` at a time */
+    size_t expert_tokens;
+    float *router_out;             /* [chunk, E] */
+    int32_t *route_ids; float *route_weights; /* [chunk, n_used] */
+    float *expert_in;              /* [expert_tokens * (1 + n_used), D]: the tokens, then gathered by expert */
+    float *expert_gate, *expert_up;/* [expert_tokens * n_used, n_ff_expert] */
+    float *expert_out;             /* [expert_tokens * n_used, D] */
+    uint32_t *expert_row;          /* [expert_tokens, n_used]: row of (token, slot) among the gathered */
+    uint32_t *expert_first;        /* [E + 1] */
+    r1_product *products;          /* [2 E + 4] */
+    /* attention */
+    r1_tile *tiles; size_t n_tiles, cap_tiles;
+    size_t tile_rows;
+    float *attn_scratch; size_t attn_floats; /* a thread */
+    /* head */
+    float *head_x, *head_y;        /* [LOGIT_COLUMNS, D], [LOGIT_COLUMNS, V] */
+};
+
+/* Attention over the cache for queries q (n tokens of the current run from token `first`), after their keys are stored.
+ *   q [n, n_heads of the model, key_dim] unscaled;  o [n, n_heads, value dim] */
+typedef struct r1_attention {
+    r1_forward *f;
+    const r1_layer *layer;
+    int layer_index;
+    size_t first, n;
+    const float *q; size_t key_dim;
+    float *o; size_t value_dim;
+    bool expanded;                 /* the cache holds latents, q is per head: expand keys and values block by block */
+} r1_attention;
+void r1_attend(const r1_attention *a);
+size_t r1_attention_scratch(const r1_model *m, size_t tile_rows); /* floats a thread */
+
+/* Rotate n_heads vectors of rope.dim floats, `stride` apart, of token column c. */
+void r1_rotate(const r1_forward *f, float *x, size_t n_heads, size_t stride, size_t c);
+
+void r1_latent_attention(r1_forward *f, const r1_layer *l, int index); /* h -> o */
+void r1_experts(r1_forward *f, const r1_layer *l, int moe_index);      /* h -> y */
+void r1_normalise(r1_forward *f, float *y, const float *x, const float *w, size_t n, size_t C, size_t ld, float eps);
+void r1_silu(r1_forward *f, float *g, const float *u, size_t n, size_t C);
+/* Span and position of token c of the run. */
+const r1_span *r1_span_of(const r1_forward *f, size_t c, size_t *pos);
+
+#endif

@@ -1,0 +1,196 @@
+/* Mixture of experts: routing (arXiv:2412.19437, section 2.1.2, and arXiv:2405.04434) and the experts' products.
+ *
+ * Tokens are gathered by expert, so that each expert's weights are read once for all its tokens; all experts and the
+ * shared one are products of one parallel region. A token's result is the shared expert's output plus its experts' in
+ * ascending order of id, whoever else was in the chunk.
+ */
+#include "model/forward_int.h"
+
+#include <math.h>
+
+typedef struct scored { float score; int32_t id; } scored;
+
+/* ---- routing --------------------------------------------------------------------------------------------------- */
+
+static void softmax(const r1_kernels *k, float *z, size_t n)
+{
+    float m = k->max(z, n), sum = 0;
+    for (size_t i = 0; i < n; i++) sum += z[i] = r1_exp(z[i] - m);
+    for (size_t i = 0; i < n; i++) z[i] /= sum;
+}
+
+/* Index of the best of choice[0..n) not yet taken (-inf); the lowest among equals, also when nothing is comparable. */
+static size_t best_of(const float *choice, const bool *taken, size_t n)
+{
+    size_t best = n;
+    for (size_t i = 0; i < n; i++)
+        if (!taken[i] && (best == n || choice[i] > choice[best])) best = i;
+    return best;
+}
+
+/* Score of a group: sum of its two best (sigmoid), or its best (softmax). */
+static float group_score(const float *choice, size_t n, bool sigmoid)
+{
+    float a = -INFINITY, b = -INFINITY;
+    for (size_t i = 0; i < n; i++) {
+        if (choice[i] > a) {
+            b = a;
+            a = choice[i];
+        } else if (choice[i] > b) {
+            b = choice[i];
+        }
+    }
+    return sigmoid && n > 1 ? a + b : a;
+}
+
+/* Choose n_used experts for a token from its logits z[E] (overwritten by scores); ids ascending. */
+static void route(const r1_model *m, const float *bias, float *z, int32_t *ids, float *weights)
+{
+    const r1_config *c = &m->c;
+    size_t E = (size_t)c->n_experts, G = (size_t)c->n_groups, per = E / G, used = (size_t)c->n_used;
+    float choice[R1_EXPERTS_MAX], groups[R1_EXPERTS_MAX];
+    bool taken[R1_EXPERTS_MAX], kept[R1_EXPERTS_MAX];
+    if (c->sigmoid)
+        for (size_t e = 0; e < E; e++) z[e] = 1.0f / (1.0f + r1_exp(-z[e]));
+    else softmax(&m->k, z, E);
+    for (size_t e = 0; e < E; e++) {
+        choice[e] = bias ? z[e] + bias[e] : z[e]; /* the bias decides the choice, never the weight */
+        taken[e] = false;
+    }
+    if (c->n_groups_used < c->n_groups) {
+        for (size_t g = 0; g < G; g++) {
+            groups[g] = group_score(choice + g * per, per, c->sigmoid);
+            kept[g] = false;
+        }
+        for (int i = 0; i < c->n_groups_used; i++) kept[best_of(groups, kept, G)] = true;
+        for (size_t e = 0; e < E; e++) taken[e] = !kept[e / per];
+    }
+    bool chosen[R1_EXPERTS_MAX] = { false };
+    for (size_t i = 0; i < used; i++) {
+        size_t e = best_of(choice, taken, E);
+        taken[e] = chosen[e] = true;
+    }
+    size_t n = 0;
+    float sum = 0;
+    for (size_t e = 0; e < E; e++) {
+        if (!chosen[e]) continue;
+        ids[n] = (int32_t)e;
+        weights[n++] = z[e];
+        sum += z[e];
+    }
+    bool scale = !c->normalise || c->sigmoid; /* V2 either normalises or scales, V3 does both */
+    for (size_t i = 0; i < used; i++) {
+        if (c->normalise) weights[i] /= sum + 1e-20f;
+        if (scale) weights[i] *= c->expert_scale;
+    }
+}
+
+typedef struct routing {
+    r1_forward *f;
+    const r1_layer *l;
+    int moe_index;
+} routing;
+
+static void route_column(void *ctx, size_t c, int thread)
+{
+    const routing *a = ctx;
+    r1_forward *f = a->f;
+    size_t used = (size_t)f->m->c.n_used;
+    (void)thread;
+    int32_t *ids = f->route_ids + c * used;
+    float *weights = f->route_weights + c * used;
+    route(f->m, a->l->router_bias, f->router_out + c * (size_t)f->m->c.n_experts, ids, weights);
+    const r1_tap *tap = f->tap;
+    if (!tap || !tap->route_ids) return;
+    size_t at = ((size_t)a->moe_index * tap->n_rows + tap->first + c) * used;
+    memcpy(tap->route_ids + at, ids, used * sizeof *ids);
+    memcpy(tap->route_weights + at, weights, used * sizeof *weights);
+}
+
+/* ---- experts --------------------------------------------------------------------------------------------------- */
+
+/* Order the (token, slot) pairs of tokens [first, first + n) by expert: expert_first[e] is where e's rows start. */
+static void sort_by_expert(r1_forward *f, size_t first, size_t n)
+{
+    size_t E = (size_t)f->m->c.n_experts, used = (size_t)f->m->c.n_used;
+    const int32_t *ids = f->route_ids + first * used;
+    memset(f->expert_first, 0, (E + 1) * sizeof *f->expert_first);
+    for (size_t i = 0; i < n * used; i++) f->expert_first[ids[i] + 1]++;
+    for (size_t e = 0; e < E; e++) f->expert_first[e + 1] += f->expert_first[e];
+    for (size_t i = 0; i < n * used; i++) f->expert_row[i] = f->expert_first[ids[i]]++;
+    for (size_t e = E; e > 0; e--) f->expert_first[e] = f->expert_first[e - 1]; /* back to the starts */
+    f->expert_first[0] = 0;
+}
+
+typedef struct step {
+    r1_forward *f;
+    size_t first, n;
+    bool shared;
+} step;
+
+static void gather_column(void *ctx, size_t i, int thread)
+{
+    const step *a = ctx;
+    r1_forward *f = a->f;
+    size_t D = (size_t)f->m->c.n_embd, used = (size_t)f->m->c.n_used;
+    const float *h = f->h + (a->first + i) * D;
+    (void)thread;
+    memcpy(f->expert_in + i * D, h, D * sizeof(float));
+    for (size_t j = 0; j < used; j++) memcpy(f->expert_in + (a->n + f->expert_row[i * used + j]) * D, h, D * sizeof(float));
+}
+
+static void combine_column(void *ctx, size_t i, int thread)
+{
+    const step *a = ctx;
+    r1_forward *f = a->f;
+    size_t D = (size_t)f->m->c.n_embd, used = (size_t)f->m->c.n_used;
+    float *y = f->y + (a->first + i) * D;
+    (void)thread;
+    if (!a->shared) memset(y, 0, D * sizeof(float));
+    for (size_t j = 0; j < used; j++)
+        f->m->k.axpy(y, f->route_weights[(a->first + i) * used + j], f->expert_out + f->expert_row[i * used + j] * D, D);
+}
+
+/* Tokens [first, first + n): gate and up of all experts, activation, down of all experts, sum. */
+static void run_experts(r1_forward *f, const r1_layer *l, size_t first, size_t n)
+{
+    const r1_config *c = &f->m->c;
+    size_t D = (size_t)c->n_embd, E = (size_t)c->n_experts, F = (size_t)c->n_ff_expert, rows = n * (size_t)c->n_used, S = l->mlp.gate.rows, np = 0;
+    step a = { f, first, n, S > 0 };
+    r1_product *p = f->products;
+    sort_by_expert(f, first, n);
+    r1_columns(&f->exec, n, gather_column, &a);
+    if (S) {
+        p[np++] = (r1_product){ &l->mlp.gate, NULL, f->gate, S, 0, n };
+        p[np++] = (r1_product){ &l->mlp.up, NULL, f->up, S, 0, n };
+    }
+    for (size_t e = 0; e < E; e++) {
+        size_t r = f->expert_first[e], m = f->expert_first[e + 1] - r;
+        if (!m) continue;
+        p[np++] = (r1_product){ &l->experts[e].gate, NULL, f->expert_gate + r * F, F, n + r, m };
+        p[np++] = (r1_product){ &l->experts[e].up, NULL, f->expert_up + r * F, F, n + r, m };
+    }
+    r1_multiply(&f->exec, p, np, &(r1_input){ f->expert_in, D, n + rows, D, false });
+    r1_silu(f, f->expert_gate, f->expert_up, F, rows);
+    np = 0;
+    for (size_t e = 0; e < E; e++) {
+        size_t r = f->expert_first[e], m = f->expert_first[e + 1] - r;
+        if (m) p[np++] = (r1_product){ &l->experts[e].down, NULL, f->expert_out + r * D, D, r, m };
+    }
+    r1_multiply(&f->exec, p, np, &(r1_input){ f->expert_gate, F, rows, F, false });
+    if (S) {
+        r1_silu(f, f->gate, f->up, S, n);
+        const r1_product down = { &l->mlp.down, NULL, f->y + first * D, D, 0, n };
+        r1_multiply(&f->exec, &down, 1, &(r1_input){ f->gate, S, n, S, false });
+    }
+    r1_columns(&f->exec, n, combine_column, &a);
+}
+
+void r1_experts(r1_forward *f, const r1_layer *l, int moe_index)
+{
+    size_t D = (size_t)f->m->c.n_embd, E = (size_t)f->m->c.n_experts;
+    const r1_product p = { &l->router, NULL, f->router_out, E, 0, f->n };
+    r1_multiply(&f->exec, &p, 1, &(r1_input){ f->h, D, f->n, D, true });
+    r1_columns(&f->exec, f->n, route_column, &(routing){ f, l, moe_index });
+    for (size_t i = 0; i < f->n; i += f->expert_tokens) run_experts(f, l, i, r1_min(f->expert_tokens, f->n - i));
+}

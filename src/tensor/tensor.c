@@ -1,0 +1,194 @@
+/* Products of weights and activations.
+ *
+ * Three ways, chosen by the weight alone, so that one row and five hundred go the same way:
+ *   packed weights          int8 activations, panels of 16 rows
+ *   F32, BF16, F16          float activations, rows as they are in the file
+ *   any other, not packed   float activations, a few rows decoded at a time (the reference path, and E4M3)
+ * Rows are cut into pieces that threads take in order; which thread computes a row changes nothing.
+ */
+#include "tensor/tensor.h"
+#include "base/half.h"
+
+enum {
+    PIECE_BYTES = 32 << 10,  /* least weight bytes of a piece: a few microseconds, many times the cost of taking one */
+    PIECES_A_THREAD = 8,     /* at most about this many, so that the last ones even out */
+    DECODED_FLOATS = 16 << 10 /* weights decoded at a time: 64 kB, stays in the second-level cache */
+};
+
+r1_status r1_exec_init(r1_exec *e, const r1_kernels *k, r1_pool *pool, r1_activations mode, const r1_exec_sizes *s, r1_error *err)
+{
+    size_t n = s->input_values, threads = (size_t)r1_pool_threads(pool);
+    *e = (r1_exec){ .k = k, .pool = pool, .mode = mode, .input_cap = n, .max_products = s->max_products };
+    e->decoded_cap = r1_max(DECODED_FLOATS, s->max_k);
+    bool ok = (e->decoded = r1_alloc_aligned(threads * e->decoded_cap * sizeof(float))) &&
+              (e->first_piece = calloc(s->max_products + 1, sizeof *e->first_piece));
+    if (ok && s->need_32) {
+        e->a32 = (r1_act8){ .q = r1_alloc_aligned(n), .d = r1_alloc_aligned(n / 32 * sizeof(float)),
+                            .sum = r1_alloc_aligned(n / 32 * sizeof(int32_t)), .group = 32, .sub = 32 };
+        ok = e->a32.q && e->a32.d && e->a32.sum;
+    }
+    if (ok && s->need_256) {
+        e->a256 = (r1_act8){ .q = r1_alloc_aligned(n), .d = r1_alloc_aligned(n / 256 * sizeof(float)),
+                             .sum = r1_alloc_aligned(n / 16 * sizeof(int32_t)), .group = 256, .sub = 16 };
+        ok = e->a256.q && e->a256.d && e->a256.sum;
+    }
+    if (ok && mode == R1_ACTIVATIONS_BF16) ok = (e->rounded = r1_alloc_aligned(n * sizeof(float))) != NULL;
+    if (ok) return R1_OK;
+    r1_exec_deinit(e);
+    return r1_fail(err, R1_ENOMEM, "no memory for the scratch of %zu activations", n);
+}
+
+static void free_act(r1_act8 *a)
+{
+    free(a->q);
+    free(a->d);
+    free(a->sum);
+}
+
+void r1_exec_deinit(r1_exec *e)
+{
+    free_act(&e->a32);
+    free_act(&e->a256);
+    free(e->rounded);
+    free(e->decoded);
+    free(e->first_piece);
+    *e = (r1_exec){ 0 };
+}
+
+typedef struct column_range {
+    r1_work fn;
+    void *ctx;
+    size_t n, C;
+} column_range;
+
+static void run_columns(void *ctx, size_t i, int thread)
+{
+    const column_range *r = ctx;
+    for (size_t c = i * r->n; c < r1_min(r->C, (i + 1) * r->n); c++) r->fn(r->ctx, c, thread);
+}
+
+void r1_columns(r1_exec *e, size_t C, r1_work fn, void *ctx)
+{
+    size_t pieces = (size_t)r1_pool_threads(e->pool) * PIECES_A_THREAD;
+    column_range r = { fn, ctx, r1_max(1, r1_ceil_div(C, pieces)), C };
+    if (C < 4) /* a region costs more than it saves */
+        for (size_t c = 0; c < C; c++) fn(ctx, c, 0);
+    else r1_pool_run(e->pool, r1_ceil_div(C, r.n), run_columns, &r);
+}
+
+/* ---- input ----------------------------------------------------------------------------------------------------- */
+
+typedef struct prepare {
+    r1_exec *e;
+    const r1_input *in;
+    bool q32, q256, round;
+} prepare;
+
+static void prepare_column(void *ctx, size_t c, int thread)
+{
+    const prepare *p = ctx;
+    const r1_input *in = p->in;
+    const float *x = in->x + c * in->ldx;
+    (void)thread;
+    if (p->q32) p->e->k->quantize(&p->e->a32, c, x, in->K);
+    if (p->q256) p->e->k->quantize(&p->e->a256, c, x, in->K);
+    if (p->round) {
+        float *y = p->e->rounded + c * in->K;
+        for (size_t i = 0; i < in->K; i++) y[i] = r1_bf16_to_f32(r1_bf16_from_f32(x[i]));
+    }
+}
+
+/* ---- products -------------------------------------------------------------------------------------------------- */
+
+typedef struct group {
+    r1_exec *e;
+    const r1_product *p;
+    size_t n;
+    r1_input in;          /* after rounding */
+    size_t panels_a_piece;
+} group;
+
+static r1_act8 act_columns(const r1_act8 *a, size_t c0, size_t K)
+{
+    r1_act8 v = *a;
+    v.q += c0 * K;
+    v.d += c0 * (K / (size_t)a->group);
+    v.sum += c0 * (K / (size_t)a->sub);
+    return v;
+}
+
+/* Rows [r, r + n) of a product; r is a multiple of 16. */
+static void product_rows(const group *g, const r1_product *p, size_t r, size_t n, int thread)
+{
+    const r1_exec *e = g->e;
+    const r1_weight *w = p->w;
+    size_t K = g->in.K;
+    float *y = p->y + r;
+    if (w->packed) {
+        r1_act8 a = act_columns(r1_type_get(w->type)->by_256 ? &e->a256 : &e->a32, p->c0, K);
+        e->k->matmul_q8[w->type](y, p->ldy, w->packed + r * r1_row_bytes(w->type, K), r1_ceil_div(n, R1_PANEL), n, &a, p->C, K);
+    } else {
+        const float *x = g->in.x + p->c0 * g->in.ldx;
+        const uint8_t *rows = w->data + r * w->stride;
+        if (w->type == R1_F32) {
+            e->k->matmul_f32(y, p->ldy, rows, w->stride, n, x, g->in.ldx, p->C, K);
+        } else if (w->type == R1_BF16) {
+            e->k->matmul_bf16(y, p->ldy, rows, w->stride, n, x, g->in.ldx, p->C, K);
+        } else if (w->type == R1_F16) {
+            e->k->matmul_f16(y, p->ldy, rows, w->stride, n, x, g->in.ldx, p->C, K);
+        } else {
+            float *buf = e->decoded + (size_t)thread * e->decoded_cap;
+            size_t step = r1_max(1, r1_min(R1_PANEL, e->decoded_cap / K));
+            for (size_t i = 0; i < n; i += step) {
+                size_t m = r1_min(step, n - i);
+                for (size_t j = 0; j < m; j++) r1_weight_decode(w, e->k, r + i + j, buf + j * K);
+                e->k->matmul_f32(y + i, p->ldy, buf, K * sizeof(float), m, x, g->in.ldx, p->C, K);
+            }
+        }
+    }
+    if (p->bias)
+        for (size_t c = 0; c < p->C; c++) e->k->add(y + c * p->ldy, p->bias + r, n);
+}
+
+static void product_piece(void *ctx, size_t i, int thread)
+{
+    const group *g = ctx;
+    const size_t *first = g->e->first_piece;
+    size_t lo = 0, hi = g->n; /* the product with first[lo] <= i < first[lo + 1] */
+    while (hi - lo > 1) {
+        size_t mid = (lo + hi) / 2;
+        if (first[mid] <= i) lo = mid;
+        else hi = mid;
+    }
+    const r1_product *p = &g->p[lo];
+    size_t rows = g->panels_a_piece * R1_PANEL, r = (i - first[lo]) * rows;
+    product_rows(g, p, r, r1_min(rows, p->w->rows - r), thread);
+}
+
+void r1_multiply(r1_exec *e, const r1_product *p, size_t n, const r1_input *in)
+{
+    prepare pre = { .e = e, .in = in };
+    size_t panels = 0, bytes = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!p[i].w->packed) pre.round = true;
+        else if (r1_type_get(p[i].w->type)->by_256) pre.q256 = true;
+        else pre.q32 = true;
+        panels += r1_ceil_div(p[i].w->rows, R1_PANEL);
+        bytes += p[i].w->rows * r1_row_bytes(p[i].w->type, in->K);
+    }
+    pre.round = pre.round && e->rounded && !in->exact;
+    if (pre.q32 || pre.q256 || pre.round) r1_columns(e, in->C, prepare_column, &pre);
+
+    group g = { .e = e, .p = p, .n = n, .in = *in };
+    if (pre.round) {
+        g.in.x = e->rounded;
+        g.in.ldx = in->K;
+    }
+    size_t threads = (size_t)r1_pool_threads(e->pool);
+    size_t pieces = r1_min(threads * PIECES_A_THREAD, r1_max(1, bytes * in->C / PIECE_BYTES));
+    g.panels_a_piece = r1_ceil_div(r1_max(panels, 1), pieces);
+    e->first_piece[0] = 0;
+    for (size_t i = 0; i < n; i++)
+        e->first_piece[i + 1] = e->first_piece[i] + (p[i].C ? r1_ceil_div(p[i].w->rows, g.panels_a_piece * R1_PANEL) : 0);
+    r1_pool_run(e->pool, e->first_piece[n], product_piece, &g);
+}

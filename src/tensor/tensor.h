@@ -1,0 +1,57 @@
+/* tensor: products and column-wise operations over kernels and threads.
+ *
+ * An r1_exec is what one engine computes with: kernels, threads, and scratch of fixed size. Matrices of activations are
+ * [columns, features], one column a token, features contiguous. Nothing here allocates after r1_exec_init, and no result
+ * depends on the number of threads or columns.
+ */
+#ifndef R1_TENSOR_TENSOR_H
+#define R1_TENSOR_TENSOR_H
+
+#include "base/thread.h"
+#include "tensor/weight.h"
+
+typedef struct r1_exec {
+    const r1_kernels *k;
+    r1_pool *pool;               /* borrowed */
+    r1_activations mode;
+    r1_act8 a32, a256;           /* quantised input of the current product */
+    float *rounded;              /* input rounded to bf16, or NULL */
+    size_t input_cap;            /* values the input buffers hold */
+    float *decoded;              /* [threads, decoded_cap] rows of weights as f32 */
+    size_t decoded_cap;
+    size_t *first_piece;         /* [max_products + 1] */
+    size_t max_products;
+} r1_exec;
+
+typedef struct r1_exec_sizes {
+    size_t input_values;         /* largest columns * features of an input */
+    size_t max_k;                /* longest row of a weight */
+    size_t max_products;         /* most products in one call */
+    bool need_32, need_256;      /* kinds of packed weights there are */
+} r1_exec_sizes;
+
+r1_status r1_exec_init(r1_exec *e, const r1_kernels *k, r1_pool *pool, r1_activations mode, const r1_exec_sizes *sizes, r1_error *err) R1_MUST_CHECK;
+void r1_exec_deinit(r1_exec *e); /* accepts a zeroed one */
+
+/* One product of a group: y[c * ldy + r] = W x[c0 + c] (+ bias[r]) for c < C. */
+typedef struct r1_product {
+    const r1_weight *w;
+    const float *bias;           /* [rows] or NULL */
+    float *y;
+    size_t ldy, c0, C;
+} r1_product;
+
+/* An input: x[c * ldx + i], c < C, i < K. `exact`: never rounded or quantised (the router). */
+typedef struct r1_input {
+    const float *x;
+    size_t ldx, C, K;
+    bool exact;
+} r1_input;
+
+/* All products read the same input; every weight has k == K. One parallel region (two when C > 1). */
+void r1_multiply(r1_exec *e, const r1_product *p, size_t n, const r1_input *in);
+
+/* Run fn for column 0..C-1, in threads when there are several. */
+void r1_columns(r1_exec *e, size_t C, r1_work fn, void *ctx);
+
+#endif
