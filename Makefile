@@ -3,6 +3,7 @@
 #   CC=gcc|clang                       V=1 shows commands
 #   BUILD=release|debug|asan|tiny      asan: ASan+UBSan; tiny: constants made tiny (R1_TINY), also with ASan+UBSan
 #   PREFIX=/usr/local DESTDIR=         for install
+#   SKIP='tests/golden/%'              for test: programs to leave out
 #   TARGET=gguf TIME=60                for fuzz: one target, seconds for each; without TARGET all of them
 #
 # Objects, programs and generated files go to build/BUILD-CC. docs/where.md says what is where.
@@ -26,21 +27,24 @@ MODEL   := $(CACHE)/models/SmolLM2-135M-Instruct.Q4_1.gguf
 
 GOALS   := $(or $(MAKECMDGOALS),all)
 NEEDS   := $(if $(filter-out clean deps help,$(GOALS)),build)
-NEEDS   += $(if $(filter test %_test tests,$(GOALS)),unit)
-NEEDS   += $(if $(filter run test,$(GOALS)),$(if $(wildcard $(MODEL)),,model))
-NEEDS   += $(if $(filter test,$(GOALS)),$(if $(wildcard $(CACHE)/tokenizers/smollm2.json),,tokenizers))
+NEEDS   += $(if $(filter test test-code tests %_test,$(GOALS)),unit)
 NEEDS   += $(if $(filter fuzz,$(GOALS)),fuzz)
 MISSING := $(if $(strip $(NEEDS)),$(shell CC='$(CC)' tools/deps --missing $(NEEDS)))
+# What only fetching needs is tried once and not insisted on: without it tools/fetch says so, and tests are skipped.
+WANTS   := $(if $(filter run test bench,$(GOALS)),$(if $(wildcard $(MODEL)),,model))
+WANTS   += $(if $(filter test,$(GOALS)),$(if $(wildcard $(CACHE)/tokenizers/smollm2.json),,tokenizers))
+WANTED  := $(if $(R1_DEPS_TRIED),,$(if $(strip $(WANTS)),$(shell CC='$(CC)' tools/deps --missing $(WANTS))))
 
-ifneq ($(strip $(MISSING)),)
+ifneq ($(strip $(MISSING)$(WANTED)),)
 ifneq ($(R1_DEPS_TRIED),)
 $(error still missing after installing packages: $(MISSING))
 endif
 .PHONY: $(GOALS) install-and-again
 $(GOALS): install-and-again ;@:
 install-and-again:
-	@echo 'missing: $(MISSING)'
-	@CC='$(CC)' tools/deps $(NEEDS)
+	@echo 'missing: $(MISSING)$(WANTED)'
+	$(if $(strip $(MISSING)),@CC='$(CC)' tools/deps $(NEEDS))
+	$(if $(strip $(WANTED)),@CC='$(CC)' tools/deps $(WANTS) || true)
 	@+$(MAKE) --no-print-directory R1_DEPS_TRIED=1 $(GOALS)
 else
 
@@ -90,7 +94,7 @@ $(B)/src/cli/%.o $(B)/gen/%.o: CFLAGS_ALL += -I$(B)/gen
 
 # ---- what people type --------------------------------------------------------------------------------------------
 
-.PHONY: all run test tests check bench deps install fuzz lint man clean help always
+.PHONY: all run test test-code tests fetched check bench deps install fuzz lint man clean help always
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -103,9 +107,19 @@ tests: $(PROGRAM) $(TESTS) $(REPLAYS)
 
 # Every program ends with "N passed, N failed, N skipped"; tools/run_tests adds them up and fails when a program failed,
 # did not say so, or ran nothing.
-test: all tests
-	@tools/fetch model >/dev/null && tools/fetch tokenizers >/dev/null || test -z "$$CI"
-	@CC='$(CC)' B='$(B)' R1='$(B)/r1' R1_TESTS=tests tools/run_tests -d $(B)/test-logs $(TESTS) $(REPLAYS) $(SCRIPTS) "tools/check $(B)"
+RUN_TESTS = CC='$(CC)' B='$(B)' R1='$(B)/r1' R1_TESTS=tests tools/run_tests -d $(B)/test-logs
+CODE    = $(filter-out $(SKIP:%=$(B)/%),$(TESTS) $(REPLAYS))
+EXAMPLES := $(shell grep -l '^.``sh test' README.md docs/*.md docs/*/*.md 2>/dev/null)
+test: all tests fetched
+	@$(RUN_TESTS) $(CODE) $(SCRIPTS) "tools/check $(B)" $(if $(PROGRAM),$(if $(EXAMPLES),"tools/check_examples $(B)"))
+
+# Only the test programs, for builds with sanitizers: SKIP='tests/golden/%' leaves some out.
+test-code: tests
+	@$(RUN_TESTS) $(CODE)
+
+# A missing network is a failure in CI, and elsewhere a reason to skip what needs it.
+fetched:
+	@tools/fetch model >/dev/null && tools/fetch tokenizers >/dev/null || { echo 'fetch: tests that need it will be skipped' >&2; test -z "$$CI"; }
 
 check: all
 	@tools/check $(B)
@@ -121,12 +135,14 @@ deps:
 	@CC='$(CC)' tools/deps build unit model tokenizers
 
 fuzz: $(if $(filter fuzz,$(BUILD)),fuzz-run,fuzz-build)
-.PHONY: fuzz-build fuzz-run
+.PHONY: fuzz-build fuzz-run fuzz-targets
 fuzz-build:
 	@+$(MAKE) --no-print-directory BUILD=fuzz CC=clang B=build/fuzz fuzz-run
 TIME    ?= 60
 fuzz-run: $(if $(TARGET),$(B)/tests/fuzz/fuzz_$(TARGET),$(FUZZSRC:%.c=$(B)/%))
 	@tools/run_fuzz $(TIME) $^
+
+fuzz-targets: $(FUZZSRC:%.c=$(B)/%)
 
 man: $(MAN)
 
