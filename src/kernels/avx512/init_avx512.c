@@ -5,4 +5,5 @@ void r1_kernels_init_avx512(r1_kernels *k)
 {
     k->name = "avx512";
     r1_avx512_fill_q8(k);
+    r1_avx512_fill_q8k(k);
 }

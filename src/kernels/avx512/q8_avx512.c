@@ -66,6 +66,8 @@ INLINE __m512 scales(r1_type t, const uint8_t *b)
     return _mm512_castsi512_ps(_mm512_mask_mov_epi32(normal, _mm512_cmplt_epu32_mask(e, _mm512_set1_epi32(2)), small));
 }
 
+#define MIN4(n) ((n) < 4 ? (n) : 4)
+
 INLINE void tile(r1_type t, const int nc, const uint16_t block_bytes, const q8_tile *a)
 {
     const bool has_min = t == R1_Q4_1 || t == R1_Q5_1;
@@ -80,12 +82,16 @@ INLINE void tile(r1_type t, const int nc, const uint16_t block_bytes, const q8_t
         __m512i w[8];
         unpack(t, b, w);
         const __m512 dw = scales(t, b), m = has_min ? load_f16(b + 32) : dw;
-        UNROLL for (int c = 0; c < nc; c++) {
-            __m512i dot = has_min ? _mm512_setzero_si512() : every32(s + c);
-            UNROLL for (int i = 0; i < 8; i++) dot = _mm512_dpbusd_epi32(dot, w[i], every32(q + c * 32 + i * 4));
-            const __m512 dx = everyf(d + c);
-            acc[c] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), _mm512_mul_ps(dw, dx), acc[c]);
-            if (has_min) acc[c] = _mm512_fmadd_ps(everyf(s + c), _mm512_mul_ps(m, dx), acc[c]);
+        UNROLL for (int c0 = 0; c0 < nc; c0 += 4) {
+            __m512i dot[4];
+            UNROLL for (int c = 0; c < MIN4(nc); c++) dot[c] = has_min ? _mm512_setzero_si512() : every32(s + c0 + c);
+            UNROLL for (int i = 0; i < 8; i++)
+                UNROLL for (int c = 0; c < MIN4(nc); c++) dot[c] = dpbusd(dot[c], w[i], q + (c0 + c) * 32 + i * 4);
+            UNROLL for (int c = 0; c < MIN4(nc); c++) {
+                const __m512 dx = everyf(d + c0 + c);
+                acc[c0 + c] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot[c]), _mm512_mul_ps(dw, dx), acc[c0 + c]);
+                if (has_min) acc[c0 + c] = _mm512_fmadd_ps(everyf(s + c0 + c), _mm512_mul_ps(m, dx), acc[c0 + c]);
+            }
         }
         b += block_bytes;
         q += nc * 32;

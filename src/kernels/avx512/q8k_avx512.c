@@ -1,0 +1,263 @@
+/* Packed int8 products of the 256-value formats (Q2_K ... Q6_K, IQ4_XS), AVX-512 with VNNI.
+ *
+ * As q8_avx512.c, with integers twice: within a run (16 or 32 values) the dot of unsigned codes, over the runs of a block the
+ * sum of dot * sub-scale, all in int32. What offsets and minimums add is one more integer per block, u = sum over runs of
+ * (sub-scale or minimum) * (sum of activations); sums of runs fit 16 bits, so vpdpwssd does two runs at once. Then
+ *
+ *   with minimum:  acc = fma(t, dw * dx, acc), acc = fma(-u, dmin * dx, acc)
+ *   with offset:   acc = fma(t - offset * u, dw * dx, acc)
+ *
+ * Largest sums: t 63 * 127 * 128 * 256 < 2^28 (Q6_K), 241 * 127 * 32 * 256 < 2^28 (IQ4_XS), offset * u < 2^28. */
+#include "kernels/avx512/avx512_int.h"
+#include "kernels/avx2/act_tile.h"
+
+/* Sub-scales of a block, one register per run, and the factors of the sums, two runs to a register. */
+typedef struct runs {
+    __m512i scale[16];
+    __m512i pair[8];
+} runs;
+
+/* 16 (n 4) or 8 (n 2) signed bytes of each row, four in a lane. */
+INLINE void spread(__m512i scale[16], const __m512i v[4], int n)
+{
+    UNROLL for (int k = 0; k < 16; k++) {
+        if (k >= 4 * n) break;
+        scale[k] = _mm512_srai_epi32(_mm512_slli_epi32(v[k / 4], (unsigned)(24 - 8 * (k % 4))), 24);
+    }
+}
+
+INLINE void spread_pairs(__m512i pair[8], const __m512i v[4], int n)
+{
+    /* bytes 0 and 1 (2 and 3) of a lane to the upper halves of its 16-bit words; -1 gives zero */
+    const __m512i first = _mm512_broadcast_i32x4(_mm_setr_epi8(-1, 0, -1, 1, -1, 4, -1, 5, -1, 8, -1, 9, -1, 12, -1, 13));
+    const __m512i second = _mm512_broadcast_i32x4(_mm_setr_epi8(-1, 2, -1, 3, -1, 6, -1, 7, -1, 10, -1, 11, -1, 14, -1, 15));
+    UNROLL for (int k = 0; k < 8; k++) {
+        if (k >= 2 * n) break;
+        pair[k] = _mm512_srai_epi16(_mm512_shuffle_epi8(v[k / 2], k % 2 ? second : first), 8);
+    }
+}
+
+INLINE __m512i part(__m512i v, unsigned shift, int mask)
+{
+    return _mm512_and_si512(_mm512_srli_epi32(v, shift), _mm512_set1_epi8((char)mask));
+}
+
+INLINE __m512i high_bits(__m512i low, __m512i v, unsigned shift)
+{
+    return _mm512_or_si512(low, _mm512_slli_epi32(part(v, shift, 3), 4));
+}
+
+INLINE void runs_q45_k(const uint8_t *scales, runs *o)
+{
+    const __m512i a = load512(scales), b = load512(scales + 64), c = load512(scales + 128);
+    const __m512i s[4] = { part(a, 0, 63), high_bits(part(c, 0, 15), a, 6) };
+    const __m512i m[4] = { part(b, 0, 63), high_bits(part(c, 4, 15), b, 6) };
+    spread(o->scale, s, 2);
+    spread_pairs(o->pair, m, 2);
+}
+
+INLINE void runs_q2_k(const uint8_t *scales, runs *o)
+{
+    __m512i s[4], m[4];
+    UNROLL for (int i = 0; i < 4; i++) {
+        const __m512i v = load512(scales + 64 * i);
+        s[i] = part(v, 0, 15);
+        m[i] = part(v, 4, 15);
+    }
+    spread(o->scale, s, 4);
+    spread_pairs(o->pair, m, 4);
+}
+
+INLINE void runs_q3_k(const uint8_t *scales, runs *o)
+{
+    const __m512i a = load512(scales), b = load512(scales + 64), c = load512(scales + 128), bias = _mm512_set1_epi8(32);
+    const __m512i s[4] = {
+        _mm512_sub_epi8(high_bits(part(a, 0, 15), c, 0), bias), _mm512_sub_epi8(high_bits(part(b, 0, 15), c, 2), bias),
+        _mm512_sub_epi8(high_bits(part(a, 4, 15), c, 4), bias), _mm512_sub_epi8(high_bits(part(b, 4, 15), c, 6), bias),
+    };
+    spread(o->scale, s, 4);
+    spread_pairs(o->pair, s, 4);
+}
+
+INLINE void runs_q6_k(const uint8_t *scales, runs *o)
+{
+    const __m512i s[4] = { load512(scales), load512(scales + 64), load512(scales + 128), load512(scales + 192) };
+    spread(o->scale, s, 4);
+    spread_pairs(o->pair, s, 4);
+}
+
+INLINE void runs_iq4_xs(const uint8_t *b, runs *o)
+{
+    const __m512i high = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(b + 32))), low = load512(b + 64);
+    const __m512i bias = _mm512_set1_epi32(32);
+    UNROLL for (unsigned k = 0; k < 8; k++) {
+        const __m512i lo = _mm512_and_si512(_mm512_srli_epi32(low, 4 * k), _mm512_set1_epi32(15));
+        const __m512i hi = _mm512_and_si512(_mm512_srli_epi32(high, 2 * k), _mm512_set1_epi32(3));
+        o->scale[k] = _mm512_sub_epi32(_mm512_or_si512(lo, _mm512_slli_epi32(hi, 4)), bias);
+    }
+    UNROLL for (int k = 0; k < 4; k++) o->pair[k] = _mm512_mask_blend_epi16(0xAAAAAAAA, o->scale[2 * k], _mm512_slli_epi32(o->scale[2 * k + 1], 16));
+}
+
+INLINE void get_runs(r1_type t, const uint8_t *b, runs *o)
+{
+    switch (t) {
+    case R1_Q2_K: runs_q2_k(b, o); break;
+    case R1_Q3_K: runs_q3_k(b + 1536, o); break;
+    case R1_Q4_K:
+    case R1_Q5_K: runs_q45_k(b + 64, o); break;
+    case R1_Q6_K: runs_q6_k(b + 3072, o); break;
+    default: runs_iq4_xs(b, o); break;
+    }
+}
+
+/* Codes of values 32g .. 32g + 31, unsigned; w[i] holds four consecutive ones. g is not a constant: unrolling 8 groups of 12
+ * columns would overflow the instruction cache. */
+INLINE void unpack(r1_type t, const uint8_t *b, unsigned g, __m512i w[8])
+{
+    const __m512i low4 = _mm512_set1_epi8(15), low2 = _mm512_set1_epi8(3), bit = _mm512_set1_epi8((char)(1u << g));
+    const __m128i nibble = _mm_cvtsi32_si128((int)(4 * (g & 1))), two_bits = _mm_cvtsi32_si128((int)(2 * (g & 3)));
+    if (t == R1_IQ4_XS) {
+        const __m512i table = _mm512_broadcast_i32x4(_mm_add_epi8(_mm_loadu_si128((const __m128i *)r1_iq4_values), _mm_set1_epi8((char)128)));
+        UNROLL for (unsigned i = 0; i < 4; i++) {
+            const __m512i v = load512(b + 128 + 64 * (4 * g + i));
+            w[i] = _mm512_shuffle_epi8(table, _mm512_and_si512(v, low4));
+            w[i + 4] = _mm512_shuffle_epi8(table, _mm512_and_si512(_mm512_srli_epi16(v, 4), low4));
+        }
+        return;
+    }
+    if (t == R1_Q2_K || t == R1_Q3_K) {
+        const uint8_t *qs = b + (t == R1_Q2_K ? 256 : 512) + 512 * (g / 4);
+        UNROLL for (int i = 0; i < 8; i++) {
+            w[i] = _mm512_and_si512(_mm512_srl_epi16(load512(qs + 64 * i), two_bits), low2);
+            if (t == R1_Q3_K) w[i] = _mm512_mask_add_epi8(w[i], _mm512_test_epi8_mask(load512(b + 64 * i), bit), w[i], _mm512_set1_epi8(4));
+        }
+        return;
+    }
+    if (t == R1_Q6_K) {
+        const uint8_t *ql = b + 64 * (16 * (g / 4) + 8 * (g & 1)), *qh = b + 2048 + 512 * (g / 4);
+        const __m128i half = _mm_cvtsi32_si128((int)(2 * (g & 2)));
+        UNROLL for (int i = 0; i < 8; i++) {
+            const __m512i hi = _mm512_slli_epi16(_mm512_and_si512(_mm512_srl_epi16(load512(qh + 64 * i), two_bits), low2), 4);
+            w[i] = _mm512_or_si512(_mm512_and_si512(_mm512_srl_epi16(load512(ql + 64 * i), half), low4), hi);
+        }
+        return;
+    }
+    const uint8_t *qs = b + (t == R1_Q4_K ? 256 : 768) + 512 * (g / 2);
+    UNROLL for (int i = 0; i < 8; i++) {
+        w[i] = _mm512_and_si512(_mm512_srl_epi16(load512(qs + 64 * i), nibble), low4);
+        if (t == R1_Q5_K) w[i] = _mm512_mask_add_epi8(w[i], _mm512_test_epi8_mask(load512(b + 256 + 64 * i), bit), w[i], _mm512_set1_epi8(16));
+    }
+}
+
+/* Where d stands in a block; dmin, if any, is the next field. */
+INLINE unsigned scale_at(r1_type t) { return t == R1_Q2_K ? 1280 : t == R1_Q3_K ? 1728 : t == R1_Q6_K ? 3328 : 0; }
+INLINE bool has_min(r1_type t) { return t == R1_Q2_K || t == R1_Q4_K || t == R1_Q5_K; }
+INLINE bool by_16(r1_type t) { return t == R1_Q2_K || t == R1_Q3_K || t == R1_Q6_K; }
+INLINE unsigned offset_shift(r1_type t) { return t == R1_Q3_K ? 2 : t == R1_Q6_K ? 5 : 7; }
+
+/* isum[c] += the products of one group of 32 values, for up to 4 columns. */
+INLINE void add_group(r1_type t, const int nc, __m512i *isum, const __m512i w[8], const __m512i *scale, const int8_t *q)
+{
+    __m512i dot[4];
+    const int half = by_16(t) ? 4 : 8;
+    UNROLL for (int h = 0; h < 8; h += half) {
+        UNROLL for (int c = 0; c < nc; c++) dot[c] = _mm512_setzero_si512();
+        UNROLL for (int i = h; i < h + half; i++)
+            UNROLL for (int c = 0; c < nc; c++) dot[c] = dpbusd(dot[c], w[i], q + c * 32 + i * 4);
+        const __m512i s = scale[h / half];
+        UNROLL for (int c = 0; c < nc; c++) isum[c] = _mm512_add_epi32(isum[c], _mm512_mullo_epi32(dot[c], s));
+    }
+}
+
+#define MIN4(n) ((n) < 4 ? (n) : 4)
+
+/* What a tile keeps in memory, touched once per 256 values, so that the inner loop has the registers for itself. */
+typedef struct tile_memory {
+    __m512 acc[12];
+    __m512i isum[12];
+    runs r;
+} tile_memory;
+
+/* The float steps of one block, a column at a time. */
+INLINE void finish_block(r1_type t, const int nc, const uint8_t *b, const float *d, const int32_t *s, tile_memory *m)
+{
+    const int n_s = by_16(t) ? 8 : 4;
+    const __m512 dw = load_f16(b + scale_at(t)), dmin = has_min(t) ? load_f16(b + scale_at(t) + 32) : dw;
+    KEEP_LOOP for (int c = 0; c < nc; c++, s += n_s) {
+        const __m512 dx = everyf(d + c);
+        __m512i sum = m->isum[c], u = _mm512_setzero_si512();
+        UNROLL for (int k = 0; k < n_s; k++) u = _mm512_dpwssd_epi32(u, m->r.pair[k], every32(s + k));
+        if (!has_min(t)) sum = _mm512_sub_epi32(sum, _mm512_slli_epi32(u, offset_shift(t)));
+        __m512 acc = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), _mm512_mul_ps(dw, dx), m->acc[c]);
+        if (has_min(t)) acc = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(u), _mm512_mul_ps(dmin, dx), acc);
+        m->acc[c] = acc;
+    }
+}
+
+INLINE void tile(r1_type t, const int nc, const unsigned block_bytes, const q8_tile *a)
+{
+    const int n_s = by_16(t) ? 8 : 4, n_scale = by_16(t) ? 2 : 1;
+    const __mmask16 rows = mask16(a->rows);
+    const uint8_t *b = a->w;
+    const int8_t *q = a->q;
+    const float *d = a->d;
+    const int32_t *s = a->s;
+    tile_memory m;
+    KEEP_LOOP for (int c = 0; c < nc; c++) m.acc[c] = a->first ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(rows, a->y + (size_t)c * a->ldy);
+    for (size_t n = a->n_blocks; n > 0; n--) {
+        __m512i isum[12];
+        get_runs(t, b, &m.r);
+        UNROLL for (int c = 0; c < nc; c++) isum[c] = _mm512_setzero_si512();
+        for (unsigned g = 0; g < 8; g++, q += nc * 32) {
+            __m512i w[8];
+            fetch_ahead(b + g * (block_bytes / 8), block_bytes / 8);
+            unpack(t, b, g, w);
+            UNROLL for (int c = 0; c < nc; c += 4) add_group(t, MIN4(nc), isum + c, w, m.r.scale + n_scale * (int)g, q + c * 32);
+        }
+        UNROLL for (int c = 0; c < nc; c++) m.isum[c] = isum[c];
+        finish_block(t, nc, b, d, s, &m);
+        b += block_bytes;
+        d += nc;
+        s += nc * n_s;
+    }
+    KEEP_LOOP for (int c = 0; c < nc; c++) _mm512_mask_storeu_ps(a->y + (size_t)c * a->ldy, rows, m.acc[c]);
+}
+
+INLINE void tiles(r1_type t, unsigned block_bytes, const q8_tile *a, int nc)
+{
+    switch (nc) {
+    case 12: tile(t, 12, block_bytes, a); break;
+    case 8: tile(t, 8, block_bytes, a); break;
+    case 4: tile(t, 4, block_bytes, a); break;
+    case 2: tile(t, 2, block_bytes, a); break;
+    default: tile(t, 1, block_bytes, a); break;
+    }
+}
+
+static void tiles_q2_k(const q8_tile *a, int nc) { tiles(R1_Q2_K, 1344, a, nc); }
+static void tiles_q3_k(const q8_tile *a, int nc) { tiles(R1_Q3_K, 1760, a, nc); }
+static void tiles_q4_k(const q8_tile *a, int nc) { tiles(R1_Q4_K, 2304, a, nc); }
+static void tiles_q5_k(const q8_tile *a, int nc) { tiles(R1_Q5_K, 2816, a, nc); }
+static void tiles_q6_k(const q8_tile *a, int nc) { tiles(R1_Q6_K, 3360, a, nc); }
+static void tiles_iq4_xs(const q8_tile *a, int nc) { tiles(R1_IQ4_XS, 2176, a, nc); }
+
+/* The parameters are those of matmul_q8, gathered here so that each entry below is one line. */
+#define ENTRY(name, ...) static void name(float *y, size_t ldy, const void *panels, size_t n_panels, size_t R, const r1_act8 *x, size_t C, size_t K) \
+    { q8_run(&(q8_call){ y, ldy, panels, n_panels, R, x, C, K }, &(const q8_kind){ __VA_ARGS__ }); }
+
+ENTRY(matmul_q2_k_avx512, tiles_q2_k, 256, 1344, SUMS_PAIR16, 0, 12)
+ENTRY(matmul_q3_k_avx512, tiles_q3_k, 256, 1760, SUMS_PAIR16, 4, 12)
+ENTRY(matmul_q4_k_avx512, tiles_q4_k, 256, 2304, SUMS_PAIR32, 0, 12)
+ENTRY(matmul_q5_k_avx512, tiles_q5_k, 256, 2816, SUMS_PAIR32, 0, 12)
+ENTRY(matmul_q6_k_avx512, tiles_q6_k, 256, 3360, SUMS_PAIR16, 32, 12)
+ENTRY(matmul_iq4_xs_avx512, tiles_iq4_xs, 256, 2176, SUMS_PAIR32, 128, 12)
+
+void r1_avx512_fill_q8k(r1_kernels *k)
+{
+    k->matmul_q8[R1_Q2_K] = matmul_q2_k_avx512;
+    k->matmul_q8[R1_Q3_K] = matmul_q3_k_avx512;
+    k->matmul_q8[R1_Q4_K] = matmul_q4_k_avx512;
+    k->matmul_q8[R1_Q5_K] = matmul_q5_k_avx512;
+    k->matmul_q8[R1_Q6_K] = matmul_q6_k_avx512;
+    k->matmul_q8[R1_IQ4_XS] = matmul_iq4_xs_avx512;
+}
