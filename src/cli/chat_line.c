@@ -1,0 +1,153 @@
+/* Lines from the terminal, through libedit: editing, history, UTF-8.
+ *
+ * Ctrl-C is an ordinary key here (the terminal sends no signal for it while a line is read), because libedit starts a read
+ * again after a signal. A pasted text with several lines comes as one input: terminals mark the ends of a paste.
+ */
+#define _GNU_SOURCE
+#include "cli/chat.h"
+
+#include <fcntl.h>
+#include <histedit.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct r1_lines {
+    EditLine *el;
+    History *history;
+    char *path;
+    const char *prompt;
+    bool interrupted;
+    FILE *out;
+};
+
+static char *give_prompt(EditLine *el)
+{
+    r1_lines *l;
+    el_get(el, EL_CLIENTDATA, &l);
+    return (char *)l->prompt;
+}
+
+static unsigned char on_interrupt(EditLine *el, int key)
+{
+    (void)key;
+    r1_lines *l;
+    el_get(el, EL_CLIENTDATA, &l);
+    l->interrupted = true;
+    fputs("^C", l->out);
+    return CC_NEWLINE;
+}
+
+/* ESC [ 200 ~ was read: take everything up to ESC [ 201 ~ into the line. */
+static unsigned char on_paste(EditLine *el, int key)
+{
+    (void)key;
+    static const char end[] = "\033[201~";
+    r1_buf b;
+    r1_buf_init(&b, 1 << 20);
+    char c;
+    while (el_getc(el, &c) == 1) {
+        if (c == '\r') c = '\n';
+        if (r1_buf_add(&b, &c, 1, NULL)) break;
+        if (b.len >= sizeof end - 1 && !memcmp(b.data + b.len - (sizeof end - 1), end, sizeof end - 1)) {
+            b.len -= sizeof end - 1;
+            b.data[b.len] = 0;
+            break;
+        }
+    }
+    int ok = b.len ? el_insertstr(el, b.data) : 0;
+    r1_buf_deinit(&b);
+    return ok == 0 ? CC_REDISPLAY : CC_ERROR;
+}
+
+static void make_folder_of(const char *path)
+{
+    char *copy = strdup(path);
+    if (!copy) return;
+    for (char *p = copy + 1; *p; p++)
+        if (*p == '/') {
+            *p = 0;
+            (void)mkdir(copy, 0700);
+            *p = '/';
+        }
+    free(copy);
+}
+
+r1_status r1_lines_open(r1_lines **out, const r1_cli *c, const char *file, r1_error *err)
+{
+    *out = NULL;
+    r1_lines *l = calloc(1, sizeof *l);
+    if (!l) return r1_fail(err, R1_ENOMEM, "no memory for line editing");
+    l->out = c->out.tty ? stdout : stderr;
+    l->el = el_init("r1", stdin, l->out, stderr);
+    l->history = history_init();
+    if (!l->el || !l->history) {
+        r1_lines_close(l);
+        return r1_fail(err, R1_ENOMEM, "no memory for line editing");
+    }
+    HistEvent e;
+    history(l->history, &e, H_SETSIZE, 1000);
+    history(l->history, &e, H_SETUNIQUE, 1);
+    if (file && (l->path = strdup(file))) history(l->history, &e, H_LOAD, l->path);
+    el_set(l->el, EL_CLIENTDATA, l);
+    el_set(l->el, EL_PROMPT, give_prompt);
+    el_set(l->el, EL_HIST, history, l->history);
+    el_set(l->el, EL_EDITOR, "emacs");
+    el_set(l->el, EL_SIGNAL, 0);
+    el_set(l->el, EL_ADDFN, "r1-interrupt", "stop this line", on_interrupt);
+    el_set(l->el, EL_ADDFN, "r1-paste", "take a pasted text", on_paste);
+    el_source(l->el, NULL);
+    el_set(l->el, EL_BIND, "^C", "r1-interrupt", NULL);
+    el_set(l->el, EL_BIND, "\\e[200~", "r1-paste", NULL);
+    el_set(l->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
+    el_set(l->el, EL_SETTY, "-d", "intr=", NULL);
+    *out = l;
+    return R1_OK;
+}
+
+/* Through a temporary name, readable by the user alone. */
+static void save_history(const r1_lines *l)
+{
+    HistEvent e;
+    char *tmp = NULL;
+    make_folder_of(l->path);
+    if (asprintf(&tmp, "%s.tmp-XXXXXX", l->path) < 0) return;
+    int fd = mkostemp(tmp, O_CLOEXEC);
+    FILE *f = fd >= 0 ? fdopen(fd, "w") : NULL;
+    bool ok = f && history(l->history, &e, H_SAVE_FP, f) >= 0;
+    if (f) ok = fclose(f) == 0 && ok;
+    if (fd >= 0 && (!ok || rename(tmp, l->path) < 0)) unlink(tmp);
+    free(tmp);
+}
+
+void r1_lines_close(r1_lines *l)
+{
+    if (!l) return;
+    if (l->path && l->history) save_history(l);
+    if (l->el) el_end(l->el);
+    if (l->history) history_end(l->history);
+    free(l->path);
+    free(l);
+}
+
+r1_key r1_lines_read(r1_lines *l, const char *prompt, r1_buf *text)
+{
+    l->prompt = prompt;
+    l->interrupted = false;
+    fputs("\033[?2004h", l->out);
+    fflush(l->out);
+    int n = 0;
+    const char *line = el_gets(l->el, &n);
+    fputs("\033[?2004l", l->out);
+    fflush(l->out);
+    if (!line || n <= 0) return R1_KEY_END;
+    size_t len = (size_t)n;
+    while (len && (line[len - 1] == '\n' || line[len - 1] == '\r')) len--;
+    if (r1_buf_add(text, line, len, NULL)) return R1_KEY_END;
+    return l->interrupted ? R1_KEY_INTERRUPT : R1_KEY_LINE;
+}
+
+void r1_lines_remember(r1_lines *l, const char *text)
+{
+    HistEvent e;
+    history(l->history, &e, H_ENTER, text);
+}

@@ -1,0 +1,125 @@
+/* What commands write: JSON, NPY, and files that appear only when they are whole. */
+#define _GNU_SOURCE
+#include "cli/cli.h"
+#include "base/utf8.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static r1_status write_failed(const char *what, r1_error *err)
+{
+    return r1_fail(err, errno == ENOSPC || errno == EDQUOT ? R1_ENOMEM : R1_EIO, "cannot write %s: %s", what, strerror(errno));
+}
+
+r1_status r1_flush(r1_cli *c, r1_error *err)
+{
+    errno = 0;
+    if (fflush(c->out.f) == 0 && !ferror(c->out.f)) return R1_OK;
+    if (errno == 0) errno = EIO;
+    return write_failed("standard output", err);
+}
+
+r1_status r1_print_json(const json_t *v, r1_error *err)
+{
+    char *text = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
+    if (!text) return r1_fail(err, R1_ENOMEM, "no memory for the JSON output");
+    fputs(text, stdout);
+    putc('\n', stdout);
+    free(text);
+    return R1_OK;
+}
+
+json_t *r1_json_text(const char *s, size_t n)
+{
+    if (r1_utf8_is_valid(s, n, NULL)) return json_stringn(s ? s : "", n);
+    r1_buf b;
+    r1_detok d = { 0 };
+    r1_buf_init(&b, SIZE_MAX / 4);
+    json_t *v = NULL;
+    if (r1_detok_bytes(&d, s, n, &b, NULL) == R1_OK && r1_detok_end(&d, &b, NULL) == R1_OK) v = json_stringn(b.data, b.len);
+    r1_buf_deinit(&b);
+    return v;
+}
+
+/* ---- files ----------------------------------------------------------------------------------------------------- */
+
+r1_status r1_outfile_open(r1_outfile *w, const char *path, bool force, r1_error *err)
+{
+    *w = (r1_outfile){ .path = path };
+    if (!strcmp(path, "-")) {
+        w->f = stdout;
+        return R1_OK;
+    }
+    struct stat st;
+    bool exists = stat(path, &st) == 0;
+    if (exists && S_ISDIR(st.st_mode)) return r1_fail(err, R1_EIO, "'%s' is a folder, expected a file to write", path);
+    if (exists && !S_ISREG(st.st_mode)) { /* a device or a pipe has no half-written state to hide */
+        w->f = fopen(path, "wbe");
+        return w->f ? R1_OK : r1_fail(err, R1_EIO, "cannot open '%s': %s", path, strerror(errno));
+    }
+    if (exists && !force) return r1_fail(err, R1_EINVAL, "'%s' exists; --force overwrites it", path);
+    if (asprintf(&w->tmp, "%s.tmp-XXXXXX", path) < 0) {
+        w->tmp = NULL;
+        return r1_fail(err, R1_ENOMEM, "no memory for a name");
+    }
+    int fd = mkostemp(w->tmp, O_CLOEXEC);
+    if (fd >= 0) w->f = fdopen(fd, "wb");
+    if (!w->f) {
+        r1_status s = r1_fail(err, R1_EIO, "cannot create '%s': %s", w->tmp, strerror(errno));
+        if (fd >= 0) {
+            close(fd);
+            unlink(w->tmp);
+        }
+        free(w->tmp);
+        *w = (r1_outfile){ 0 };
+        return s;
+    }
+    return R1_OK;
+}
+
+r1_status r1_outfile_add(r1_outfile *w, const void *data, size_t n, r1_error *err)
+{
+    return fwrite(data, 1, n, w->f) == n ? R1_OK : write_failed(w->path, err);
+}
+
+void r1_outfile_abandon(r1_outfile *w)
+{
+    if (w->f && w->f != stdout) fclose(w->f);
+    if (w->tmp) unlink(w->tmp);
+    free(w->tmp);
+    *w = (r1_outfile){ 0 };
+}
+
+r1_status r1_outfile_finish(r1_outfile *w, r1_error *err)
+{
+    r1_status s = R1_OK;
+    if (fflush(w->f)) s = write_failed(w->path, err);
+    if (s == R1_OK && w->tmp) {
+        mode_t mask = umask(0);
+        umask(mask);
+        if (fchmod(fileno(w->f), 0666 & ~mask) < 0 || fsync(fileno(w->f)) < 0 || rename(w->tmp, w->path) < 0) s = write_failed(w->path, err);
+        else {
+            free(w->tmp);
+            w->tmp = NULL;
+        }
+    }
+    r1_outfile_abandon(w);
+    return s;
+}
+
+size_t r1_npy_header(char out[192], size_t rows, size_t columns)
+{
+    char dict[128];
+    int n = snprintf(dict, sizeof dict, "{'descr': '<f4', 'fortran_order': False, 'shape': (%zu, %zu), }", rows, columns);
+    size_t total = r1_round_up(10 + (size_t)n + 1, 64), length = total - 10;
+    memcpy(out, "\x93NUMPY\x01\x00", 8);
+    out[8] = (char)(length & 255);
+    out[9] = (char)(length >> 8);
+    memset(out + 10, ' ', length);
+    memcpy(out + 10, dict, (size_t)n);
+    out[total - 1] = '\n';
+    return total;
+}
