@@ -48,7 +48,7 @@ r1_status r1_context(r1_error *err, r1_status s, const char *fmt, ...)
     make_printable(head);
     size_t n = strlen(head);
     memcpy(err->msg, head, n);
-    snprintf(err->msg + n, sizeof err->msg - n, ": %s", old);
+    snprintf(err->msg + n, sizeof err->msg - n, ": %.*s", (int)(sizeof err->msg - n - 3), old);
     make_printable(err->msg); /* the cut may have fallen inside a character */
     err->status = s;
     return s;
