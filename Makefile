@@ -65,7 +65,9 @@ OPT_debug   := -O0 -g
 OPT_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 OPT_tiny    := -O1 -g -DR1_TINY=1 -fsanitize=address,undefined -fno-sanitize-recover=all
 OPT_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-OPT     := $(OPT_$(BUILD))
+# gcc's own warnings of these kinds are wrong about instrumented code (its manual says so)
+GCC_SAN := $(if $(findstring clang,$(CC)),,$(if $(findstring -fsanitize,$(OPT_$(BUILD))),-Wno-format-truncation -Wno-maybe-uninitialized -Wno-stringop-overflow))
+OPT     := $(OPT_$(BUILD)) $(GCC_SAN)
 CFLAGS_ALL := $(CSTD) $(WARN) $(OPT) -Iinclude -Isrc -I. $(PKGC) $(CFLAGS)
 LDFLAGS_ALL := -pthread $(filter -fsanitize%,$(OPT)) $(LDFLAGS)
 

@@ -4,7 +4,7 @@
 
 r1_status r1_json_parse(json_t **out, const char *text, size_t n, r1_error *err)
 {
-    json_error_t e;
+    json_error_t e = { 0 };
     *out = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &e);
     if (*out) return R1_OK;
     if (json_error_code(&e) == json_error_out_of_memory || !e.text[0]) /* jansson has no text for most of its failed allocations */
