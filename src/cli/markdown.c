@@ -34,6 +34,7 @@ typedef struct page {
     level levels[MAX_DEPTH];
     int depth;
     bool any;
+    const char *source;
     const char *last_end;      /* end of the previous piece of text, to see what md4c skipped */
     size_t link_start;
     cell *cells; size_t n_cells, cap_cells;
@@ -137,6 +138,11 @@ static size_t trimmed(const char *text, size_t n)
     return n;
 }
 
+static void trim_line(page *p)
+{
+    while (p->out->len && p->out->data[p->out->len - 1] == ' ') p->out->data[--p->out->len] = 0;
+}
+
 static void layout(page *p)
 {
     size_t width = p->width > p->prefix_columns + 8 ? p->width - p->prefix_columns : 8;
@@ -146,6 +152,7 @@ static void layout(page *p)
         size_t start = at, len = n ? fit(text, n, &at, width) : 0;
         begin_line(p);
         if (len) emit_styled(p, text + start, p->style.data + start, trimmed(text + start, len));
+        else trim_line(p);
         while (at < n && at > 0 && text[at - 1] != '\n' && text[at] == ' ') at++; /* further blanks at a break */
     } while (at < n);
     r1_buf_clear(&p->text);
@@ -235,6 +242,7 @@ static void emit_row(page *p, const cell *row, size_t n, const size_t *w)
             if (i + 1 < n) spaces(p, pad - before);
             more = more || at[i] < row[i].n;
         }
+        trim_line(p);
     }
 }
 
@@ -429,10 +437,11 @@ static int leave_span(MD_SPANTYPE type, void *detail, void *ctx)
     p->last_end = NULL;
     if (type != MD_SPAN_A && type != MD_SPAN_IMG) return p->status != R1_OK;
     const MD_ATTRIBUTE *to = type == MD_SPAN_A ? &((MD_SPAN_A_DETAIL *)detail)->href : &((MD_SPAN_IMG_DETAIL *)detail)->src;
+    if (to->size == 0) return p->status != R1_OK;
     size_t shown = p->text.len - r1_min(p->link_start, p->text.len);
     bool same = shown == to->size && !memcmp(p->text.data + p->link_start, to->text, to->size);
     bool mail = to->size > 7 && !memcmp(to->text, "mailto:", 7);
-    if (same || mail || to->size == 0) return p->status != R1_OK;
+    if (same || mail) return p->status != R1_OK;
     put(p, " (", 2);
     put(p, to->text, to->size);
     put(p, ")", 1);
@@ -473,7 +482,7 @@ static int on_text(MD_TEXTTYPE type, const MD_CHAR *s, MD_SIZE n, void *ctx)
     case MD_TEXT_ENTITY: put_entity(p, s, n); break;
     case MD_TEXT_NORMAL:
         /* md4c drops the backslash of an escape. Before these it is LaTeX far more often than Markdown: \( \[ \{ \, \\ */
-        if (n == 1 && strchr("()[]{},;:!%&\\", *s) && p->last_end && p->last_end + 1 == s && s[-1] == '\\') put(p, "\\", 1);
+        if (n == 1 && strchr("()[]{},;:!%&\\", *s) && s > p->source && s[-1] == '\\' && s != p->last_end) put(p, "\\", 1);
         put(p, s, n);
         break;
     default: put(p, s, n); break;
@@ -484,7 +493,7 @@ static int on_text(MD_TEXTTYPE type, const MD_CHAR *s, MD_SIZE n, void *ctx)
 
 r1_status r1_markdown_render(const char *text, size_t n, size_t width, bool color, r1_buf *out, r1_error *err)
 {
-    page p = { .out = out, .width = r1_max(width, 10), .color = color, .err = err };
+    page p = { .out = out, .width = r1_max(width, 10), .color = color, .err = err, .source = text };
     const size_t most = SIZE_MAX / 4;
     r1_buf_init(&p.text, most);
     r1_buf_init(&p.style, most);
