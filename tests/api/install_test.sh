@@ -1,0 +1,47 @@
+# Is what `make install` puts down usable by somebody who has nothing else of this project?
+#
+# Installs into an empty folder; looks for every file; builds each program of examples/ with pkg-config against the shared
+# and the static library, from outside the source tree; and runs it on a small model.
+set -u
+root=$(cd "$(dirname "$0")/../.." && pwd)
+cd "$root" || exit 1
+cc=${CC:-gcc}
+passed=0 failed=0
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+ok() {
+    what=$1; shift
+    if "$@" >"$work/out" 2>&1; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED $what: $(tail -n 5 "$work/out")"; fi
+}
+
+ok 'make install' make -s --no-print-directory CC="$cc" ${B:+B="$B"} install DESTDIR="$work/root" PREFIX=/usr
+for f in bin/r1 include/r1/r1.h lib/libr1.a lib/libr1.so.0 lib/libr1.so lib/pkgconfig/r1.pc share/man/man1/r1.1 share/man/man1/r1-run.1; do
+    ok "$f is installed" test -e "$work/root/usr/$f"
+done
+ok 'nothing else is in include' sh -c "[ \"\$(ls '$work/root/usr/include/r1')\" = r1.h ]"
+ok 'the installed program runs' "$work/root/usr/bin/r1" --version
+
+# A prefix without DESTDIR, as a user without root would have it.
+ok 'make install into a prefix' make -s --no-print-directory CC="$cc" ${B:+B="$B"} install PREFIX="$work/prefix"
+PKG_CONFIG_PATH=$work/prefix/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
+export PKG_CONFIG_PATH
+version=$(sed -n 's/^.define R1_VERSION "\(.*\)"/\1/p' include/r1/r1.h)
+ok 'pkg-config knows the version' sh -c "[ \"\$(pkg-config --modversion r1)\" = '$version' ]"
+
+mkdir "$work/app"
+printf '#include <r1/r1.h>\n#include <stdio.h>\nint main(void) { return puts(r1_version()) < 0; }\n' >"$work/app/version.c"
+cp examples/*.c "$work/app/" 2>/dev/null
+model=$root/tests/golden/models/llama_256/gguf/llama_256.Q8_0.gguf
+cd "$work/app" || exit 1
+for f in *.c; do
+    name=${f%.c}
+    ok "$f has fewer than 60 lines" sh -c "[ \$(wc -l <$f) -lt 60 ]"
+    ok "$f with the shared library" sh -c "$cc -std=c17 -Wall -Wextra -Werror $f \$(pkg-config --cflags --libs r1) -o $name"
+    ok "$f runs" env LD_LIBRARY_PATH="$work/prefix/lib" sh -c "printf 'Hello\n' | ./$name '$model' 'Hello'"
+    ok "$f with the static library" sh -c "$cc -std=c17 $f \$(pkg-config --cflags r1) $work/prefix/lib/libr1.a \$(pkg-config --static --libs r1 | sed 's/-lr1\b//g') -o $name-static"
+    ok "$f runs, static" sh -c "printf 'Hello\n' | ./$name-static '$model' 'Hello'"
+done
+ok 'the header is C++ too' sh -c "printf '#include <r1/r1.h>\nint main() { return r1_version() == 0; }\n' >h.cc && { ! command -v g++ >/dev/null || g++ -fsyntax-only \$(pkg-config --cflags r1) h.cc; }"
+
+echo "$passed passed, $failed failed, 0 skipped"
+[ $failed = 0 ]
