@@ -36,7 +36,7 @@ INLINE __m512i dpbusd(__m512i acc, __m512i w, const int8_t *q)
 /* Ask for bytes [0, n) of w some way ahead. The hardware follows plain streams by itself but not the fields of a block, which
  * are read in another order than they lie: Q6_K streams at 6 GB/s without and 20 with this. May point past the end of w: a
  * prefetch never faults. */
-enum { AHEAD = 6144 };
+enum { AHEAD = 4096 };
 INLINE void fetch_ahead(const uint8_t *w, unsigned n)
 {
     const uintptr_t at = (uintptr_t)w + AHEAD;

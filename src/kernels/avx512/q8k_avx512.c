@@ -149,6 +149,10 @@ INLINE void unpack(r1_type t, const uint8_t *b, unsigned g, __m512i w[8])
     }
 }
 
+/* The k-th group to take. Q6_K has groups 0 and 2 in the low and high halves of the same bytes, 1 and 3 in the next: taken in
+ * this order every load walks forward, which the hardware's prefetching depends on. */
+INLINE unsigned group_at(r1_type t, unsigned k) { return t == R1_Q6_K ? (k & 4) | (k & 1) << 1 | (k >> 1 & 1) : k; }
+
 /* Where d stands in a block; dmin, if any, is the next field. */
 INLINE unsigned scale_at(r1_type t) { return t == R1_Q2_K ? 1280 : t == R1_Q3_K ? 1728 : t == R1_Q6_K ? 3328 : 0; }
 INLINE bool has_min(r1_type t) { return t == R1_Q2_K || t == R1_Q4_K || t == R1_Q5_K; }
@@ -208,12 +212,15 @@ INLINE void tile(r1_type t, const int nc, const unsigned block_bytes, const q8_t
         __m512i isum[12];
         get_runs(t, b, &m.r);
         UNROLL for (int c = 0; c < nc; c++) isum[c] = _mm512_setzero_si512();
-        for (unsigned g = 0; g < 8; g++, q += nc * 32) {
+        for (unsigned k = 0; k < 8; k++) {
+            const unsigned g = group_at(t, k);
+            const int8_t *qg = q + (int)g * nc * 32;
             __m512i w[8];
-            fetch_ahead(b + g * (block_bytes / 8), block_bytes / 8);
+            fetch_ahead(b + k * (block_bytes / 8), block_bytes / 8);
             unpack(t, b, g, w);
-            UNROLL for (int c = 0; c < nc; c += 4) add_group(t, MIN4(nc), isum + c, w, m.r.scale + n_scale * (int)g, q + c * 32);
+            UNROLL for (int c = 0; c < nc; c += 4) add_group(t, MIN4(nc), isum + c, w, m.r.scale + n_scale * (int)g, qg + c * 32);
         }
+        q += nc * 256;
         UNROLL for (int c = 0; c < nc; c++) m.isum[c] = isum[c];
         finish_block(t, nc, b, d, s, &m);
         b += block_bytes;

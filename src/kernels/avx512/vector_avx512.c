@@ -1,0 +1,248 @@
+/* Element by element, AVX-512: activation functions, attention's inner step, rounding, quantisation of activations, picking
+ * the largest. Tails are masked lanes, so nothing is read or written past the end. */
+#include "kernels/avx512/avx512_int.h"
+#include "kernels/exp.h"
+
+#include <math.h>
+
+INLINE __m512 loadf(__mmask16 m, const float *p) { return _mm512_maskz_loadu_ps(m, p); }
+INLINE __m512 set(float v) { return _mm512_set1_ps(v); }
+
+/* r1_exp on 16 lanes. */
+INLINE __m512 exp512(__m512 x)
+{
+    const __m512 t = _mm512_fmadd_ps(x, set(R1_EXP_LOG2E), set(R1_EXP_MAGIC)), n = _mm512_sub_ps(t, set(R1_EXP_MAGIC));
+    __m512 r = _mm512_fnmadd_ps(n, set(R1_EXP_LN2_HI), x);
+    r = _mm512_fnmadd_ps(n, set(R1_EXP_LN2_LO), r);
+    __m512 p = _mm512_fmadd_ps(set(R1_EXP_C6), r, set(R1_EXP_C5));
+    p = _mm512_fmadd_ps(p, r, set(R1_EXP_C4));
+    p = _mm512_fmadd_ps(p, r, set(R1_EXP_C3));
+    p = _mm512_fmadd_ps(p, r, set(R1_EXP_C2));
+    p = _mm512_fmadd_ps(p, r, set(1));
+    p = _mm512_fmadd_ps(p, r, set(1));
+    const __m512i bits = _mm512_add_epi32(_mm512_castps_si512(p), _mm512_slli_epi32(_mm512_castps_si512(t), 23));
+    __m512 y = _mm512_castsi512_ps(bits);
+    y = _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(x, set(R1_EXP_LO), _CMP_LT_OQ), _mm512_setzero_ps());
+    y = _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(x, set(R1_EXP_HI), _CMP_GT_OQ), set(INFINITY));
+    return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), x);
+}
+
+/* The tree of kernels.h over one register. */
+INLINE float add_lanes(__m512 v)
+{
+    const __m256 h = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+    const __m128 q = _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+    const __m128 d = _mm_add_ps(q, _mm_movehl_ps(q, q));
+    return _mm_cvtss_f32(_mm_add_ss(d, _mm_movehdup_ps(d)));
+}
+
+static void add(float *y, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i += 16) {
+        const __mmask16 m = mask16(n - i);
+        _mm512_mask_storeu_ps(y + i, m, _mm512_add_ps(loadf(m, y + i), loadf(m, x + i)));
+    }
+}
+
+static void axpy(float *y, float s, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i += 16) {
+        const __mmask16 m = mask16(n - i);
+        _mm512_mask_storeu_ps(y + i, m, _mm512_fmadd_ps(set(s), loadf(m, x + i), loadf(m, y + i)));
+    }
+}
+
+static void scale(float *x, float s, size_t n)
+{
+    for (size_t i = 0; i < n; i += 16) {
+        const __mmask16 m = mask16(n - i);
+        _mm512_mask_storeu_ps(x + i, m, _mm512_mul_ps(loadf(m, x + i), set(s)));
+    }
+}
+
+static void silu_mul(float *y, const float *g, const float *u, size_t n)
+{
+    for (size_t i = 0; i < n; i += 16) {
+        const __mmask16 m = mask16(n - i);
+        const __m512 v = loadf(m, g + i), minus = _mm512_castsi512_ps(_mm512_xor_si512(_mm512_castps_si512(v), _mm512_set1_epi32(INT32_MIN)));
+        const __m512 s = _mm512_div_ps(v, _mm512_add_ps(set(1), exp512(minus)));
+        _mm512_mask_storeu_ps(y + i, m, _mm512_mul_ps(s, loadf(m, u + i)));
+    }
+}
+
+static float exp_sum(float *x, float max, size_t n)
+{
+    __m512 sum = _mm512_setzero_ps();
+    for (size_t i = 0; i < n; i += 16) {
+        const __mmask16 m = mask16(n - i);
+        const __m512 e = exp512(_mm512_sub_ps(loadf(m, x + i), set(max)));
+        _mm512_mask_storeu_ps(x + i, m, e);
+        sum = _mm512_add_ps(sum, _mm512_maskz_mov_ps(m, e));
+    }
+    return add_lanes(sum);
+}
+
+/* Largest of x[n], NaN ignored: vmaxps gives its second operand when either is NaN. */
+INLINE float largest(const float *x, size_t n)
+{
+    __m512 a[4];
+    UNROLL for (int j = 0; j < 4; j++) a[j] = set(-INFINITY);
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64)
+        UNROLL for (int j = 0; j < 4; j++) a[j] = _mm512_max_ps(_mm512_loadu_ps(x + i + 16 * j), a[j]);
+    for (; i < n; i += 16) a[0] = _mm512_max_ps(_mm512_mask_loadu_ps(set(-INFINITY), mask16(n - i), x + i), a[0]);
+    return _mm512_reduce_max_ps(_mm512_max_ps(_mm512_max_ps(a[0], a[1]), _mm512_max_ps(a[2], a[3])));
+}
+
+static float max(const float *x, size_t n) { return largest(x, n) + 0.0f; } /* -0 becomes +0 */
+
+/* The first value equal to the largest; among NaN alone there is none. */
+static int32_t argmax(const float *x, size_t n)
+{
+    const __m512 best = set(largest(x, n));
+    for (size_t i = 0; i < n; i += 16) {
+        const __mmask16 m = mask16(n - i), hit = _mm512_mask_cmp_ps_mask(m, loadf(m, x + i), best, _CMP_EQ_OQ);
+        if (hit) return (int32_t)(i + (size_t)__builtin_ctz(hit));
+    }
+    return -1;
+}
+
+typedef struct weighted {
+    float *o; size_t ldo;
+    const float *p; size_t ldp;
+    const float *v; size_t ldv, n_t;
+} weighted;
+
+/* nq queries from i, nv registers from j; the last one has the lanes of m. */
+INLINE void weighted_tile(const int nq, const int nv, const weighted *a, size_t i, size_t j, __mmask16 m)
+{
+    __m512 acc[16], v[4];
+    float *o = a->o + i * a->ldo + j;
+    const float *p = a->p + i * a->ldp, *vt = a->v + j;
+    UNROLL for (int r = 0; r < nq; r++)
+        UNROLL for (int c = 0; c < nv; c++) acc[4 * r + c] = loadf(c < nv - 1 ? 0xFFFF : m, o + (size_t)r * a->ldo + 16 * c);
+    for (size_t t = 0; t < a->n_t; t++, vt += a->ldv) {
+        UNROLL for (int c = 0; c < nv; c++) v[c] = loadf(c < nv - 1 ? 0xFFFF : m, vt + 16 * c);
+        UNROLL for (int r = 0; r < nq; r++) {
+            const __m512 w = set(p[(size_t)r * a->ldp + t]);
+            UNROLL for (int c = 0; c < nv; c++) acc[4 * r + c] = _mm512_fmadd_ps(w, v[c], acc[4 * r + c]);
+        }
+    }
+    UNROLL for (int r = 0; r < nq; r++)
+        UNROLL for (int c = 0; c < nv; c++) _mm512_mask_storeu_ps(o + (size_t)r * a->ldo + 16 * c, c < nv - 1 ? 0xFFFF : m, acc[4 * r + c]);
+}
+
+INLINE void weighted_queries(const int nq, const weighted *a, size_t i, size_t D)
+{
+    size_t j = 0;
+    for (; j + 64 <= D; j += 64) weighted_tile(nq, 4, a, i, j, 0xFFFF);
+    for (; j < D; j += 16) weighted_tile(nq, 1, a, i, j, mask16(D - j));
+}
+
+static void weighted_sum(float *o, size_t ldo, const float *p, size_t ldp, size_t n_q, const float *v, size_t ldv, size_t n_t, size_t D)
+{
+    const weighted a = { o, ldo, p, ldp, v, ldv, n_t };
+    size_t i = 0;
+    for (; i + 4 <= n_q; i += 4) weighted_queries(4, &a, i, D);
+    for (; i + 2 <= n_q; i += 2) weighted_queries(2, &a, i, D);
+    if (i < n_q) weighted_queries(1, &a, i, D);
+}
+
+static void f32_to_f16(uint16_t *y, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i += 16) {
+        const __mmask16 m = mask16(n - i);
+        _mm256_mask_storeu_epi16(y + i, m, _mm512_cvtps_ph(loadf(m, x + i), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+    }
+}
+
+static void f32_to_bf16(uint16_t *y, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i += 16) {
+        const __mmask16 m = mask16(n - i);
+        const __m512 v = loadf(m, x + i);
+        const __m512i u = _mm512_castps_si512(v), high = _mm512_srli_epi32(u, 16);
+        const __m512i odd = _mm512_and_si512(high, _mm512_set1_epi32(1));
+        const __m512i up = _mm512_srli_epi32(_mm512_add_epi32(_mm512_add_epi32(u, _mm512_set1_epi32(0x7FFF)), odd), 16);
+        const __m512i quiet = _mm512_or_si512(high, _mm512_set1_epi32(0x40));
+        const __m512i h = _mm512_mask_mov_epi32(up, _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q), quiet);
+        _mm256_mask_storeu_epi16(y + i, m, _mm512_cvtepi32_epi16(h));
+    }
+}
+
+/* d and 1/d of a group from the bits of its largest magnitude; false when one of its values is not finite. */
+INLINE bool group_scale(uint32_t amax_bits, float *d, float *inv)
+{
+    float amax;
+    memcpy(&amax, &amax_bits, 4);
+    const bool finite = amax_bits < 0x7F800000;
+    *d = finite ? amax / 127 : NAN;
+    *inv = finite && amax >= 0x1p-120f ? 127 / amax : 0;
+    return finite;
+}
+
+/* 16 codes. |x| * inv is at most 127 and an ulp, so nothing rounds past 127. */
+INLINE __m128i codes(const float *x, float inv, bool finite)
+{
+    return _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(_mm512_mul_ps(loadf(finite ? 0xFFFF : 0, x), set(inv))));
+}
+
+INLINE __m512i magnitude(const float *x) { return _mm512_and_si512(load512(x), _mm512_set1_epi32(INT32_MAX)); }
+
+static void quantize_32(const r1_act8 *a, size_t c, const float *x, size_t K)
+{
+    int8_t *q = a->q + c * K;
+    float *d = a->d + c * (K / 32);
+    int32_t *sum = a->sum + c * (K / 32);
+    for (size_t g = 0; g < K / 32; g++, x += 32, q += 32) {
+        float inv;
+        const bool finite = group_scale(_mm512_reduce_max_epu32(_mm512_max_epu32(magnitude(x), magnitude(x + 16))), d + g, &inv);
+        const __m256i v = _mm256_set_m128i(codes(x + 16, inv, finite), codes(x, inv, finite));
+        _mm256_storeu_si256((__m256i *)q, v);
+        const __m256i four = _mm256_dpbusd_epi32(_mm256_setzero_si256(), _mm256_set1_epi8(1), v);
+        const __m128i two = _mm_add_epi32(_mm256_castsi256_si128(four), _mm256_extracti128_si256(four, 1));
+        const __m128i one = _mm_add_epi32(two, _mm_unpackhi_epi64(two, two));
+        sum[g] = _mm_cvtsi128_si32(one) + _mm_extract_epi32(one, 1);
+    }
+}
+
+static void quantize_256(const r1_act8 *a, size_t c, const float *x, size_t K)
+{
+    int8_t *q = a->q + c * K;
+    float *d = a->d + c * (K / 256);
+    int32_t *sum = a->sum + c * (K / 16);
+    for (size_t g = 0; g < K / 256; g++, x += 256, q += 256) {
+        float inv;
+        __m512i big = magnitude(x);
+        UNROLL for (int i = 1; i < 16; i++) big = _mm512_max_epu32(big, magnitude(x + 16 * i));
+        const bool finite = group_scale(_mm512_reduce_max_epu32(big), d + g, &inv);
+        UNROLL for (int i = 0; i < 16; i++) {
+            const __m128i v = codes(x + 16 * i, inv, finite);
+            _mm_storeu_si128((__m128i *)(q + 16 * i), v);
+            const __m128i four = _mm_dpbusd_epi32(_mm_setzero_si128(), _mm_set1_epi8(1), v);
+            const __m128i two = _mm_add_epi32(four, _mm_unpackhi_epi64(four, four));
+            sum[16 * g + (size_t)i] = _mm_cvtsi128_si32(two) + _mm_extract_epi32(two, 1);
+        }
+    }
+}
+
+static void quantize(const r1_act8 *a, size_t c, const float *x, size_t K)
+{
+    if (a->group == 32) quantize_32(a, c, x, K);
+    else quantize_256(a, c, x, K);
+}
+
+void r1_avx512_fill_vector(r1_kernels *k)
+{
+    k->quantize = quantize;
+    k->add = add;
+    k->axpy = axpy;
+    k->scale = scale;
+    k->silu_mul = silu_mul;
+    k->exp_sum = exp_sum;
+    k->max = max;
+    k->argmax = argmax;
+    k->weighted_sum = weighted_sum;
+    k->f32_to_f16 = f32_to_f16;
+    k->f32_to_bf16 = f32_to_bf16;
+}
