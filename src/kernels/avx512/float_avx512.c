@@ -43,9 +43,21 @@ INLINE __m512 add_lanes(const __m512 acc[16])
     return add_1(even, odd);
 }
 
-/* Four lanes from 4c. Not an extract: gcc 12 joins that with the masked store to the memory form of vextractf32x4, which
- * faults on lanes that are masked out. */
-#define column(v, c) _mm512_castps512_ps128(_mm512_shuffle_f32x4(v, v, c))
+/* Lanes 4c.. to column c. A short tile goes through memory: gcc 12 would join a masked store with the extraction to the
+ * memory form of vextractf32x4, which faults on lanes that are masked out. */
+INLINE void store_tile(const int nc, float *y, size_t ldy, size_t rows, __m512 sum)
+{
+    if (rows == 4) {
+        _mm_storeu_ps(y, _mm512_castps512_ps128(sum));
+        if (nc > 1) _mm_storeu_ps(y + ldy, _mm512_extractf32x4_ps(sum, 1));
+        if (nc > 2) _mm_storeu_ps(y + 2 * ldy, _mm512_extractf32x4_ps(sum, 2));
+        if (nc > 3) _mm_storeu_ps(y + 3 * ldy, _mm512_extractf32x4_ps(sum, 3));
+        return;
+    }
+    float v[16];
+    _mm512_storeu_ps(v, sum);
+    for (int c = 0; c < nc; c++) memcpy(y + (size_t)c * ldy, v + 4 * c, 4 * rows);
+}
 
 INLINE void step(r1_type t, const int nc, __m512 acc[16], const uint8_t *const w[4], const float *x, size_t ldx, size_t k, __mmask16 m)
 {
@@ -69,13 +81,7 @@ INLINE void tile(r1_type t, const int nc, const fmat *a, size_t r, size_t c)
     size_t k = 0;
     for (; k + 16 <= a->K; k += 16) step(t, nc, acc, w, x, a->ldx, k, 0xFFFF);
     if (k < a->K) step(t, nc, acc, w, x, a->ldx, k, mask16(a->K - k));
-    const __m512 sum = add_lanes(acc);
-    float *y = a->y + c * a->ldy + r;
-    const __mmask8 m = (__mmask8)mask16(rows);
-    _mm_mask_storeu_ps(y, m, _mm512_castps512_ps128(sum));
-    if (nc > 1) _mm_mask_storeu_ps(y + a->ldy, m, column(sum, 1));
-    if (nc > 2) _mm_mask_storeu_ps(y + 2 * a->ldy, m, column(sum, 2));
-    if (nc > 3) _mm_mask_storeu_ps(y + 3 * a->ldy, m, column(sum, 3));
+    store_tile(nc, a->y + c * a->ldy + r, a->ldy, rows, add_lanes(acc));
 }
 
 /* 8 rows of one column. */
