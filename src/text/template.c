@@ -204,14 +204,13 @@ void r1_rendering_deinit(r1_rendering *r)
 /* The added token at the front of s that counts in text of this kind: its length, 0 when there is none. */
 static size_t tag_at(r1_seg_kind kind, r1_slice s, const r1_tokenizer *t, int32_t *id)
 {
-    if (kind == R1_SEG_OUTSIDE || s.p[0] != '<') return 0;
-    for (size_t n = r1_min(s.n, TAG_MAX); n >= 2; n--) { /* the longest counts */
-        if (s.p[n - 1] != '>') continue;
-        r1_slice tag = r1_slice_until(s, n);
-        if (kind == R1_SEG_ASSISTANT && !r1_slice_equal(tag, R1_SLICE("<think>")) && !r1_slice_equal(tag, R1_SLICE("</think>"))) continue;
-        *id = r1_tokenizer_find(t, tag.p, tag.n);
-        if (*id >= 0) return n;
-    }
+    r1_slice thought[] = { R1_SLICE("<think>"), R1_SLICE("</think>") };
+    if (s.p[0] != '<') return 0;
+    for (size_t i = 0; i < R1_COUNT(thought) && kind == R1_SEG_ASSISTANT; i++)
+        if (s.n >= thought[i].n && !memcmp(s.p, thought[i].p, thought[i].n)) return (*id = r1_tokenizer_find(t, s.p, thought[i].n)) >= 0 ? thought[i].n : 0;
+    if (kind != R1_SEG_TEMPLATE) return 0;
+    for (size_t n = r1_min(s.n, TAG_MAX); n >= 2; n--) /* the longest counts */
+        if (s.p[n - 1] == '>' && (*id = r1_tokenizer_find(t, s.p, n)) >= 0) return n;
     return 0;
 }
 
@@ -221,7 +220,7 @@ r1_status r1_rendering_encode(const r1_rendering *r, const r1_tokenizer *t, r1_i
     r1_status s = R1_OK;
     for (size_t k = 0; k < r->n_segments && !s; k++) {
         const r1_segment *g = &r->segments[k];
-        for (size_t at = g->start; at < g->start + g->n && !s;) {
+        for (size_t at = g->start; g->kind != R1_SEG_OUTSIDE && at < g->start + g->n && !s;) {
             int32_t id = -1;
             size_t n = tag_at(g->kind, (r1_slice){ r->text.data + at, g->start + g->n - at }, t, &id);
             if (!n) {

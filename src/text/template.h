@@ -12,7 +12,9 @@
 
 typedef struct r1_template r1_template; /* static, immutable */
 
-/* By name ("r1_distill", also accepted with '-'); NULL if unknown. Names in order through r1_template_name(i), NULL at the end. */
+/* By name; NULL if unknown. Case, '-', '_' and '.' do not matter ("R1-Distill", "qwen2.5"). Other names: deepseek_r1, v3,
+ * deepseek_r1_distill, distill, qwen2, smollm, and chatml for smollm2 (with its default system message).
+ * The proper names in order: r1_template_at(i), NULL at the end. */
 const r1_template *r1_template_find(const char *name);
 const char *r1_template_at(size_t i);
 const char *r1_template_name(const r1_template *t);
@@ -34,10 +36,15 @@ typedef struct r1_segment { r1_seg_kind kind; size_t start, n; } r1_segment; /* 
 typedef struct r1_rendering {
     r1_buf text;
     r1_segment *segments; size_t n_segments, cap_segments;
-    bool opens_thinking;   /* the generation prompt ends inside <think> */
+    bool opens_thinking;   /* the generation prompt, or the assistant message to be continued, ends inside <think> */
 } r1_rendering;
 
 /* Render {"messages","tools","add_generation_prompt","continue_final_message","options"}; other members are ignored.
+ *
+ * Content is a string or a list of {"type":"text"} parts, which are joined without separator. "developer" is "system". An
+ * empty list of tools or calls is none. Options: enable_thinking, date_string, tools_in_user_message (each template uses
+ * those it knows), builtin_tools and custom_tools (llama3_1 only); others are refused. add_generation_prompt is false when
+ * absent. The DeepSeek templates have no place for tool definitions: "tools" is then accepted and not shown, as shipped.
  *
  *   bos   text of the BOS token the template writes (NULL: the template's own)
  * Errors:  R1_EFORMAT names the message and field; R1_EUNSUPPORTED where the template cannot show what is there (tools, two
