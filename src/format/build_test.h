@@ -32,7 +32,7 @@ static inline void add(build *b, const void *p, size_t n)
 
 static inline void add_number(build *b, uint64_t v, int bytes)
 {
-    for (int i = 0; i < bytes; i++) add(b, &(uint8_t){ (uint8_t)(v >> 8 * i) }, 1);
+    for (int i = 0; i < bytes; i++) add(b, &(uint8_t){ i < 8 ? (uint8_t)(v >> 8 * i) : 0 }, 1);
 }
 
 static inline void add_u32(build *b, uint32_t v) { add_number(b, v, 4); }

@@ -532,7 +532,8 @@ TEST(checkpoint_knows_what_ends_a_generation)
     expect_eos("{\"eos_token_id\":1}", "{\"eos_token_id\":9}", "1 ", NULL);
     expect_eos("{\"eos_token_id\":[1,5,7]}", "{}", "1 5 7 ", NULL);
     expect_eos(NULL, "{\"eos_token_id\":[2,9]}", "2 9 ", NULL);
-    expect_eos("{\"eos_token_id\":[1,5000]}", "{}", NULL, "'eos_token_id'");
+    expect_eos("{\"eos_token_id\":[1,5000]}", "{}", NULL, "5000");
+    expect_eos(NULL, "{\"eos_token_id\":[1,5000]}", NULL, "config.json: 'eos_token_id' holds an id out of range, expected ids from 0 to 285");
     expect_eos("{\"eos_token_id\":-1}", "{}", NULL, "'eos_token_id'");
     expect_eos("{\"eos_token_id\":\"x\"}", "{}", NULL, "'eos_token_id'");
 }

@@ -211,6 +211,7 @@ static r1_status folder_tokenizer(const r1_ckpt *c, r1_tokenizer **out, r1_error
     if (s == R1_OK)
         s = r1_tokenizer_from_json(out, (const char *)c->tokenizer.data, c->tokenizer.size, config, n_config, generation, n_generation,
                                    err);
+    if (s == R1_EINVAL) s = R1_EFORMAT; /* an id out of range is our caller's argument there, but a file's content here */
     if (s == R1_OK) s = r1_context(err, add_eos(c->generation ? c->generation : c->config, *out, err), "%s", c->generation ? "generation_config.json" : "config.json");
     free(config);
     free(generation);
