@@ -62,7 +62,8 @@ typedef enum r1_cpu_level { R1_CPU_AUTO, R1_CPU_SCALAR, R1_CPU_AVX2, R1_CPU_AVX5
  * others. F32: the slow reference path, nothing between two weights is rounded below float32. */
 typedef enum r1_activations { R1_ACTIVATIONS_AUTO, R1_ACTIVATIONS_F32, R1_ACTIVATIONS_BF16, R1_ACTIVATIONS_INT8 } r1_activations;
 
-/* How keys and values are kept. AUTO: F32 where activations are float32 throughout, else F16. */
+/* How keys and values are kept. AUTO: F32 for the latents of deepseek models (small, and every head is made from them) and
+ * where activations are float32 throughout, else F16. */
 typedef enum r1_kv_type { R1_KV_AUTO, R1_KV_F16, R1_KV_BF16, R1_KV_Q8_0, R1_KV_F32 } r1_kv_type;
 
 typedef struct r1_model r1_model;

@@ -51,6 +51,41 @@ static r1_status rope_frequencies(r1_rope *r, r1_error *err)
     return R1_OK;
 }
 
+/* Whether the llama3 formula with these parameters gives exactly these divisors. */
+static bool gives(const r1_rope *r, const float *divisors)
+{
+    for (int i = 0; i < r->dim / 2; i++) {
+        double f = pow(r->theta, -2.0 * i / r->dim);
+        if (fabs(f / llama3_frequency(r, f) - divisors[i]) > 1.2e-7 * divisors[i]) return false; /* one rounding to f32, and the divisor's own */
+    }
+    return true;
+}
+
+bool r1_rope_recognise(r1_rope *r, const float *divisors)
+{
+    static const double lows[] = { 1, 2, 0.5 }, highs[] = { 4, 2, 8, 16, 3, 6 }; /* released models: 1 and 4 */
+    int half = r->dim / 2;
+    r1_rope t = *r;
+    t.scaling = R1_ROPE_LLAMA3;
+    t.factor = divisors[half - 1];
+    for (size_t l = 0; l < R1_COUNT(lows); l++) {
+        for (size_t h = 0; h < R1_COUNT(highs); h++) {
+            t.low = lows[l];
+            t.high = highs[h];
+            for (int i = 0; i < half && t.high > t.low; i++) { /* a frequency between the two ends tells the original length */
+                if (divisors[i] <= 1 || divisors[i] >= t.factor) continue;
+                double part = (1 / (double)divisors[i] - 1 / t.factor) / (1 - 1 / t.factor);
+                t.original = rint((part * (t.high - t.low) + t.low) * 2 * M_PI / pow(r->theta, -2.0 * i / r->dim));
+                if (!(t.original >= 1) || !gives(&t, divisors)) break;
+                for (int j = 0; j < half; j++) t.inv_freq[j] = llama3_frequency(&t, pow(r->theta, -2.0 * j / r->dim));
+                *r = t;
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static r1_status check_rope(const r1_rope *r, r1_error *err)
 {
     if (r->dim < 2 || r->dim % 2 || r->dim > R1_ROPE_MAX)

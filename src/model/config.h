@@ -53,6 +53,9 @@ const char *r1_arch_name(r1_arch a);
 r1_status r1_config_read(r1_config *c, const r1_ckpt *ckpt, r1_error *err) R1_MUST_CHECK;
 void r1_config_deinit(r1_config *c);
 
+/* Whether divisors[dim / 2] (a GGUF's rope_freqs, rounded to f32) come from llama3 scaling of r's plain frequencies; then r
+ * gets that scaling and its exact frequencies, so that a GGUF file computes what its checkpoint does to the bit. */
+bool r1_rope_recognise(r1_rope *r, const float *divisors);
 /* The two readers and what they share. */
 r1_status r1_config_from_gguf(r1_config *c, const r1_ckpt *ckpt, r1_error *err) R1_MUST_CHECK;
 r1_status r1_config_from_hf(r1_config *c, const r1_ckpt *ckpt, r1_error *err) R1_MUST_CHECK;

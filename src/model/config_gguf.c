@@ -42,7 +42,10 @@ static double real(reader *r, const char *key, bool required, double fallback)
 {
     char buf[256];
     double v = fallback;
-    if (r->s == R1_OK) r->s = r1_gguf_real(r->g, full(r, key, buf), required, fallback, &v, r->err);
+    if (r->s) return v;
+    const r1_gguf_kv *kv = r1_gguf_find(r->g, full(r, key, buf));
+    if (kv && kv->type != R1_GGUF_F32 && kv->type != R1_GGUF_F64) return integer(r, key, required, 0, INT32_MIN, INT32_MAX); /* a whole number will do */
+    r->s = r1_gguf_real(r->g, buf, required, fallback, &v, r->err);
     return v;
 }
 

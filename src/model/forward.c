@@ -10,8 +10,8 @@
 r1_kv_shape r1_model_kv_shape(const r1_model *m, r1_kv_type type)
 {
     const r1_config *c = &m->c;
-    if (type == R1_KV_AUTO) /* float32 all through: do not be the one to round */
-        type = m->options.activations == R1_ACTIVATIONS_F32 || m->all_f32 ? R1_KV_F32 : R1_KV_F16;
+    if (type == R1_KV_AUTO) /* float32 all through: do not be the one to round. Latents: small, and every head is made from them */
+        type = m->options.activations == R1_ACTIVATIONS_F32 || m->all_f32 || c->mla ? R1_KV_F32 : R1_KV_F16;
     if (c->mla) return (r1_kv_shape){ type, c->n_layers, 1, c->kv_lora + c->rope.dim, 0 };
     return (r1_kv_shape){ type, c->n_layers, c->n_kv_heads, c->head_dim, c->head_dim };
 }

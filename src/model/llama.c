@@ -46,21 +46,21 @@ static void bind_layer(r1_binder *b, r1_layer *l, int i)
     r1_bind_matrix(b, &l->mlp.down, D, F, "%s.weight", in_layer(buf, n->down, i));
 }
 
-/* rope_freqs: divisors of the plain frequencies, made by the converter from the file's own scaling. */
+/* rope_freqs: divisors of the plain frequencies, made by the converter from the file's own scaling and rounded to f32. */
 static void bind_rope_factors(r1_binder *b)
 {
     r1_rope *r = &b->m->c.rope;
     size_t half = (size_t)r->dim / 2;
     const float *f = r1_bind_vector(b, false, half, "rope_freqs.weight");
-    if (!f || b->s) return;
-    if (r->scaling == R1_ROPE_LLAMA3) return; /* said twice; the formula is the exact one */
+    if (!f || b->s || r->scaling == R1_ROPE_LLAMA3) return; /* said twice: the formula is the exact one */
     for (size_t i = 0; i < half; i++) {
         if (!(f[i] > 0)) {
             b->s = r1_fail(b->err, R1_EFORMAT, "tensor 'rope_freqs.weight' holds %g at %zu, expected a number above 0", (double)f[i], i);
             return;
         }
-        r->inv_freq[i] /= f[i];
     }
+    if (r1_rope_recognise(r, f)) return;
+    for (size_t i = 0; i < half; i++) r->inv_freq[i] /= f[i];
 }
 
 void r1_bind_llama(r1_binder *b)
