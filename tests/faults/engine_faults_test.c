@@ -1,0 +1,136 @@
+/* Models, engines, sessions and samplers survive the failure of each of their allocations; and once warm, decoding
+ * allocates nothing. */
+#include "tests/faults/faults.h"
+#include "kv/kv.h"
+
+static r1_status make_pages(void *ctx, r1_error *err)
+{
+    (void)ctx;
+    const r1_kv_shape shape = { R1_KV_F16, 3, 2, 16, 16 };
+    r1_kv_pool *p;
+    r1_kv *kv = NULL;
+    r1_status s = r1_kv_pool_new(&p, &shape, err);
+    if (s) return s;
+    s = r1_kv_new(&kv, p, 1000, err);
+    if (s == R1_OK) r1_kv_resize(kv, 300);
+    r1_kv_free(kv);
+    r1_kv_pool_free(p);
+    return s;
+}
+
+TEST(r1_kv_new) { FAULTS_SWEEP(make_pages, NULL); }
+
+static r1_status make_sampler(void *ctx, r1_error *err)
+{
+    (void)ctx;
+    const r1_logit_bias bias[] = { { 3, -1 }, { 5, 2 } };
+    r1_sampling p = R1_SAMPLING_DEFAULT;
+    p.bias = bias;
+    p.n_bias = 2;
+    p.top_k = 5;
+    p.n_top = 3;
+    r1_sampler *x;
+    r1_status s = r1_sampler_new(&x, 100, 90, &p, err);
+    if (s) return s;
+    float logits[100];
+    r1_sample out;
+    for (int i = 0; i < 100; i++) logits[i] = (float)(i * 37 % 100) * 0.1f;
+    for (int i = 0; i < 90; i++) r1_sampler_accept(x, i);
+    s = r1_sampler_sample(x, logits, 0, &out, err);
+    r1_sampler_free(x);
+    return s;
+}
+
+TEST(r1_sampler_new) { FAULTS_SWEEP(make_sampler, NULL); }
+
+static r1_status open_model(void *ctx, r1_error *err)
+{
+    const r1_model_options o = { .n_threads = 2 };
+    r1_model *m;
+    r1_status s = r1_model_open(&m, ctx, &o, err);
+    if (s == R1_OK) r1_model_close(m);
+    return s;
+}
+
+TEST(r1_model_open_gguf) { FAULTS_SWEEP(open_model, (void *)test_path("golden/models/llama_256/gguf/llama_256.Q4_K.gguf")); }
+TEST(r1_model_open_folder) { FAULTS_SWEEP(open_model, (void *)test_path("golden/models/qwen2_tied")); }
+TEST(r1_model_open_experts) { FAULTS_SWEEP(open_model, (void *)test_path("golden/models/deepseek_v3/gguf/deepseek_v3.Q8_0.mtp.gguf")); }
+
+static r1_model *load_model(const char *relative)
+{
+    const r1_model_options o = { .n_threads = 2 };
+    r1_model *m;
+    r1_error e = { 0 };
+    EXPECT_OK(r1_model_open(&m, test_path(relative), &o, &e), &e);
+    return m;
+}
+
+static r1_status generate(void *ctx, r1_error *err)
+{
+    const r1_engine_options o = { .n_threads = 2, .chunk = 4 };
+    const int32_t prompt[] = { 5, 6, 7, 8, 9, 10, 11 };
+    const char *const stop[] = { "never said" };
+    r1_engine *e;
+    r1_session *x = NULL;
+    r1_generation g = { 0 };
+    r1_generate_options how = { .sampling = R1_SAMPLING_DEFAULT, .max_tokens = 8, .think_budget = -1, .ignore_eos = true, .stop = stop, .n_stop = 1 };
+    r1_status s = r1_engine_open(&e, ctx, &o, err);
+    if (s) return s;
+    s = r1_session_open(&x, e, 64, err);
+    if (s == R1_OK) {
+        s = r1_generate(x, prompt, 7, &how, &g, err);
+        r1_generation_deinit(&g);
+    }
+    r1_session_close(x);
+    r1_engine_close(e);
+    return s;
+}
+
+static void sweep_generation(const char *relative)
+{
+    r1_model *m = load_model(relative);
+    FAULTS_SWEEP(generate, m);
+    r1_model_close(m);
+}
+
+TEST(r1_generate_dense) { sweep_generation("golden/models/llama_256/gguf/llama_256.Q4_K.gguf"); }
+TEST(r1_generate_experts) { sweep_generation("golden/models/deepseek_v3/gguf/deepseek_v3.Q8_0.gguf"); }
+
+/* Prefill, a first step and the sampler's first choice may allocate; what follows may not, except the pages of a session,
+ * whose addresses are reserved when it opens. */
+static void decode_allocates_nothing(const char *relative)
+{
+    enum { VOCABULARY_MAX = 4096, STEPS = 40 };
+    static float logits[VOCABULARY_MAX];
+    const int32_t prompt[] = { 5, 6, 7, 8, 9 };
+    const r1_sampling how = R1_SAMPLING_DEFAULT;
+    r1_error e = { 0 };
+    r1_model *m = load_model(relative);
+    const r1_model_info *info = r1_model_get_info(m);
+    EXPECT(info->n_vocab <= VOCABULARY_MAX);
+    r1_engine *engine;
+    r1_session *x;
+    r1_sampler *sampler;
+    EXPECT_OK(r1_engine_open(&engine, m, NULL, &e), &e);
+    EXPECT_OK(r1_session_open(&x, engine, 100, &e), &e);
+    EXPECT_OK(r1_sampler_new(&sampler, info->n_vocab, info->n_tokens, &how, &e), &e);
+    r1_batch_row row = { x, prompt, 5, logits, 1 };
+    EXPECT_OK(r1_batch_step(engine, &row, 1, &e), &e);
+    for (int i = 0; i < STEPS; i++) {
+        r1_sample choice;
+        if (i == 2) faults_reset();
+        EXPECT_OK(r1_sampler_sample(sampler, logits, (uint64_t)i, &choice, &e), &e);
+        r1_sampler_accept(sampler, choice.id);
+        row = (r1_batch_row){ x, &choice.id, 1, logits, 1 };
+        EXPECT_OK(r1_batch_step(engine, &row, 1, &e), &e);
+    }
+    EXPECT_INT(faults_count(), 0);
+    r1_sampler_free(sampler);
+    r1_session_close(x);
+    r1_engine_close(engine);
+    r1_model_close(m);
+}
+
+TEST(decode_allocates_nothing_llama) { decode_allocates_nothing("golden/models/llama_256/gguf/llama_256.Q4_K.gguf"); }
+TEST(decode_allocates_nothing_float) { decode_allocates_nothing("golden/models/qwen2"); }
+TEST(decode_allocates_nothing_deepseek) { decode_allocates_nothing("golden/models/deepseek_v3/gguf/deepseek_v3.Q8_0.gguf"); }
