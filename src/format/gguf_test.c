@@ -670,3 +670,29 @@ TEST(gguf_opens_the_golden_files)
     }
     EXPECT(n >= 30);
 }
+
+/* A file made by others. Numbers: tests/golden/real/README.md. */
+TEST(gguf_opens_a_real_file)
+{
+    const char *path = test_cache("models/SmolLM2-135M-Instruct.Q4_1.gguf");
+    if (!path) SKIP("the model is not there: tools/fetch model");
+    r1_gguf *g;
+    r1_error e;
+    int64_t v;
+    size_t q4 = 0, q8 = 0, f32 = 0;
+    uint64_t parameters = 0;
+    EXPECT_OK(r1_gguf_open(&g, path, &e), &e);
+    EXPECT_INT(r1_gguf_file_bytes(g), 98362432);
+    EXPECT_INT(r1_gguf_n_tensors(g), 272);
+    for (size_t i = 0; i < 272; i++) {
+        const r1_gguf_tensor *t = r1_gguf_tensor_at(g, i);
+        q4 += t->type == R1_Q4_1, q8 += t->type == R1_Q8_0, f32 += t->type == R1_F32;
+        parameters += t->ne[0] * t->ne[1] * t->ne[2] * t->ne[3];
+    }
+    EXPECT(q4 == 210 && q8 == 1 && f32 == 61);
+    EXPECT_INT(parameters, 134515008);
+    EXPECT_OK(r1_gguf_int(g, "llama.block_count", true, 0, 0, 1000, &v, &e), &e);
+    EXPECT_INT(v, 30);
+    use_all(g, r1_gguf_map(g, 0)->data, r1_gguf_map(g, 0)->size);
+    r1_gguf_close(g);
+}
