@@ -4,6 +4,7 @@
 #   BUILD=release|debug|asan|tiny      asan: ASan+UBSan; tiny: constants made tiny (R1_TINY), also with ASan+UBSan
 #   PREFIX=/usr/local DESTDIR=         for install
 #   SKIP='tests/golden/%'              for test: programs to leave out
+#   LLAMA_BENCH=path                   for bench: compare with this program of llama.cpp
 #   TARGET=gguf TIME=60                for fuzz: one target, seconds for each; without TARGET all of them
 #
 # Objects, programs and generated files go to build/BUILD-CC. docs/where.md says what is where.
@@ -131,7 +132,7 @@ lint:
 	@CC='$(CC)' FLAGS='$(CFLAGS_ALL)' tools/lint --all
 
 bench: $(PROGRAM)
-	@model=$$(tools/fetch model) && exec $(B)/r1 bench "$$model"
+	@model=$$(tools/fetch model) && exec bench/run $(B)/r1 "$$model"
 
 deps:
 	@CC='$(CC)' tools/deps build unit model tokenizers
