@@ -99,7 +99,7 @@ r1_status r1_lines_open(r1_lines **out, const r1_cli *c, const char *file, r1_er
     el_set(l->el, EL_BIND, "^C", "r1-interrupt", NULL);
     el_set(l->el, EL_BIND, "\\e[200~", "r1-paste", NULL);
     el_set(l->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
-    el_set(l->el, EL_SETTY, "-d", "intr=", NULL);
+    el_set(l->el, EL_SETTY, "-d", "-isig", NULL);
     *out = l;
     return R1_OK;
 }
@@ -139,11 +139,17 @@ r1_key r1_lines_read(r1_lines *l, const char *prompt, r1_buf *text)
     const char *line = el_gets(l->el, &n);
     fputs("\033[?2004l", l->out);
     fflush(l->out);
+    if (l->interrupted && (!line || n <= 0)) {
+        fputc('\n', l->out);
+        return R1_KEY_INTERRUPT;
+    }
     if (!line || n <= 0) return R1_KEY_END;
     size_t len = (size_t)n;
     while (len && (line[len - 1] == '\n' || line[len - 1] == '\r')) len--;
     if (r1_buf_add(text, line, len, NULL)) return R1_KEY_END;
-    return l->interrupted ? R1_KEY_INTERRUPT : R1_KEY_LINE;
+    if (!l->interrupted) return R1_KEY_LINE;
+    fputc('\n', l->out);
+    return R1_KEY_INTERRUPT;
 }
 
 void r1_lines_remember(r1_lines *l, const char *text)

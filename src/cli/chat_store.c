@@ -34,7 +34,7 @@ r1_status r1_chat_save(const char *path, const char *model, const json_t *messag
     r1_status s = text ? R1_OK : r1_fail(err, R1_ENOMEM, "no memory for the conversation");
     r1_buf b;
     r1_buf_init(&b, SIZE_MAX / 4);
-    if (s == R1_OK) s = r1_buf_addf(&b, err, "%s\n", text);
+    if (text && s == R1_OK) s = r1_buf_addf(&b, err, "%s\n", text);
     if (s == R1_OK) s = r1_file_write(path, b.data, b.len, force, err);
     r1_buf_deinit(&b);
     free(text);

@@ -248,7 +248,7 @@ static r1_status print_gguf_metadata(const r1_gguf *g, r1_error *err)
         fputs("  ", stdout);
         if (s == R1_OK) s = print_clean(kv->key.p, kv->key.n, 100, err);
         fputs(" = ", stdout);
-        if (s == R1_OK) s = print_clean(value.data ? value.data : "", value.len, 100, err);
+        if (s == R1_OK) s = print_clean(value.data ? value.data : "", value.len, 160, err);
         putchar('\n');
         r1_buf_deinit(&value);
     }
@@ -266,7 +266,7 @@ static r1_status print_json_metadata(const json_t *config, r1_error *err)
         fputs("  ", stdout);
         s = print_clean(key, strlen(key), 100, err);
         fputs(" = ", stdout);
-        if (s == R1_OK) s = print_clean(text, strlen(text), 100, err);
+        if (s == R1_OK) s = print_clean(text, strlen(text), 160, err);
         putchar('\n');
         free(text);
         if (s) break;

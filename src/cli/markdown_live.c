@@ -58,6 +58,7 @@ static void redraw(const r1_markdown *m, const r1_buf *next, size_t width, size_
     FILE *f = m->term->f;
     row *old, *new;
     size_t n_old = split(&m->shown, &old), n_new = split(next, &new), k = 0, up = 0;
+    bool over = false; /* new lines go over old ones: erase what is left of those, after writing, so that nothing flickers */
     while (k < n_old && k < n_new && same(&old[k], &new[k])) k++;
     if (k < n_old) { /* line k changes; unreachable lines stay as they are */
         size_t first = k;
@@ -75,17 +76,19 @@ static void redraw(const r1_markdown *m, const r1_buf *next, size_t width, size_
     } else if (k < n_old) {
         for (size_t i = k; i < n_old; i++) up += height_of(&old[i], width);
         if (up > 1) fprintf(f, "\033[%zuA", up - 1);
-        fputs("\r\033[J", f);
+        putc('\r', f);
         if (k < n_new) fwrite(new[k].p, 1, new[k].n, f);
         k++;
+        over = true;
     } else if (n_old == 0 && n_new > 0) {
         fwrite(new[0].p, 1, new[0].n, f);
         k = 1;
     }
     for (; k < n_new; k++) {
-        putc('\n', f);
+        fputs(over ? "\033[K\n" : "\n", f);
         fwrite(new[k].p, 1, new[k].n, f);
     }
+    if (over) fputs("\033[J", f);
     free(old);
     free(new);
 }

@@ -130,6 +130,8 @@ static const char *escape(screen *s, const char *p)
         EXPECT(n <= s->row);
         EXPECT(s->last - (s->row - n) < s->height); /* else the real cursor would stop at the top edge */
         s->row -= n;
+    } else if (*p == 'K') {
+        for (size_t c = s->column; c < COLUMNS; c++) s->cell[s->row][c][0] = 0;
     } else if (*p == 'J') {
         erase(s, s->row, s->column);
         s->last = s->row;
