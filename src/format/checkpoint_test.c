@@ -142,6 +142,8 @@ TEST(checkpoint_checks_weights)
                    "the scale 'w_scale_inv' has dtype BF16, expected F32");
     expect_weights(F8(3, 130) "\"w_scale_inv\":{\"dtype\":\"F32\",\"shape\":[2,1],\"data_offsets\":[390,398]}}", 398, R1_EFORMAT,
                    "has shape [2, 1] (2 dimensions), expected [1, 2] for a weight of [3, 130]");
+    expect_weights(F8(3, 130) "\"w_scale_inv\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[390,406]}}", 406, R1_EFORMAT, "has shape [2, 2]");
+    expect_weights(F8(3, 130) "\"w_scale_inv\":{\"dtype\":\"F32\",\"shape\":[1,1],\"data_offsets\":[390,394]}}", 394, R1_EFORMAT, "has shape [1, 1]");
     expect_weights(F8(3, 130) "\"w_scale_inv\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[390,398]}}", 398, R1_EFORMAT, "(1 dimensions), expected [1, 2]");
     expect_weights("{\"w\":{\"dtype\":\"F8_E4M3\",\"shape\":[390],\"data_offsets\":[0,390]},\"w_scale_inv\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[390,394]}}",
                    394, R1_EFORMAT, "'w' has 1 dimensions, expected 2");
@@ -235,6 +237,7 @@ TEST(checkpoint_compares_index_and_shards)
     expect_map("{\"w\":1}", R1_EFORMAT, "the file of 'w' is an integer, expected a string");
     expect_map("{\"w\":\"../model-1.safetensors\"}", R1_EFORMAT, "'../model-1.safetensors' is not a plain name that ends in .safetensors");
     expect_map("{\"w\":\"/etc/passwd\"}", R1_EFORMAT, "'/etc/passwd' is not a plain name");
+    expect_map("{\"w\":\"sub/model-1.safetensors\"}", R1_EFORMAT, "'sub/model-1.safetensors' is not a plain name");
     expect_map("{\"w\":\"..\"}", R1_EFORMAT, "'..' is not a plain name");
     expect_map("{\"w\":\"\"}", R1_EFORMAT, "'' is not a plain name");
     expect_map("{\"w\":\"a\\\\b.safetensors\"}", R1_EFORMAT, "is not a plain name");
@@ -301,11 +304,25 @@ TEST(checkpoint_finds_the_gguf_of_a_folder)
     expect_refused(f.path, false, R1_EFORMAT, "holds more than one .gguf model (");
     remove(folder_path(&f, "a.gguf"));
     remove(folder_path(&f, "b.gguf"));
-    folder_text(&f, "m-00003-of-00003.gguf", "GGUF"); /* the parts of one split file count as one model; its first part is named */
-    folder_text(&f, "m-00001-of-00003.gguf", "GGUF");
-    folder_text(&f, "m-00002-of-00003.gguf", "GGUF");
-    expect_refused(f.path, false, R1_EFORMAT, "m-00001-of-00003.gguf': the file ends inside the version");
     folder_free(&f);
+}
+
+/* The parts of one split file count as one model, and its first part is named, in whatever order the folder lists them. */
+TEST(checkpoint_finds_the_first_part_in_a_folder)
+{
+    for (int count = 2; count < 10; count++) {
+        folder f = folder_new();
+        char name[64];
+        for (int i = 0; i < count; i++) {
+            snprintf(name, sizeof name, "m-%05d-of-%05d.gguf", (count / 2 + i) % count + 1, count);
+            folder_text(&f, name, "GGUF");
+        }
+        snprintf(name, sizeof name, "m-00001-of-%05d.gguf': the file ends inside the version", count);
+        expect_refused(f.path, false, R1_EFORMAT, name);
+        folder_text(&f, "n-00001-of-00002.gguf", "GGUF");
+        expect_refused(f.path, false, R1_EFORMAT, "holds more than one .gguf model (");
+        folder_free(&f);
+    }
 }
 
 TEST(checkpoint_opens_vocabularies)
