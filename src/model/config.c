@@ -114,10 +114,25 @@ static r1_status check_experts(const r1_config *c, r1_error *err)
     return R1_OK;
 }
 
+/* Products of sizes stay far below INT_MAX, so that later arithmetic need not look. */
+static r1_status check_sizes(const r1_config *c, r1_error *err)
+{
+    const struct { const char *what; int64_t a, b; } list[] = {
+        { "heads times their size", c->n_heads, c->head_dim }, { "heads times value size", c->n_heads, c->v_dim },
+        { "key-value heads times their size", c->n_kv_heads, c->head_dim }, { "heads times latent size", c->n_heads, c->kv_lora + c->rope.dim },
+        { "shared experts times their width", c->n_shared, c->n_ff_expert },
+    };
+    for (size_t i = 0; i < R1_COUNT(list); i++)
+        if (list[i].a * list[i].b > 1 << 26)
+            return r1_fail(err, R1_EFORMAT, "%s is %lld x %lld, expected at most %d", list[i].what, (long long)list[i].a, (long long)list[i].b, 1 << 26);
+    return R1_OK;
+}
+
 r1_status r1_config_read(r1_config *c, const r1_ckpt *ckpt, r1_error *err)
 {
     *c = (r1_config){ .rope = { .theta = 10000, .factor = 1, .beta_fast = 32, .beta_slow = 1, .multiplier = 1 }, .n_groups = 1, .n_groups_used = 1 };
     r1_status s = r1_ckpt_gguf(ckpt) ? r1_config_from_gguf(c, ckpt, err) : r1_config_from_hf(c, ckpt, err);
+    if (s == R1_OK) s = check_sizes(c, err);
     if (s == R1_OK && !c->mla && c->n_heads % c->n_kv_heads)
         s = r1_fail(err, R1_EFORMAT, "%d heads cannot share %d key-value heads evenly", c->n_heads, c->n_kv_heads);
     if (s == R1_OK && !c->mla && c->rope.dim != c->head_dim)
