@@ -16,6 +16,9 @@ typedef struct r1_st_tensor {
     uint64_t bytes;
 } r1_st_tensor;
 
+/* Open a file.
+ * Errors: R1_EFORMAT names file, tensor, found and expected; R1_EUNSUPPORTED for an unknown dtype or field; R1_EIO, R1_ENOMEM.
+ * Tensors tile the data: no gap, no overlap, sizes equal shape times width.   Threads: any, once open. */
 r1_status r1_st_open(r1_st **out, const char *path, r1_error *err) R1_MUST_CHECK;
 r1_status r1_st_parse(r1_st **out, const void *bytes, size_t n, r1_error *err) R1_MUST_CHECK; /* borrows */
 void r1_st_close(r1_st *s);
