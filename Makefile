@@ -175,8 +175,12 @@ $(B)/libr1.so.0: $(LIBOBJ) tools/libr1.map
 $(B)/r1: $(CLIOBJ) $(B)/libr1.a
 	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(PKGL) $(PKGLCLI) -lm -o $@
 
-# Unit tests of the command line link its objects too, all but the one with main().
-$(filter $(B)/src/cli/%,$(TESTS)): $(B)/src/cli/%_test: $(B)/src/cli/%_test.o $(filter-out $(B)/src/cli/main.o,$(CLIOBJ)) $(B)/tests/test_main.o $(B)/libr1.a
+# Unit tests of the command line link its objects too, with main() under another name.
+CLITEST := $(CLIOBJ:$(B)/src/cli/main.o=$(B)/src/cli/main_renamed.o)
+$(B)/src/cli/main_renamed.o: $(B)/src/cli/main.o
+	$(Q)objcopy --redefine-sym main=r1_main $< $@
+
+$(filter $(B)/src/cli/%,$(TESTS)): $(B)/src/cli/%_test: $(B)/src/cli/%_test.o $(CLITEST) $(B)/tests/test_main.o $(B)/libr1.a
 	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(PKGL) $(PKGLCLI) -lcmocka -lm -o $@
 
 $(B)/%_test: $(B)/%_test.o $(B)/tests/test_main.o $(B)/libr1.a

@@ -9,6 +9,9 @@
 #ifndef R1_TESTS_TEST_H
 #define R1_TESTS_TEST_H
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* tests may use what the system has */
+#endif
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -5,6 +5,7 @@
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$root" || exit 1
+unset MAKEFLAGS MFLAGS MAKELEVEL
 cc=${CC:-gcc}
 passed=0 failed=0
 work=$(mktemp -d)
@@ -31,17 +32,23 @@ ok 'pkg-config knows the version' sh -c "[ \"\$(pkg-config --modversion r1)\" = 
 mkdir "$work/app"
 printf '#include <r1/r1.h>\n#include <stdio.h>\nint main(void) { return puts(r1_version()) < 0; }\n' >"$work/app/version.c"
 cp examples/*.c "$work/app/" 2>/dev/null
-model=$root/tests/golden/models/llama_256/gguf/llama_256.Q8_0.gguf
+# Running them needs a model whose template r1 knows: the one `make run` uses, when it was fetched.
+model=${XDG_CACHE_HOME:-$HOME/.cache}/r1/models/SmolLM2-135M-Instruct.Q4_1.gguf
+skipped=0
+runs() {
+    if [ -f "$model" ]; then ok "$1 runs" env LD_LIBRARY_PATH="$work/prefix/lib" sh -c "printf 'Say hello.\n' | ./$1 '$model' 'Say hello.'"
+    else skipped=$((skipped + 1)); fi
+}
 cd "$work/app" || exit 1
 for f in *.c; do
     name=${f%.c}
     ok "$f has fewer than 60 lines" sh -c "[ \$(wc -l <$f) -lt 60 ]"
-    ok "$f with the shared library" sh -c "$cc -std=c17 -Wall -Wextra -Werror $f \$(pkg-config --cflags --libs r1) -o $name"
-    ok "$f runs" env LD_LIBRARY_PATH="$work/prefix/lib" sh -c "printf 'Hello\n' | ./$name '$model' 'Hello'"
+    ok "$f with the shared library" sh -c "$cc -std=c17 -Wall -Wextra -Werror $f \$(pkg-config --cflags --libs r1 jansson) -o $name"
+    runs "$name"
     ok "$f with the static library" sh -c "$cc -std=c17 $f \$(pkg-config --cflags r1) $work/prefix/lib/libr1.a \$(pkg-config --static --libs r1 | sed 's/-lr1\b//g') -o $name-static"
-    ok "$f runs, static" sh -c "printf 'Hello\n' | ./$name-static '$model' 'Hello'"
+    runs "$name-static"
 done
 ok 'the header is C++ too' sh -c "printf '#include <r1/r1.h>\nint main() { return r1_version() == 0; }\n' >h.cc && { ! command -v g++ >/dev/null || g++ -fsyntax-only \$(pkg-config --cflags r1) h.cc; }"
 
-echo "$passed passed, $failed failed, 0 skipped"
+echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed = 0 ]
