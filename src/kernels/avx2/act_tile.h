@@ -146,4 +146,8 @@ static inline void q8_run(const q8_call *a, const q8_kind *k)
     }
 }
 
+/* A matmul_q8 entry; the rest are the members of q8_kind. */
+#define ENTRY(name, ...) static void name(float *y, size_t ldy, const void *panels, size_t n_panels, size_t R, const r1_act8 *x, size_t C, size_t K) \
+    { q8_run(&(q8_call){ y, ldy, panels, n_panels, R, x, C, K }, &(const q8_kind){ __VA_ARGS__ }); }
+
 #endif

@@ -4,4 +4,6 @@
 void r1_kernels_init_avx2(r1_kernels *k)
 {
     k->name = "avx2";
+    r1_avx2_fill_q8(k);
+    r1_avx2_fill_q8k(k);
 }

@@ -120,10 +120,6 @@ static void tiles_q8_0(const q8_tile *a, int nc) { tiles(R1_Q8_0, 544, a, nc); }
 static void tiles_iq4_nl(const q8_tile *a, int nc) { tiles(R1_IQ4_NL, 288, a, nc); }
 static void tiles_mxfp4(const q8_tile *a, int nc) { tiles(R1_MXFP4, 272, a, nc); }
 
-/* The parameters are those of matmul_q8, gathered here so that each entry below is one line. */
-#define ENTRY(name, ...) static void name(float *y, size_t ldy, const void *panels, size_t n_panels, size_t R, const r1_act8 *x, size_t C, size_t K) \
-    { q8_run(&(q8_call){ y, ldy, panels, n_panels, R, x, C, K }, &(const q8_kind){ __VA_ARGS__ }); }
-
 ENTRY(matmul_q4_0_avx512, tiles_q4_0, 32, 288, SUMS_OFFSET, 8, 12)
 ENTRY(matmul_q4_1_avx512, tiles_q4_1, 32, 320, SUMS_FLOAT, 0, 12)
 ENTRY(matmul_q5_0_avx512, tiles_q5_0, 32, 352, SUMS_OFFSET, 16, 12)

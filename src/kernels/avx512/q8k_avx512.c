@@ -248,16 +248,12 @@ static void tiles_q5_k(const q8_tile *a, int nc) { tiles(R1_Q5_K, 2816, a, nc); 
 static void tiles_q6_k(const q8_tile *a, int nc) { tiles(R1_Q6_K, 3360, a, nc); }
 static void tiles_iq4_xs(const q8_tile *a, int nc) { tiles(R1_IQ4_XS, 2176, a, nc); }
 
-/* The parameters are those of matmul_q8, gathered here so that each entry below is one line. */
-#define ENTRY(name, ...) static void name(float *y, size_t ldy, const void *panels, size_t n_panels, size_t R, const r1_act8 *x, size_t C, size_t K) \
-    { q8_run(&(q8_call){ y, ldy, panels, n_panels, R, x, C, K }, &(const q8_kind){ __VA_ARGS__ }); }
-
 ENTRY(matmul_q2_k_avx512, tiles_q2_k, 256, 1344, SUMS_PAIR16, 0, 12)
-ENTRY(matmul_q3_k_avx512, tiles_q3_k, 256, 1760, SUMS_PAIR16, 4, 12)
+ENTRY(matmul_q3_k_avx512, tiles_q3_k, 256, 1760, SUMS_PAIR16, 0, 12)
 ENTRY(matmul_q4_k_avx512, tiles_q4_k, 256, 2304, SUMS_PAIR32, 0, 12)
 ENTRY(matmul_q5_k_avx512, tiles_q5_k, 256, 2816, SUMS_PAIR32, 0, 12)
-ENTRY(matmul_q6_k_avx512, tiles_q6_k, 256, 3360, SUMS_PAIR16, 32, 12)
-ENTRY(matmul_iq4_xs_avx512, tiles_iq4_xs, 256, 2176, SUMS_PAIR32, 128, 12)
+ENTRY(matmul_q6_k_avx512, tiles_q6_k, 256, 3360, SUMS_PAIR16, 0, 12)
+ENTRY(matmul_iq4_xs_avx512, tiles_iq4_xs, 256, 2176, SUMS_PAIR32, 0, 12)
 
 void r1_avx512_fill_q8k(r1_kernels *k)
 {
