@@ -6,4 +6,7 @@ void r1_kernels_init_avx2(r1_kernels *k)
     k->name = "avx2";
     r1_avx2_fill_q8(k);
     r1_avx2_fill_q8k(k);
+    r1_avx2_fill_float(k);
+    r1_avx2_fill_vector(k);
+    r1_avx2_fill_decode(k);
 }

@@ -1,0 +1,237 @@
+/* Element by element, AVX2: activation functions, attention's inner step, rounding, quantisation of activations, picking the
+ * largest. Tails are masked (floats) or go through a buffer (16-bit results); nothing is read or written past the end. */
+#include "kernels/avx2/avx2_int.h"
+#include "kernels/exp.h"
+
+#include <math.h>
+
+INLINE __m256 set(float v) { return _mm256_set1_ps(v); }
+
+/* r1_exp on 8 lanes. */
+INLINE __m256 exp256(__m256 x)
+{
+    const __m256 t = _mm256_fmadd_ps(x, set(R1_EXP_LOG2E), set(R1_EXP_MAGIC)), n = _mm256_sub_ps(t, set(R1_EXP_MAGIC));
+    __m256 r = _mm256_fnmadd_ps(n, set(R1_EXP_LN2_HI), x);
+    r = _mm256_fnmadd_ps(n, set(R1_EXP_LN2_LO), r);
+    __m256 p = _mm256_fmadd_ps(set(R1_EXP_C6), r, set(R1_EXP_C5));
+    p = _mm256_fmadd_ps(p, r, set(R1_EXP_C4));
+    p = _mm256_fmadd_ps(p, r, set(R1_EXP_C3));
+    p = _mm256_fmadd_ps(p, r, set(R1_EXP_C2));
+    p = _mm256_fmadd_ps(p, r, set(1));
+    p = _mm256_fmadd_ps(p, r, set(1));
+    const __m256i bits = _mm256_add_epi32(_mm256_castps_si256(p), _mm256_slli_epi32(_mm256_castps_si256(t), 23));
+    __m256 y = _mm256_castsi256_ps(bits);
+    y = _mm256_blendv_ps(y, _mm256_setzero_ps(), _mm256_cmp_ps(x, set(R1_EXP_LO), _CMP_LT_OQ));
+    y = _mm256_blendv_ps(y, set(INFINITY), _mm256_cmp_ps(x, set(R1_EXP_HI), _CMP_GT_OQ));
+    return _mm256_blendv_ps(y, x, _mm256_cmp_ps(x, x, _CMP_UNORD_Q));
+}
+
+static void add(float *y, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i += 8) store_n(y + i, n - i, _mm256_add_ps(load_n(y + i, n - i), load_n(x + i, n - i)));
+}
+
+static void axpy(float *y, float s, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i += 8) store_n(y + i, n - i, _mm256_fmadd_ps(set(s), load_n(x + i, n - i), load_n(y + i, n - i)));
+}
+
+static void scale(float *x, float s, size_t n)
+{
+    for (size_t i = 0; i < n; i += 8) store_n(x + i, n - i, _mm256_mul_ps(load_n(x + i, n - i), set(s)));
+}
+
+static void silu_mul(float *y, const float *g, const float *u, size_t n)
+{
+    for (size_t i = 0; i < n; i += 8) {
+        const __m256 v = load_n(g + i, n - i);
+        const __m256 s = _mm256_div_ps(v, _mm256_add_ps(set(1), exp256(_mm256_xor_ps(v, set(-0.0f)))));
+        store_n(y + i, n - i, _mm256_mul_ps(s, load_n(u + i, n - i)));
+    }
+}
+
+/* exp(x[0..8) - max) in place, zero in lanes that do not exist. */
+INLINE __m256 exp_some(float *x, size_t n, float max)
+{
+    const __m256 e = exp256(_mm256_sub_ps(load_n(x, n), set(max)));
+    store_n(x, n, e);
+    return n >= 8 ? e : _mm256_and_ps(e, _mm256_castsi256_ps(mask8(n)));
+}
+
+static float exp_sum(float *x, float max, size_t n)
+{
+    lanes16 sum = { _mm256_setzero_ps(), _mm256_setzero_ps() };
+    for (size_t i = 0; i < n; i += 16) {
+        sum.lo = _mm256_add_ps(sum.lo, exp_some(x + i, n - i, max));
+        sum.hi = _mm256_add_ps(sum.hi, n - i > 8 ? exp_some(x + i + 8, n - i - 8, max) : _mm256_setzero_ps());
+    }
+    return add_lanes(sum);
+}
+
+/* Largest of x[n], NaN ignored: vmaxps gives its second operand when either is NaN. */
+INLINE float largest(const float *x, size_t n)
+{
+    __m256 a[4];
+    UNROLL for (int j = 0; j < 4; j++) a[j] = set(-INFINITY);
+    size_t i = 0;
+    for (; i + 32 <= n; i += 32)
+        UNROLL for (int j = 0; j < 4; j++) a[j] = _mm256_max_ps(_mm256_loadu_ps(x + i + 8 * j), a[j]);
+    for (; i < n; i += 8) {
+        const __m256 v = _mm256_blendv_ps(set(-INFINITY), load_n(x + i, n - i), _mm256_castsi256_ps(mask8(n - i)));
+        a[0] = _mm256_max_ps(v, a[0]);
+    }
+    const __m256 m = _mm256_max_ps(_mm256_max_ps(a[0], a[1]), _mm256_max_ps(a[2], a[3]));
+    const __m128 q = _mm_max_ps(_mm256_castps256_ps128(m), _mm256_extractf128_ps(m, 1)), d = _mm_max_ps(q, _mm_movehl_ps(q, q));
+    return _mm_cvtss_f32(_mm_max_ss(d, _mm_movehdup_ps(d)));
+}
+
+static float max(const float *x, size_t n) { return largest(x, n) + 0.0f; } /* -0 becomes +0 */
+
+/* The first value equal to the largest; among NaN alone there is none. */
+static int32_t argmax(const float *x, size_t n)
+{
+    const __m256 best = set(largest(x, n));
+    for (size_t i = 0; i < n; i += 8) {
+        unsigned hit = (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(load_n(x + i, n - i), best, _CMP_EQ_OQ));
+        if (n - i < 8) hit &= (1u << (n - i)) - 1;
+        if (hit) return (int32_t)(i + (size_t)__builtin_ctz(hit));
+    }
+    return -1;
+}
+
+typedef struct weighted {
+    float *o; size_t ldo;
+    const float *p; size_t ldp;
+    const float *v; size_t ldv, n_t;
+} weighted;
+
+/* nq queries from i, nv registers from j; a last short register (nv 1) has n lanes. */
+INLINE void weighted_tile(const int nq, const int nv, const weighted *a, size_t i, size_t j, size_t n)
+{
+    __m256 acc[8], v[2];
+    float *o = a->o + i * a->ldo + j;
+    const float *p = a->p + i * a->ldp, *vt = a->v + j;
+    UNROLL for (int r = 0; r < nq; r++)
+        UNROLL for (int c = 0; c < nv; c++) acc[2 * r + c] = load_n(o + (size_t)r * a->ldo + 8 * c, n);
+    for (size_t t = 0; t < a->n_t; t++, vt += a->ldv) {
+        UNROLL for (int c = 0; c < nv; c++) v[c] = load_n(vt + 8 * c, n);
+        UNROLL for (int r = 0; r < nq; r++) {
+            const __m256 w = set(p[(size_t)r * a->ldp + t]);
+            UNROLL for (int c = 0; c < nv; c++) acc[2 * r + c] = _mm256_fmadd_ps(w, v[c], acc[2 * r + c]);
+        }
+    }
+    UNROLL for (int r = 0; r < nq; r++)
+        UNROLL for (int c = 0; c < nv; c++) store_n(o + (size_t)r * a->ldo + 8 * c, n, acc[2 * r + c]);
+}
+
+INLINE void weighted_queries(const int nq, const weighted *a, size_t i, size_t D)
+{
+    size_t j = 0;
+    for (; j + 16 <= D; j += 16) weighted_tile(nq, 2, a, i, j, 8);
+    for (; j < D; j += 8) weighted_tile(nq, 1, a, i, j, D - j);
+}
+
+static void weighted_sum(float *o, size_t ldo, const float *p, size_t ldp, size_t n_q, const float *v, size_t ldv, size_t n_t, size_t D)
+{
+    const weighted a = { o, ldo, p, ldp, v, ldv, n_t };
+    size_t i = 0;
+    for (; i + 4 <= n_q; i += 4) weighted_queries(4, &a, i, D);
+    for (; i < n_q; i++) weighted_queries(1, &a, i, D);
+}
+
+INLINE __m128i to_f16(__m256 v) { return _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+
+INLINE __m128i to_bf16(__m256 v)
+{
+    const __m256i u = _mm256_castps_si256(v), high = _mm256_srli_epi32(u, 16);
+    const __m256i odd = _mm256_and_si256(high, _mm256_set1_epi32(1));
+    const __m256i up = _mm256_srli_epi32(_mm256_add_epi32(_mm256_add_epi32(u, _mm256_set1_epi32(0x7FFF)), odd), 16);
+    const __m256i quiet = _mm256_or_si256(high, _mm256_set1_epi32(0x40));
+    const __m256i h = _mm256_blendv_epi8(up, quiet, _mm256_castps_si256(_mm256_cmp_ps(v, v, _CMP_UNORD_Q)));
+    return _mm_packus_epi32(_mm256_castsi256_si128(h), _mm256_extracti128_si256(h, 1));
+}
+
+INLINE void to_half(uint16_t *y, const float *x, size_t n, const bool f16)
+{
+    for (size_t i = 0; i < n; i += 8) {
+        const __m256 v = load_n(x + i, n - i);
+        const __m128i h = f16 ? to_f16(v) : to_bf16(v);
+        if (n - i >= 8) {
+            _mm_storeu_si128((__m128i *)(y + i), h);
+        } else {
+            uint16_t last[8];
+            _mm_storeu_si128((__m128i *)last, h);
+            memcpy(y + i, last, 2 * (n - i));
+        }
+    }
+}
+
+static void f32_to_f16(uint16_t *y, const float *x, size_t n) { to_half(y, x, n, true); }
+static void f32_to_bf16(uint16_t *y, const float *x, size_t n) { to_half(y, x, n, false); }
+
+INLINE __m256i magnitude(const float *x) { return _mm256_and_si256(load256(x), _mm256_set1_epi32(INT32_MAX)); }
+
+/* Scale of a group of n (32 or 256) values and its inverse; false when one of them is not finite. Magnitudes compare as
+ * integers, and what is not finite is then the largest. */
+INLINE bool group_scale(const float *x, int n, float *d, float *inv)
+{
+    __m256i big = magnitude(x);
+    for (int i = 8; i < n; i += 8) big = _mm256_max_epu32(big, magnitude(x + i));
+    __m128i m = _mm_max_epu32(_mm256_castsi256_si128(big), _mm256_extracti128_si256(big, 1));
+    m = _mm_max_epu32(m, _mm_unpackhi_epi64(m, m));
+    m = _mm_max_epu32(m, _mm_shuffle_epi32(m, 1));
+    const float amax = _mm_cvtss_f32(_mm_castsi128_ps(m));
+    const bool finite = _mm_cvtsi128_si32(m) < 0x7F800000;
+    *d = finite ? amax / 127 : NAN;
+    *inv = finite && amax >= 0x1p-120f ? 127 / amax : 0;
+    return finite;
+}
+
+/* 16 codes. |x| * inv is at most 127 and an ulp, so nothing rounds past 127. */
+INLINE __m128i codes(const float *x, float inv)
+{
+    const __m256i a = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x), set(inv)));
+    const __m256i b = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + 8), set(inv)));
+    const __m256i w = _mm256_permute4x64_epi64(_mm256_packs_epi32(a, b), 0xD8);
+    return _mm_packs_epi16(_mm256_castsi256_si128(w), _mm256_extracti128_si256(w, 1));
+}
+
+INLINE int32_t sum_16(__m128i q)
+{
+    const __m128i four = _mm_madd_epi16(_mm_maddubs_epi16(_mm_set1_epi8(1), q), _mm_set1_epi16(1));
+    const __m128i two = _mm_add_epi32(four, _mm_unpackhi_epi64(four, four));
+    return _mm_cvtsi128_si32(two) + _mm_extract_epi32(two, 1);
+}
+
+static void quantize(const r1_act8 *a, size_t c, const float *x, size_t K)
+{
+    const size_t group = (size_t)a->group;
+    int8_t *q = a->q + c * K;
+    float *d = a->d + c * (K / group);
+    int32_t *sum = a->sum + c * (K / (size_t)a->sub);
+    for (size_t g = 0; g < K / group; g++, q += group, x += group) {
+        float inv;
+        const bool finite = group_scale(x, a->group, d + g, &inv);
+        for (size_t i = 0; i < group; i += 16) {
+            const __m128i v = finite ? codes(x + i, inv) : _mm_setzero_si128();
+            _mm_storeu_si128((__m128i *)(q + i), v);
+            const size_t at = (g * group + i) / (size_t)a->sub;
+            sum[at] = sum_16(v) + (i % (size_t)a->sub ? sum[at] : 0);
+        }
+    }
+}
+
+void r1_avx2_fill_vector(r1_kernels *k)
+{
+    k->quantize = quantize;
+    k->add = add;
+    k->axpy = axpy;
+    k->scale = scale;
+    k->silu_mul = silu_mul;
+    k->exp_sum = exp_sum;
+    k->max = max;
+    k->argmax = argmax;
+    k->weighted_sum = weighted_sum;
+    k->f32_to_f16 = f32_to_f16;
+    k->f32_to_bf16 = f32_to_bf16;
+}
