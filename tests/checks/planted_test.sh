@@ -115,6 +115,11 @@ bad 'code 1 but nothing failed' 'says nothing failed but ended with code 1' run 
 bad 'nothing ran' 'ran nothing' run ok.sh idle.sh
 bad 'no count' 'ended with code 0 and no count' run mute.sh
 bad 'a crash' '0 passed, 1 failed, 0 skipped' run crash.sh
+printf 'sleep 60\n' >hangs.sh
+R1_TEST_SECONDS=1
+export R1_TEST_SECONDS
+bad 'a program that hangs' 'was stopped after 1 s' run ok.sh hangs.sh
+unset R1_TEST_SECONDS
 bad 'no program' '0 passed, 1 failed' run
 printf 'echo 0 passed, 0 failed, 2 skipped\n' >skips.sh
 good 'all skipped' run skips.sh ok.sh
