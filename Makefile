@@ -17,6 +17,11 @@ CC      := gcc
 endif
 Q       := $(if $(V),,@)
 
+# As many jobs as there are processors, unless -j says otherwise.
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 1)
+endif
+
 B       := build/$(BUILD)-$(notdir $(firstword $(CC)))
 CACHE   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/r1
 MODEL   := $(CACHE)/models/SmolLM2-135M-Instruct.Q4_1.gguf
