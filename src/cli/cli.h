@@ -69,9 +69,11 @@ uint64_t r1_random_seed(void);
 
 /* ---- input.c ---- */
 
-/* Ids separated by blanks from a file or '-', each below n_vocab; n_vocab 0: not checked. Errors: R1_EFORMAT names the place. */
-r1_status r1_read_ids(const char *path, int32_t n_vocab, r1_ids *out, r1_error *err) R1_MUST_CHECK;
-r1_status r1_parse_ids(const char *text, size_t n, int32_t n_vocab, const char *name, r1_ids *out, r1_error *err) R1_MUST_CHECK;
+/* Ids separated by blanks from a file or '-', or from a text called `name` in messages. Errors: R1_EFORMAT names the place. */
+r1_status r1_read_ids(const char *path, r1_ids *out, r1_error *err) R1_MUST_CHECK;
+r1_status r1_parse_ids(const char *text, size_t n, const char *name, r1_ids *out, r1_error *err) R1_MUST_CHECK;
+/* Whether a model knows them (R1_EFORMAT) and its session has room (R1_ELIMIT). */
+r1_status r1_check_ids(const r1_ids *ids, const r1_setup *u, const char *path, r1_error *err) R1_MUST_CHECK;
 
 /* Call fn for each line of standard input, without its line end. Errors of fn come back with the line's number. */
 typedef r1_status (*r1_line_fn)(void *ctx, const char *line, size_t n, r1_error *err);

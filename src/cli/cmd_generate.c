@@ -23,7 +23,7 @@ static bool on_token(void *ctx, const r1_sample *token)
     output *w = ctx;
     if (w->c->o.logprobs && !w->c->o.json) {
         size_t n;
-        const char *p = r1_token_bytes(w->t, token->id, &n);
+        const char *p = w->t ? r1_token_bytes(w->t, token->id, &n) : NULL;
         json_t *piece = r1_json_text(p ? p : "", p ? n : 0);
         char *text = piece ? json_dumps(piece, JSON_ENCODE_ANY) : NULL;
         printf("%d\t%.6f\t%s\n", token->id, (double)token->logprob, text ? text : "");
@@ -88,11 +88,9 @@ r1_status r1_cmd_generate(r1_cli *c, r1_error *err)
     if (!c->o.ids_file) return r1_fail(err, R1_EINVAL, "'generate' needs --ids FILE, a file of ids separated by blanks");
     r1_ids ids = { 0 };
     r1_setup u = { 0 };
-    r1_status s = r1_read_ids(c->o.ids_file, 0, &ids, err);
+    r1_status s = r1_read_ids(c->o.ids_file, &ids, err);
     if (s == R1_OK) s = r1_setup_open(&u, c, c->args[0], err);
-    for (size_t i = 0; i < ids.n && s == R1_OK; i++)
-        if (ids.ids[i] >= r1_model_get_info(u.model)->n_vocab)
-            s = r1_fail(err, R1_EFORMAT, "id %zu of '%s' is %d, expected 0 to %d", i + 1, c->o.ids_file, ids.ids[i], r1_model_get_info(u.model)->n_vocab - 1);
+    if (s == R1_OK) s = r1_check_ids(&ids, &u, c->o.ids_file, err);
     if (s == R1_OK) s = generate(c, &u, &ids, err);
     r1_setup_close(&u);
     r1_ids_deinit(&ids);

@@ -155,14 +155,12 @@ r1_status r1_cmd_logits(r1_cli *c, r1_error *err)
 {
     job j = { .c = c };
     r1_status s = check_options(&c->o, err);
-    if (s == R1_OK) s = r1_read_ids(c->o.ids_file, 0, &j.ids, err);
+    if (s == R1_OK) s = r1_read_ids(c->o.ids_file, &j.ids, err);
     if (s == R1_OK) s = r1_outfile_open(&j.out, c->o.out, c->o.force, err); /* a refused name should not cost a load */
     if (s == R1_OK) s = r1_setup_open(&j.u, c, c->args[0], err);
     if (s == R1_OK) {
         j.info = r1_model_get_info(j.u.model);
-        for (size_t i = 0; i < j.ids.n && s == R1_OK; i++)
-            if (j.ids.ids[i] >= j.info->n_vocab)
-                s = r1_fail(err, R1_EFORMAT, "id %zu of '%s' is %d, expected 0 to %d", i + 1, c->o.ids_file, j.ids.ids[i], j.info->n_vocab - 1);
+        s = r1_check_ids(&j.ids, &j.u, c->o.ids_file, err);
     }
     if (s == R1_OK) {
         r1_interrupt_arm(true);

@@ -150,6 +150,7 @@ static r1_status read_text(job *j, r1_error *err)
     const char *path = j->c->args[1];
     char *text;
     size_t n;
+    if (!t) return r1_fail(err, R1_EFORMAT, "'%s' has no tokenizer, which a text needs", j->c->args[0]);
     r1_status s = r1_file_read(path, (size_t)1 << 30, &text, &n, err);
     if (s) return s;
     if (r1_tokenizer_adds_bos(t)) s = r1_ids_add(&j->ids, r1_tokenizer_bos(t), err);

@@ -192,7 +192,7 @@ static r1_status decode_line(void *ctx, const char *line, size_t n, r1_error *er
         if (s == R1_OK) s = ids_of_array(v, &d->ids, err);
         json_decref(v);
     } else {
-        s = r1_parse_ids(line, n, 0, "the line", &d->ids, err);
+        s = r1_parse_ids(line, n, "the line", &d->ids, err);
     }
     if (s == R1_OK) s = decode(d, err);
     if (s) return s;
@@ -208,7 +208,7 @@ static r1_status decode_all(decoder *d, r1_error *err)
     char *text = NULL;
     size_t n;
     r1_status s = input_text(d->c, &text, &n, err);
-    if (s == R1_OK) s = r1_parse_ids(text, n, 0, d->c->n_args > 1 ? "the arguments" : "standard input", &d->ids, err);
+    if (s == R1_OK) s = r1_parse_ids(text, n, d->c->n_args > 1 ? "the arguments" : "standard input", &d->ids, err);
     free(text);
     if (s == R1_OK) s = decode(d, err);
     if (s) return s;

@@ -8,7 +8,7 @@
 
 static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
-r1_status r1_parse_ids(const char *text, size_t n, int32_t n_vocab, const char *name, r1_ids *out, r1_error *err)
+r1_status r1_parse_ids(const char *text, size_t n, const char *name, r1_ids *out, r1_error *err)
 {
     size_t i = 0, count = out->n;
     for (;;) {
@@ -25,14 +25,12 @@ r1_status r1_parse_ids(const char *text, size_t n, int32_t n_vocab, const char *
         count++;
         if (!ok || v > INT32_MAX)
             return r1_fail(err, R1_EFORMAT, "id %zu of %s is '%.*s', expected a decimal number", count, name, (int)r1_min(i - start, 40), text + start);
-        if (n_vocab > 0 && v >= n_vocab)
-            return r1_fail(err, R1_EFORMAT, "id %zu of %s is %lld, expected 0 to %d", count, name, (long long)v, n_vocab - 1);
         r1_status s = r1_ids_add(out, (int32_t)v, err);
         if (s) return s;
     }
 }
 
-r1_status r1_read_ids(const char *path, int32_t n_vocab, r1_ids *out, r1_error *err)
+r1_status r1_read_ids(const char *path, r1_ids *out, r1_error *err)
 {
     char *text;
     size_t n;
@@ -40,10 +38,20 @@ r1_status r1_read_ids(const char *path, int32_t n_vocab, r1_ids *out, r1_error *
     snprintf(name, sizeof name, "'%.256s'", strcmp(path, "-") ? path : "standard input");
     r1_status s = r1_file_read(path, (size_t)1 << 30, &text, &n, err);
     if (s) return s;
-    s = r1_parse_ids(text, n, n_vocab, name, out, err);
+    s = r1_parse_ids(text, n, name, out, err);
     free(text);
     if (s == R1_OK && out->n == 0) s = r1_fail(err, R1_EFORMAT, "%s has no ids, expected decimal numbers separated by blanks", name);
     return s;
+}
+
+r1_status r1_check_ids(const r1_ids *ids, const r1_setup *u, const char *path, r1_error *err)
+{
+    int32_t V = r1_model_get_info(u->model)->n_vocab;
+    size_t context = r1_session_context(u->session);
+    for (size_t i = 0; i < ids->n; i++)
+        if (ids->ids[i] >= V) return r1_fail(err, R1_EFORMAT, "id %zu of '%s' is %d, expected 0 to %d", i + 1, path, ids->ids[i], V - 1);
+    if (ids->n <= context) return R1_OK;
+    return r1_fail(err, R1_ELIMIT, "'%s' has %zu ids, the context has room for %zu; --ctx N makes it larger", path, ids->n, context);
 }
 
 r1_status r1_each_line(r1_line_fn fn, void *ctx, r1_error *err)
