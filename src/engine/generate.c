@@ -56,7 +56,9 @@ static r1_status start_reasoning(run *r, const int32_t *prompt, size_t n, r1_err
 static r1_status start_sampler(run *r, const int32_t *prompt, size_t n)
 {
     const r1_model_info *info = r1_model_get_info(r->s->e->m);
-    r1_status s = r1_sampler_new(&r->sampler, info->n_vocab, info->n_tokens, &r->o->sampling, r->err);
+    /* Padding rows are never sampled; but the raw greedy continuation is the argmax of the model's own logits, all of them. */
+    int32_t n_tokens = r->o->raw && r->o->sampling.temperature == 0 ? info->n_vocab : info->n_tokens;
+    r1_status s = r1_sampler_new(&r->sampler, info->n_vocab, n_tokens, &r->o->sampling, r->err);
     for (size_t i = 0; s == R1_OK && i < r->s->n; i++) r1_sampler_accept(r->sampler, r->s->ids[i]);
     for (size_t i = 0; s == R1_OK && i < n; i++) r1_sampler_accept(r->sampler, prompt[i]);
     return s;
