@@ -79,7 +79,7 @@ LDFLAGS_ALL := -pthread $(filter -fsanitize%,$(OPT)) $(LDFLAGS)
 
 # ---- sources -----------------------------------------------------------------------------------------------------
 
-# An instruction set's kernels are built only where the compiler's target has it; src/kernels/cpu.c chooses at run time.
+# An instruction set's kernels are built only where the compiler's target has it; src/kernels/kernels.c chooses at run time.
 NOT_HERE := $(if $(filter x86_64%,$(MACHINE)),,avx2 avx512 amx) $(if $(filter aarch64%,$(MACHINE)),,neon)
 SRC     := $(filter-out %_test.c $(NOT_HERE:%=src/kernels/%/%),$(wildcard src/*/*.c src/*/*/*.c))
 LIBSRC  := $(filter-out src/cli/%,$(SRC))
@@ -95,9 +95,11 @@ SCRIPTS := $(sort $(wildcard tests/*/*_test.sh))
 MAN     := $(PAGES:docs/cli/%.md=$(B)/man/%.1)
 PROGRAM := $(if $(CLISRC),$(B)/r1)
 
-$(B)/src/kernels/avx2/%.o:   CFLAGS_ALL += -mavx2 -mfma -mf16c -O3
-$(B)/src/kernels/avx512/%.o: CFLAGS_ALL += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx2 -mfma -mf16c -O3
-$(B)/src/kernels/scalar/%.o: CFLAGS_ALL += -O3
+# clang takes minutes over unrolled kernels with UBSan; gcc's build with both sanitizers looks for undefined behaviour there
+KERNEL_OPT := $(if $(findstring -fsanitize,$(OPT)),$(if $(findstring clang,$(CC)),-fno-sanitize=undefined),$(if $(filter release,$(BUILD)),-O3))
+$(B)/src/kernels/avx2/%.o:   CFLAGS_ALL += -mavx2 -mfma -mf16c $(KERNEL_OPT)
+$(B)/src/kernels/avx512/%.o: CFLAGS_ALL += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx2 -mfma -mf16c $(KERNEL_OPT)
+$(B)/src/kernels/scalar/%.o: CFLAGS_ALL += $(KERNEL_OPT)
 $(B)/src/cli/%.o $(B)/gen/%.o: CFLAGS_ALL += -I$(B)/gen
 
 # ---- what people type --------------------------------------------------------------------------------------------
