@@ -129,7 +129,6 @@ static void change_part(r1_reasoning *r)
     r->loop_found = false;
     r->tags = (r1_tags){ 0 };
     r1_buf_clear(&r->space);
-    r1_loop_reset(&r->loop);
 }
 
 /* ---- text ------------------------------------------------------------------------------------------------------ */

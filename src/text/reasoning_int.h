@@ -51,8 +51,7 @@ typedef struct r1_loop {
     uint32_t run[R1_LOOP_PERIOD_MAX + 1];   /* [p]: for how many tokens each has been the one p before it */
 } r1_loop;
 
-void r1_loop_reset(r1_loop *l);
-/* Add a token of `part`; true when it completes a loop. Reset when the part changes. */
+/* Begins as zeros. Add a token of `part`; true when it completes a loop. A loop may go through both parts. */
 bool r1_loop_add(r1_loop *l, int32_t id, r1_part part);
 
 #endif

@@ -13,12 +13,6 @@ enum { TIMES = 8, FEW = 8 };
 static const size_t rich[] = { [R1_PART_THINKING] = 256, [R1_PART_ANSWER] = 1024 };  /* tokens the repetition spans */
 static const size_t poor[] = { [R1_PART_THINKING] = 1024, [R1_PART_ANSWER] = 4096 }; /* the same with FEW different tokens */
 
-void r1_loop_reset(r1_loop *l)
-{
-    l->n = 0;
-    memset(l->run, 0, sizeof l->run);
-}
-
 static bool few_different(const int32_t *ids, size_t n)
 {
     int32_t seen[FEW];
@@ -31,6 +25,13 @@ static bool few_different(const int32_t *ids, size_t n)
         seen[n_seen++] = ids[i];
     }
     return true;
+}
+
+/* Whether a block of p is over its limit since less than one block: each of its tokens, whatever its part, is looked at once. */
+static bool just_over(size_t span, size_t p, size_t tokens)
+{
+    size_t limit = r1_max(TIMES * p, tokens);
+    return span >= limit && span < limit + p;
 }
 
 bool r1_loop_add(r1_loop *l, int32_t id, r1_part part)
@@ -48,9 +49,9 @@ bool r1_loop_add(r1_loop *l, int32_t id, r1_part part)
             l->run[p] = 0;
             continue;
         }
-        size_t span = p + ++l->run[p]; /* passes each limit once, and is looked at there */
-        if (span == r1_max(TIMES * p, poor[part])) loop = true;
-        else if (span == r1_max(TIMES * p, rich[part])) loop = loop || !few_different(at + 1 - p, p);
+        size_t span = p + ++l->run[p];
+        if (just_over(span, p, poor[part])) loop = true;
+        else if (just_over(span, p, rich[part])) loop = loop || !few_different(at + 1 - p, p);
     }
     return loop;
 }

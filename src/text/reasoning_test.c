@@ -438,6 +438,7 @@ TEST(the_prompt_says_where_it_begins)
     expect_text(SMALL_TAGS, PROMPT(SMALL_ASSISTANT, SMALL_CLOSE, 'a'), "\n<think>b", "", "\nb");
     expect_text(SMALL_TAGS, PROMPT(SMALL_ASSISTANT, SMALL_OPEN, 'a'), "\nb\n</think>\nc", "\nb", "c");
     expect_text(SMALL_TAGS, PROMPT(SMALL_ASSISTANT, 'S', 'o', ','), " a", "", " a");
+    expect_text(SMALL_TAGS, PROMPT(SMALL_ASSISTANT, 'S', 'o', ','), "<think>a</think>\nb", "a", "b");
     expect_text(SMALL_TAGS, PROMPT(SMALL_ASSISTANT, SMALL_WORDS + 27, '\n'), "\na", "", "a"); /* "assistant" */
     /* only the turn counts */
     expect_text(SMALL_TAGS, PROMPT(SMALL_ASSISTANT, SMALL_OPEN, 'a', SMALL_USER, 'b', SMALL_ASSISTANT), "c", "", "c");
@@ -643,8 +644,8 @@ TEST(a_budget_acts_only_in_thinking)
     run_close(&u);
     o.think_budget = 0;
     run_open(&u, SMALL_TAGS, FRESH, &o);
-    run_text(&u, "<think>yes@");
-    expect_parts(&u, "", "yes");
+    run_text(&u, "<think><think>yes</think>!@");
+    expect_parts(&u, "", "yes!");
     EXPECT_INT(r1_reasoning_thinking_tokens(u.r), 0);
     run_close(&u);
 }
@@ -711,7 +712,7 @@ TEST(a_vocabulary_that_cannot_spell_the_tag_is_closed_too)
 static size_t tokens_to_loop(size_t p, size_t different, r1_part part, size_t most)
 {
     static r1_loop l;
-    r1_loop_reset(&l);
+    memset(&l, 0, sizeof l);
     for (int32_t i = 0; i < 300; i++) EXPECT(!r1_loop_add(&l, 100000 + i, part)); /* whatever came before */
     for (size_t i = 0; i < most; i++)
         if (r1_loop_add(&l, (int32_t)(i % p % different), part)) return i + 1;
@@ -737,17 +738,17 @@ TEST(what_is_no_loop_is_left_alone)
 {
     static r1_loop l;
     uint64_t rng = test_seed() | 1;
-    r1_loop_reset(&l);
+    memset(&l, 0, sizeof l);
     for (int row = 0; row < 30; row++) { /* a matrix of zeros of 30 by 15 */
         for (int i = 0; i < 30; i++) EXPECT(!r1_loop_add(&l, i & 1 ? ' ' : '0', R1_PART_THINKING));
         EXPECT(!r1_loop_add(&l, '\n', R1_PART_THINKING));
     }
-    r1_loop_reset(&l);
+    memset(&l, 0, sizeof l);
     for (int line = 0; line < 400; line++) /* a list that counts */
         for (int i = 0; i < 12; i++) EXPECT(!r1_loop_add(&l, i == 3 ? 1000 + line : i, R1_PART_THINKING));
-    r1_loop_reset(&l);
+    memset(&l, 0, sizeof l);
     for (int i = 0; i < 20000; i++) EXPECT(!r1_loop_add(&l, (int32_t)(test_random(&rng) % 3), R1_PART_THINKING));
-    r1_loop_reset(&l);
+    memset(&l, 0, sizeof l);
     for (int times = 0; times < 7; times++) /* seven times the same paragraph */
         for (int i = 0; i < 200; i++) EXPECT(!r1_loop_add(&l, i, R1_PART_THINKING));
 }
@@ -771,6 +772,42 @@ TEST(a_loop_closes_the_thought_and_ends_the_answer)
         if (pass == 0) EXPECT(u.w.part[R1_PART_ANSWER].n >= 1000 && u.w.part[R1_PART_ANSWER].n < 1100);
         run_close(&u);
     }
+}
+
+TEST(thoughts_without_end_are_a_loop)
+{
+    static runner u;
+    r1_reasoning_options o = { .think_budget = -1 };
+    run_open(&u, SMALL_TAGS, FRESH, &o);
+    for (int i = 0; i < 4000 && !r1_reasoning_done(u.r); i++) run_text(&u, "<think></think>");
+    EXPECT_INT(r1_reasoning_done(u.r), R1_END_LOOP);
+    expect_parts(&u, "", "");
+    run_close(&u);
+}
+
+TEST(a_loop_the_model_ends_itself_is_forgotten)
+{
+    static runner u;
+    r1_error e = { 0 };
+    r1_reasoning_options o = { .think_budget = -1 };
+    run_open(&u, SMALL_TAGS, INSIDE, &o);
+    for (int i = 0; i < 256; i++) EXPECT_OK(r1_reasoning_accept(u.r, 'a' + i % 16, &e), &e); /* without asking */
+    EXPECT_OK(r1_reasoning_accept(u.r, SMALL_CLOSE, &e), &e);
+    EXPECT_OK(r1_reasoning_accept(u.r, SMALL_OPEN, &e), &e);
+    EXPECT_INT(r1_reasoning_forced(u.r), -1);
+    EXPECT(!r1_reasoning_loop_closed(u.r));
+    run_close(&u);
+}
+
+TEST(ignored_ends_are_no_loop)
+{
+    static runner u;
+    r1_error e = { 0 };
+    r1_reasoning_options o = { .think_budget = -1, .ignore_eos = true };
+    run_open(&u, SMALL_TAGS, FRESH, &o);
+    for (int i = 0; i < 5000; i++) EXPECT_OK(r1_reasoning_accept(u.r, SMALL_END, &e), &e);
+    EXPECT_INT(r1_reasoning_done(u.r), R1_END_NONE);
+    run_close(&u);
 }
 
 /* ---- limits ---------------------------------------------------------------------------------------------------- */
