@@ -5,8 +5,9 @@
  * when white space is cut into "up to its last line end" and the rest.
  *
  * deepseek-v3 and smollm cut at digits (and Chinese and Japanese runs) in earlier steps, and what is between is treated as
- * a whole text. Their class tables say STOP for such characters: no alternative matches STOP, and the look-ahead (?!\S)
- * holds before it as at the end of the text. So one pass does all steps.
+ * a whole text. Their class tables have STOP at such characters: no alternative of the words between matches it, and the
+ * look-ahead (?!\S) holds before it as at the end of the text. A Chinese or Japanese run is then cut by the words' rules
+ * itself, because its signs are not letters. So one pass does all steps.
  */
 #include "text/pretok_int.h"
 
@@ -40,7 +41,7 @@ void r1_pretok_put_stops(r1_pretok *p)
     }
     if (p->kind != R1_PRETOK_DEEPSEEK_V3) return;
     for (uint32_t c = 0x3040; c <= 0x9FA5; c++) /* also the letters, marks and signs in these blocks */
-        if (is_cjk(c)) p->classes[c] = (uint8_t)(STOP | (p->classes[c] & R1_CLASS_NFC));
+        if (is_cjk(c)) p->classes[c] |= STOP;
 }
 
 r1_status r1_pretok_new(r1_pretok **out, r1_pretok_kind kind, r1_error *err)
@@ -148,22 +149,36 @@ static const char *deepseek_word(const uint8_t *t, const char *p, const char *en
 {
     unsigned len, next_len, k = peek(t, p, end, &len);
     const char *q = p + len;
-    if (k & L) return run(t, q, end, L | M, 0);
+    if (k & STOP) return p;
+    if (k & L) return run(t, q, end, L | M, STOP);
     if (k & (P | S)) {
         if (len == 1 && q < end && is_ascii_letter(*q)) {
             while (q < end && is_ascii_letter(*q)) q++;
             return q;
         }
-        return newlines(run(t, q, end, P | S, 0), end);
+        return newlines(run(t, q, end, P | S, STOP), end);
     }
-    if (k & STOP) return p;
     if (!is_newline(*p)) {
         unsigned next = peek(t, q, end, &next_len);
-        if (next & (L | M)) return run(t, q + next_len, end, L | M, 0);
+        if ((next & (L | M)) && !(next & STOP)) return run(t, q + next_len, end, L | M, STOP);
         if (k & M) return q;
-        if (*p == ' ' && (next & (P | S))) return newlines(run(t, q, end, P | S, 0), end);
+        if (*p == ' ' && (next & (P | S)) && !(next & STOP)) return newlines(run(t, q, end, P | S, STOP), end);
     }
     return k & SPACE ? space(t, p, end, true) : p;
+}
+
+/* The same inside a run of Chinese or Japanese, which is a text of its own; p when nothing matches. The run has no digits and
+ * no white space. */
+static const char *cjk_word(const uint8_t *t, const char *p, const char *end)
+{
+    unsigned len, next_len, of = L | M, k = peek(t, p, end, &len);
+    if (!(k & of) && (k & (P | S))) of = P | S;
+    if (!(k & of)) { /* not assigned: may begin a word */
+        unsigned next = peek(t, p + len, end, &next_len);
+        if (!(next & STOP) || !(next & of)) return p;
+    }
+    for (p += len; k = peek(t, p, end, &len), (k & STOP) && (k & of); p += len) {}
+    return p;
 }
 
 static const char *digits_by_three(const uint8_t *t, const char *p, const char *end)
@@ -173,24 +188,17 @@ static const char *digits_by_three(const uint8_t *t, const char *p, const char *
     return p;
 }
 
-static const char *cjk_run(const uint8_t *t, const char *p, const char *end)
-{
-    unsigned len;
-    while (p < end && (peek(t, p, end, &len) & (STOP | N)) == STOP) p += len;
-    return p;
-}
-
 static const char *deepseek_next(const uint8_t *t, const char *p, const char *end)
 {
-    unsigned len, k = peek(t, p, end, &len);
-    if (k & STOP) return k & N ? digits_by_three(t, p, end) : cjk_run(t, p, end);
-    const char *q = deepseek_word(t, p, end);
+    unsigned len, k = peek(t, p, end, &len), stop = k & STOP;
+    if (stop && (k & N)) return digits_by_three(t, p, end);
+    const char *q;
     /* What no alternative matches is a piece up to the next match: control characters, unassigned ones. */
-    while (q == p) {
-        p += len;
-        k = peek(t, p, end, &len);
-        if ((k & STOP) || deepseek_word(t, p, end) != p) return p;
-        q = p;
+    for (const char *first = p; (q = stop ? cjk_word(t, p, end) : deepseek_word(t, p, end)) == p || p > first; p = q) {
+        if (q > p) return p;
+        q = p + len;
+        k = peek(t, q, end, &len);
+        if (q == end || (k & STOP) != stop || (stop && (k & N))) return q;
     }
     return q;
 }
