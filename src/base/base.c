@@ -54,16 +54,30 @@ r1_status r1_context(r1_error *err, r1_status s, const char *fmt, ...)
     return s;
 }
 
-void *r1_alloc_aligned(size_t bytes)
+static void *alloc_large(size_t *bytes)
 {
     const size_t huge = (size_t)2 << 20;
-    size_t align = bytes >= huge ? huge : 64;
-    if (bytes > SIZE_MAX - align) return NULL;
-    bytes = r1_round_up(bytes ? bytes : 1, align);
-    void *p = aligned_alloc(align, bytes);
-    if (!p) return NULL;
-    if (align == huge) (void)madvise(p, bytes, MADV_HUGEPAGE);
-    memset(p, 0, bytes);
+    size_t align = *bytes >= huge ? huge : 64;
+    if (*bytes > SIZE_MAX - align) return NULL;
+    *bytes = r1_round_up(*bytes ? *bytes : 1, align);
+    void *p = aligned_alloc(align, *bytes);
+    if (p && align == huge) (void)madvise(p, *bytes, MADV_HUGEPAGE);
+    return p;
+}
+
+void *r1_alloc_aligned(size_t bytes)
+{
+    void *p = alloc_large(&bytes);
+    if (p) memset(p, 0, bytes);
+    return p;
+}
+
+void *r1_alloc_scratch(size_t bytes)
+{
+    void *p = alloc_large(&bytes);
+#ifdef R1_TINY
+    if (p) memset(p, 0xFF, bytes);
+#endif
     return p;
 }
 

@@ -31,8 +31,10 @@ r1_status r1_fail(r1_error *err, r1_status s, const char *fmt, ...) R1_PRINTF(3,
 /* Put "context: " before the sentence that is there, and return s. Does nothing when s is R1_OK. */
 r1_status r1_context(r1_error *err, r1_status s, const char *fmt, ...) R1_PRINTF(3, 4);
 
-/* Size-aligned memory for kernels: 64-byte aligned, zeroed; large blocks ask for huge pages. Free with free(). */
+/* Memory for kernels, 64-byte aligned; large blocks ask for huge pages. Free with free(). Zeroed; scratch is not (its pages
+ * are taken as they are first used; builds with R1_TINY fill it with NaN, so that a forgotten write shows). */
 void *r1_alloc_aligned(size_t bytes);
+void *r1_alloc_scratch(size_t bytes);
 
 /* A growable byte buffer, born with its maximum. data is NUL-terminated whenever it is not NULL. */
 typedef struct r1_buf {

@@ -10,7 +10,7 @@
 
 static bool failed(const r1_binder *b) { return b->s != R1_OK; }
 
-void *r1_bind_alloc(r1_binder *b, size_t bytes)
+static void *keep(r1_binder *b, size_t bytes, void *(*alloc)(size_t))
 {
     r1_model *m = b->m;
     if (failed(b)) return NULL;
@@ -24,11 +24,13 @@ void *r1_bind_alloc(r1_binder *b, size_t bytes)
         m->owned = p;
         m->cap_owned = cap;
     }
-    void *p = r1_alloc_aligned(bytes);
+    void *p = alloc(bytes);
     if (!p) b->s = r1_fail(b->err, R1_ENOMEM, "no memory for %.1f MiB of weights", (double)bytes / 1048576);
     else m->owned[m->n_owned++] = p;
     return p;
 }
+
+void *r1_bind_alloc(r1_binder *b, size_t bytes) { return keep(b, bytes, r1_alloc_aligned); }
 
 static const r1_ckpt_tensor *find(r1_binder *b, bool required, const char *name)
 {
@@ -112,10 +114,11 @@ void r1_bind_weight(r1_binder *b, r1_weight *out, const r1_ckpt_tensor *t, size_
     m->max_k = r1_max(m->max_k, out->k);
     if (t->type != R1_F32) m->all_f32 = false;
     if (!packs(b, t->type)) return;
-    pack_job j = { .w = out, .dst = r1_bind_alloc(b, r1_packed_bytes(t->type, rows, out->k)) };
+    size_t panels = r1_ceil_div(rows, R1_PANEL), panel_bytes = R1_PANEL * out->stride;
+    pack_job j = { .w = out, .dst = keep(b, panels * panel_bytes, r1_alloc_scratch) };
     if (!j.dst) return;
-    size_t panels = r1_ceil_div(rows, R1_PANEL);
-    j.panels_a_piece = r1_max(1, (256 << 10) / (R1_PANEL * out->stride));
+    if (rows % R1_PANEL) memset(j.dst + (panels - 1) * panel_bytes, 0, panel_bytes); /* rows that are not there */
+    j.panels_a_piece = r1_max(1, (256 << 10) / panel_bytes);
     r1_pool_run(b->pool, r1_ceil_div(panels, j.panels_a_piece), pack_piece, &j);
     r1_map_forget(t->map, out->data, rows * out->stride);
     out->packed = j.dst;

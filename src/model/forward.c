@@ -79,7 +79,7 @@ static r1_status allocate(r1_forward *f, r1_error *err)
     };
     for (size_t i = 0; i < R1_COUNT(list); i++) {
         if (!list[i].bytes) continue;
-        *list[i].to = r1_alloc_aligned(list[i].bytes);
+        *list[i].to = r1_alloc_scratch(list[i].bytes);
         if (!*list[i].to) return r1_fail(err, R1_ENOMEM, "no memory for %.1f MiB of scratch; a smaller chunk needs less", (double)list[i].bytes / 1048576);
     }
     return R1_OK;

@@ -20,19 +20,19 @@ r1_status r1_exec_init(r1_exec *e, const r1_kernels *k, r1_pool *pool, r1_activa
     size_t n = s->input_values, threads = (size_t)r1_pool_threads(pool);
     *e = (r1_exec){ .k = k, .pool = pool, .mode = mode, .input_cap = n, .max_products = s->max_products };
     e->decoded_cap = r1_max(DECODED_FLOATS, s->max_k);
-    bool ok = (e->decoded = r1_alloc_aligned(threads * e->decoded_cap * sizeof(float))) &&
+    bool ok = (e->decoded = r1_alloc_scratch(threads * e->decoded_cap * sizeof(float))) &&
               (e->first_piece = calloc(s->max_products + 1, sizeof *e->first_piece));
     if (ok && s->need_32) {
-        e->a32 = (r1_act8){ .q = r1_alloc_aligned(n), .d = r1_alloc_aligned(n / 32 * sizeof(float)),
-                            .sum = r1_alloc_aligned(n / 32 * sizeof(int32_t)), .group = 32, .sub = 32 };
+        e->a32 = (r1_act8){ .q = r1_alloc_scratch(n), .d = r1_alloc_scratch(n / 32 * sizeof(float)),
+                            .sum = r1_alloc_scratch(n / 32 * sizeof(int32_t)), .group = 32, .sub = 32 };
         ok = e->a32.q && e->a32.d && e->a32.sum;
     }
     if (ok && s->need_256) {
-        e->a256 = (r1_act8){ .q = r1_alloc_aligned(n), .d = r1_alloc_aligned(n / 256 * sizeof(float)),
-                             .sum = r1_alloc_aligned(n / 16 * sizeof(int32_t)), .group = 256, .sub = 16 };
+        e->a256 = (r1_act8){ .q = r1_alloc_scratch(n), .d = r1_alloc_scratch(n / 256 * sizeof(float)),
+                             .sum = r1_alloc_scratch(n / 16 * sizeof(int32_t)), .group = 256, .sub = 16 };
         ok = e->a256.q && e->a256.d && e->a256.sum;
     }
-    if (ok && mode == R1_ACTIVATIONS_BF16) ok = (e->rounded = r1_alloc_aligned(n * sizeof(float))) != NULL;
+    if (ok && mode == R1_ACTIVATIONS_BF16) ok = (e->rounded = r1_alloc_scratch(n * sizeof(float))) != NULL;
     if (ok) return R1_OK;
     r1_exec_deinit(e);
     return r1_fail(err, R1_ENOMEM, "no memory for the scratch of %zu activations", n);
