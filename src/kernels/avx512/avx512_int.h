@@ -5,7 +5,9 @@
 #include "kernels/kernels_int.h"
 #include <immintrin.h>
 
-#define INLINE static inline __attribute__((always_inline))
+/* UBSan stays out of these functions: its branches, unrolled, take clang minutes a file. ASan, guard pages and comparison with
+ * the (sanitised) scalar level watch them. */
+#define INLINE static inline __attribute__((always_inline, no_sanitize("undefined")))
 
 /* Before a loop with a constant count of at most 16: no loop is left, so arrays it walks can live in registers. KEEP_LOOP is the
  * opposite: its arrays stay in memory and leave the registers to others. */
