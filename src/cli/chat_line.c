@@ -5,11 +5,14 @@
  */
 #define _GNU_SOURCE
 #include "cli/chat.h"
+#include "base/utf8.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <histedit.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <wchar.h>
 
 struct r1_lines {
     EditLine *el;
@@ -41,22 +44,55 @@ static unsigned char on_interrupt(EditLine *el, int key)
 static unsigned char on_paste(EditLine *el, int key)
 {
     (void)key;
-    static const char end[] = "\033[201~";
-    r1_buf b;
-    r1_buf_init(&b, 1 << 20);
-    char c;
-    while (el_getc(el, &c) == 1) {
-        if (c == '\r') c = '\n';
-        if (r1_buf_add(&b, &c, 1, NULL)) break;
-        if (b.len >= sizeof end - 1 && !memcmp(b.data + b.len - (sizeof end - 1), end, sizeof end - 1)) {
-            b.len -= sizeof end - 1;
-            b.data[b.len] = 0;
+    static const wchar_t end[] = L"\033[201~";
+    const size_t n_end = R1_COUNT(end) - 1, most = 1 << 20;
+    size_t n = 0, cap = 0;
+    wchar_t *text = NULL, c;
+    while (n < most && el_wgetc(el, &c) == 1) {
+        if (n + 1 >= cap) {
+            cap = cap ? cap * 2 : 256;
+            wchar_t *p = realloc(text, cap * sizeof *p);
+            if (!p) break;
+            text = p;
+        }
+        text[n++] = c == L'\r' ? L'\n' : c;
+        if (n >= n_end && !wmemcmp(text + n - n_end, end, n_end)) {
+            n -= n_end;
             break;
         }
     }
-    int ok = b.len ? el_insertstr(el, b.data) : 0;
-    r1_buf_deinit(&b);
-    return ok == 0 ? CC_REDISPLAY : CC_ERROR;
+    int failed = 0;
+    if (text) text[n] = 0;
+    if (n) failed = el_winsertstr(el, text);
+    free(text);
+    return failed ? CC_ERROR : CC_REDISPLAY;
+}
+
+/* A character from the terminal. A signal that came while the terminal was not yet set up for reading counts as the key. */
+static int read_key(EditLine *el, wchar_t *out)
+{
+    (void)el;
+    char s[4];
+    size_t n = 0;
+    for (;;) {
+        if (r1_interrupted()) {
+            r1_interrupt_arm(true);
+            *out = 3;
+            return 1;
+        }
+        ssize_t k = read(STDIN_FILENO, s + n, 1);
+        if (k < 0 && errno == EINTR) continue;
+        if (k <= 0) return (int)k;
+        uint32_t cp;
+        if (r1_utf8_decode(s, ++n, &cp) > 0) {
+            *out = (wchar_t)cp;
+            return 1;
+        }
+        if (n == sizeof s || !r1_utf8_is_partial(s, n)) {
+            *out = 0xfffd;
+            return 1;
+        }
+    }
 }
 
 static void make_folder_of(const char *path)
@@ -93,6 +129,7 @@ r1_status r1_lines_open(r1_lines **out, const r1_cli *c, const char *file, r1_er
     el_set(l->el, EL_HIST, history, l->history);
     el_set(l->el, EL_EDITOR, "emacs");
     el_set(l->el, EL_SIGNAL, 0);
+    el_set(l->el, EL_GETCFN, read_key);
     el_set(l->el, EL_ADDFN, "r1-interrupt", "stop this line", on_interrupt);
     el_set(l->el, EL_ADDFN, "r1-paste", "take a pasted text", on_paste);
     el_source(l->el, NULL);
@@ -136,7 +173,11 @@ r1_key r1_lines_read(r1_lines *l, const char *prompt, r1_buf *text)
     fputs("\033[?2004h", l->out);
     fflush(l->out);
     int n = 0;
+    el_resize(l->el);
+    el_set(l->el, EL_PREP_TERM, 1); /* before the prompt shows: what is typed from then on is for the editor */
+    r1_interrupt_arm(true);
     const char *line = el_gets(l->el, &n);
+    r1_interrupt_arm(false);
     fputs("\033[?2004l", l->out);
     fflush(l->out);
     if (l->interrupted && (!line || n <= 0)) {
