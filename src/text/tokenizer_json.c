@@ -361,7 +361,8 @@ static r1_status add_eogs(const reader *r, r1_tokenizer *t, r1_error *err)
         int32_t id;
         s = listed_token(r->generation, "eos_token_id", i, &id, err);
         if (s || id < 0) break;
-        s = r1_tokenizer_add_eog(t, id, err);
+        if (id < r1_tokenizer_size(t)) s = r1_tokenizer_add_eog(t, id, err);
+        else s = r1_fail(err, R1_EFORMAT, "'eos_token_id' has %d, expected ids below %d", id, r1_tokenizer_size(t));
     }
     return s;
 }

@@ -5,8 +5,8 @@
  * decomposed, put in canonical order and composed, by utf8proc. The order is made here with one counting sort for each run
  * of marks, because utf8proc's own is quadratic in the length of a run and a text from outside may be one run.
  *
- * The reference's NFC is that of Unicode 13; what later versions added does not take part. The class table says so, but
- * for two letters of Todhri that Unicode 16 composes with a mark that was there before.
+ * The reference's NFC is that of Unicode 13; what later versions added does not take part. The class table says so, and what
+ * utf8proc knows beyond it is kept from it.
  */
 #include "text/tokenizer_int.h"
 #include "base/utf8.h"
@@ -77,6 +77,10 @@ static r1_status compose(cps *c, const char *text, size_t n, r1_buf *out, r1_err
     return s;
 }
 
+/* A character without R1_CLASS_NFC that a newer Unicode would reorder, or compose with a mark that was there before (the
+ * Todhri letters, in Unicode 16). */
+static bool is_too_new(uint32_t cp) { return combining_class((int32_t)cp) || (cp >= 0x105C0 && cp <= 0x105FF); }
+
 /* The next character at or after i that NFC may concern; n when there is none. *prev is the one before it. */
 static size_t next_unsafe(const uint8_t *classes, const char *text, size_t n, size_t i, size_t *prev)
 {
@@ -89,7 +93,7 @@ static size_t next_unsafe(const uint8_t *classes, const char *text, size_t n, si
         uint32_t cp = 0;
         int len = r1_utf8_decode(text + i, n - i, &cp);
         if (classes[cp] & R1_CLASS_NFC) {
-            if (before < i && r1_utf8_decode(text + before, i - before, &cp) > 0 && cp >= 0x105C0 && cp <= 0x105FF) before = i;
+            if (before < i && r1_utf8_decode(text + before, i - before, &cp) > 0 && is_too_new(cp)) before = i;
             break;
         }
         before = i;
