@@ -130,8 +130,8 @@ r1_status r1_lines_open(r1_lines **out, const r1_cli *c, const char *file, r1_er
     el_set(l->el, EL_EDITOR, "emacs");
     el_set(l->el, EL_SIGNAL, 0);
     el_set(l->el, EL_GETCFN, read_key);
-    el_set(l->el, EL_ADDFN, "r1-interrupt", "stop this line", on_interrupt);
-    el_set(l->el, EL_ADDFN, "r1-paste", "take a pasted text", on_paste);
+    el_wset(l->el, EL_ADDFN, L"r1-interrupt", L"stop this line", on_interrupt); /* el_set copies these names and forgets them */
+    el_wset(l->el, EL_ADDFN, L"r1-paste", L"take a pasted text", on_paste);
     el_source(l->el, NULL);
     el_set(l->el, EL_BIND, "^C", "r1-interrupt", NULL);
     el_set(l->el, EL_BIND, "\\e[200~", "r1-paste", NULL);
