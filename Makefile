@@ -100,6 +100,7 @@ KERNEL_OPT := $(if $(findstring -fsanitize,$(OPT)),$(if $(findstring clang,$(CC)
 $(B)/src/kernels/avx2/%.o:   CFLAGS_ALL += -mavx2 -mfma -mf16c $(KERNEL_OPT)
 $(B)/src/kernels/avx512/%.o: CFLAGS_ALL += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx2 -mfma -mf16c $(KERNEL_OPT)
 $(B)/src/kernels/scalar/%.o: CFLAGS_ALL += $(KERNEL_OPT)
+$(B)/src/quant/%.o:          CFLAGS_ALL += $(KERNEL_OPT)
 $(B)/src/cli/%.o $(B)/gen/%.o: CFLAGS_ALL += -I$(B)/gen
 
 # ---- what people type --------------------------------------------------------------------------------------------
