@@ -111,8 +111,9 @@ $(B)/src/cli/%.o $(B)/gen/%.o: CFLAGS_ALL += -I$(B)/gen
 
 all: $(PROGRAM) $(B)/libr1.a $(B)/libr1.so.0 $(MAN)
 
+# a model this small repeats itself without the penalty
 run: $(PROGRAM)
-	@model=$$(tools/fetch model) && exec $(B)/r1 run "$$model"
+	@model=$$(tools/fetch model) && exec $(B)/r1 run "$$model" --repetition-penalty 1.1
 
 tests: $(PROGRAM) $(TESTS) $(REPLAYS)
 
