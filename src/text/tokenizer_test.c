@@ -331,6 +331,7 @@ TEST(nfc_equals_utf8proc)
         for (uint32_t k = 1 + test_random(&rng) % 24; k;) {
             uint32_t c = test_random(&rng) % 2 ? often[test_random(&rng) % R1_COUNT(often)] : 1 + test_random(&rng) % 0x3100;
             if (!(classes[c] & R1_CLASS_NFC) && utf8proc_get_property((int32_t)c)->combining_class) continue; /* newer than the reference's NFC */
+            if (c == 0x11A7) continue; /* utf8proc 2.8 swallows it after a Hangul syllable; no composition has it */
             n += (size_t)r1_utf8_encode(c, text + n);
             k--;
         }
@@ -666,6 +667,23 @@ TEST(a_small_json)
     EXPECT_OK(parse3("{\"pre_tokenizer\":" PRE ",\"model\":{\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[[\"a\",\"b\"]]}}", NULL, NULL, &t, &e), &e);
     EXPECT_STR(ENCODED(t, "abb", R1_SPECIAL_ALL), "2 1");
     r1_tokenizer_free(t);
+}
+
+TEST(special_tokens_of_the_vocabulary_are_not_made_by_merging)
+{
+    static const char spelled[] = "{\"added_tokens\":[{\"id\":2,\"content\":\"ab\",\"special\":true}],\"pre_tokenizer\":" PRE
+                                  ",\"model\":{\"ignore_merges\":true,\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[%s]}}";
+    char json[512];
+    r1_tokenizer *t;
+    r1_error e = { 0 };
+    snprintf(json, sizeof json, spelled, "");
+    EXPECT_OK(parse3(json, NULL, NULL, &t, &e), &e);
+    EXPECT_STR(ENCODED(t, "ab", R1_SPECIAL_NONE), "0 1");
+    EXPECT_STR(ENCODED(t, "ab", R1_SPECIAL_ALL), "2");
+    r1_tokenizer_free(t);
+    snprintf(json, sizeof json, spelled, "\"a b\"");
+    EXPECT_STATUS(parse3(json, NULL, NULL, &t, &e), R1_EFORMAT);
+    EXPECT_CONTAINS(e.msg, "makes an unknown token");
 }
 
 TEST(tokens_that_wait_for_normalisation)
