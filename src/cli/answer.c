@@ -182,9 +182,9 @@ static double rate(size_t n, double s) { return s > 0 ? (double)n / s : 0; }
 void r1_answer_stats(const r1_answer *a, const r1_cli *c)
 {
     size_t read = a->n_prompt - a->n_cached;
-    fprintf(c->err.f, "%sprompt: %zu tokens (%zu reused), %.2f s, %.1f tokens/s; answer: %zu tokens (%zu thinking), %.2f s, %.1f tokens/s%s\n",
-            c->err.color ? "\033[2m" : "", a->n_prompt, a->n_cached, a->g.prefill_s, rate(read, a->g.prefill_s), a->g.n_ids,
-            a->g.n_reasoning_ids, a->g.decode_s, rate(a->g.n_ids, a->g.decode_s), c->err.color ? "\033[0m" : "");
+    r1_aside(&c->err, "prompt: %zu tokens (%zu reused), %.2f s, %.1f tokens/s; answer: %zu tokens (%zu thinking), %.2f s, %.1f tokens/s",
+             a->n_prompt, a->n_cached, a->g.prefill_s, rate(read, a->g.prefill_s), a->g.n_ids, a->g.n_reasoning_ids, a->g.decode_s,
+             rate(a->g.n_ids, a->g.decode_s));
 }
 
 void r1_answer_remarks(const r1_answer *a, const r1_cli *c)

@@ -22,19 +22,7 @@ typedef struct chat {
     bool leave;
 } chat;
 
-static void say(const chat *h, const char *fmt, ...) R1_PRINTF(2, 3);
-static void say(const chat *h, const char *fmt, ...)
-{
-    const r1_term *t = &h->c->err;
-    r1_error line;
-    va_list ap;
-    char text[R1_ERROR_MAX];
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    (void)r1_fail(&line, R1_OK, "%s", text); /* makes it printable */
-    fprintf(t->f, "%s%s%s\n", t->color ? "\033[2m" : "", line.msg, t->color ? "\033[0m" : "");
-}
+#define say(h, ...) r1_aside(&(h)->c->err, __VA_ARGS__)
 
 r1_status r1_chat_request(const json_t *messages, char **text, size_t *n, r1_error *err)
 {

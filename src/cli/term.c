@@ -145,6 +145,20 @@ void r1_flow_end(r1_flow *w)
     fflush(w->term->f);
 }
 
+void r1_aside(const r1_term *t, const char *fmt, ...)
+{
+    char text[R1_ERROR_MAX];
+    r1_error line;
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    (void)r1_fail(&line, R1_OK, "%s", text); /* makes it printable */
+    r1_flow w = { .term = t, .dim = true, .column = 0 };
+    r1_flow_add(&w, line.msg, strlen(line.msg));
+    r1_flow_end(&w);
+}
+
 /* ---- progress -------------------------------------------------------------------------------------------------- */
 
 void r1_progress_begin(r1_progress *p, const r1_term *term, bool quiet, const char *label, const char *unit)

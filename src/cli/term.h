@@ -40,6 +40,9 @@ typedef struct r1_flow {
 void r1_flow_add(r1_flow *w, const char *text, size_t n);
 void r1_flow_end(r1_flow *w);  /* writes what is held back, ends the style and the line */
 
+/* One line beside the answer, made printable: dim where there is colour, wrapped on a terminal. */
+void r1_aside(const r1_term *t, const char *fmt, ...) R1_PRINTF(2, 3);
+
 /* ---- progress: one line on standard error, gone when done ---- */
 
 typedef struct r1_progress {
