@@ -35,14 +35,11 @@ INLINE __m512i dpbusd(__m512i acc, __m512i w, const int8_t *q)
     return acc;
 }
 
-/* Ask for bytes [0, n) of w some way ahead. The hardware follows plain streams by itself but not the fields of a block, which
- * are read in another order than they lie: Q6_K streams at 6 GB/s without and 20 with this. May point past the end of w: a
- * prefetch never faults. */
-enum { AHEAD = 4096 };
-INLINE void fetch_ahead(const uint8_t *w, unsigned n)
+/* Ask for bytes [0, n) of `at`. The hardware follows plain streams by itself but not the fields of a 256-value block, which are
+ * read in another order than they lie. May point past the end of the weights: a prefetch never faults. */
+INLINE void fetch(uintptr_t at, unsigned n)
 {
-    const uintptr_t at = (uintptr_t)w + AHEAD;
-    UNROLL for (unsigned i = 0; i < n; i += 64) _mm_prefetch((const char *)(at + i), _MM_HINT_T0);
+    KEEP_LOOP for (unsigned i = 0; i < n; i += 64) _mm_prefetch((const char *)(at + i), _MM_HINT_T0);
 }
 
 /* 16 f16 values of a panel. */
