@@ -46,8 +46,8 @@ static scratch lay_out(const r1_attention *a, size_t rows, int thread)
                   .sum = part(&at, rows), .k = part(&at, R1_KV_PAGE * a->key_dim), .v = part(&at, R1_KV_PAGE * a->value_dim) };
     if (a->expanded) {
         s.latent = part(&at, R1_KV_PAGE * (size_t)(c->kv_lora + c->rope.dim));
-        s.w_k = part(&at, (size_t)(c->kv_lora * c->nope_dim));
-        s.w_v = part(&at, (size_t)(c->v_dim * c->kv_lora));
+        s.w_k = part(&at, (size_t)c->kv_lora * (size_t)c->nope_dim);
+        s.w_v = part(&at, (size_t)c->v_dim * (size_t)c->kv_lora);
     }
     return s;
 }

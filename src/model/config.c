@@ -93,11 +93,13 @@ static r1_status check_rope(const r1_rope *r, r1_error *err)
     if (!(r->theta > 1) || !isfinite(r->theta)) return r1_fail(err, R1_EFORMAT, "rope theta is %g, expected a number above 1", r->theta);
     if (r->scaling == R1_ROPE_PLAIN) return R1_OK;
     if (!(r->factor >= 1) || !isfinite(r->factor)) return r1_fail(err, R1_EFORMAT, "rope scaling factor is %g, expected at least 1", r->factor);
-    if (r->scaling != R1_ROPE_LINEAR && !(r->original >= 1))
+    if (r->scaling != R1_ROPE_LINEAR && (!(r->original >= 1) || !isfinite(r->original)))
         return r1_fail(err, R1_EFORMAT, "rope original length is %g, expected at least 1", r->original);
-    if (r->scaling == R1_ROPE_LLAMA3 && !(r->low > 0 && r->high > r->low))
+    if (r->scaling == R1_ROPE_LLAMA3 && !(r->low > 0 && r->high > r->low && isfinite(r->high)))
         return r1_fail(err, R1_EFORMAT, "rope low and high frequency factors are %g and %g, expected 0 < low < high", r->low, r->high);
-    if (r->scaling == R1_ROPE_YARN && !(r->beta_fast > 0 && r->beta_slow > 0 && isfinite(r->multiplier)))
+    if (r->scaling == R1_ROPE_YARN && (!(r->multiplier > 0) || !isfinite(r->multiplier)))
+        return r1_fail(err, R1_EFORMAT, "the yarn attention factor is %g, expected a number above 0", r->multiplier);
+    if (r->scaling == R1_ROPE_YARN && !(r->beta_fast > 0 && r->beta_slow > 0))
         return r1_fail(err, R1_EFORMAT, "yarn beta_fast and beta_slow are %g and %g, expected numbers above 0", r->beta_fast, r->beta_slow);
     return R1_OK;
 }
@@ -105,7 +107,9 @@ static r1_status check_rope(const r1_rope *r, r1_error *err)
 static r1_status check_experts(const r1_config *c, r1_error *err)
 {
     if (c->n_dense > c->n_layers) return r1_fail(err, R1_EFORMAT, "%d dense layers of %d", c->n_dense, c->n_layers);
-    if (c->n_dense == c->n_layers) return R1_OK;
+    if (c->n_dense == c->n_layers && !c->n_mtp) return R1_OK; /* a prediction module has experts even where no layer has */
+    if (c->n_experts == 0) return R1_OK;
+    if (!isfinite(c->expert_scale)) return r1_fail(err, R1_EFORMAT, "the scale of the experts' weights is %g, expected a number", (double)c->expert_scale);
     if (c->n_used > c->n_experts) return r1_fail(err, R1_EFORMAT, "%d experts are used of %d", c->n_used, c->n_experts);
     if (c->n_experts % c->n_groups || c->n_groups_used > c->n_groups)
         return r1_fail(err, R1_EFORMAT, "%d experts in %d groups, %d of them used, do not fit together", c->n_experts, c->n_groups, c->n_groups_used);
@@ -140,6 +144,8 @@ r1_status r1_config_read(r1_config *c, const r1_ckpt *ckpt, r1_error *err)
     if (s == R1_OK && !(c->eps > 0 && c->eps < 1)) s = r1_fail(err, R1_EFORMAT, "the epsilon of the norms is %g, expected a number between 0 and 1", (double)c->eps);
     if (s == R1_OK) s = check_experts(c, err);
     if (s == R1_OK) s = check_rope(&c->rope, err);
+    if (s == R1_OK && (!(c->softmax_scale > 0) || !isfinite(c->softmax_scale))) /* yarn multiplies it by numbers of the file */
+        s = r1_fail(err, R1_EFORMAT, "attention scores are multiplied by %g, expected a number above 0", (double)c->softmax_scale);
     if (s == R1_OK) s = rope_frequencies(&c->rope, err);
     return s;
 }

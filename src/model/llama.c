@@ -1,6 +1,7 @@
 /* llama and qwen2: grouped-query attention, SwiGLU. They differ in biases on Q, K, V, and in how GGUF stores Q and K. */
 #include "model/model_int.h"
 
+#include <math.h>
 #include <stdio.h>
 
 typedef struct names {
@@ -54,7 +55,7 @@ static void bind_rope_factors(r1_binder *b)
     const float *f = r1_bind_vector(b, false, half, "rope_freqs.weight");
     if (!f || b->s || r->scaling == R1_ROPE_LLAMA3) return; /* said twice: the formula is the exact one */
     for (size_t i = 0; i < half; i++) {
-        if (!(f[i] > 0)) {
+        if (!(f[i] > 0) || !isfinite(f[i])) {
             b->s = r1_fail(b->err, R1_EFORMAT, "tensor 'rope_freqs.weight' holds %g at %zu, expected a number above 0", (double)f[i], i);
             return;
         }

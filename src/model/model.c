@@ -45,6 +45,14 @@ static r1_status list_moe_layers(r1_model *m, r1_error *err)
     return R1_OK;
 }
 
+/* Sizes that no bound tensor vouches for are dropped, so that a small file cannot ask for gigabytes of scratch. */
+static void forget_unused(r1_model *m)
+{
+    r1_config *c = &m->c;
+    if (m->n_moe_layers == 0 && !m->mtp) c->n_experts = c->n_used = c->n_shared = c->n_ff_expert = 0;
+    if (m->n_moe_layers == c->n_layers) c->n_ff = 0;
+}
+
 static r1_status bind(r1_model *m, r1_error *err)
 {
     r1_binder b = { .m = m, .err = err, .gguf = r1_ckpt_gguf(m->ckpt) != NULL };
@@ -61,6 +69,7 @@ static r1_status bind(r1_model *m, r1_error *err)
     }
     if (s == R1_OK) s = refuse_extra(&b, err);
     if (s == R1_OK) s = list_moe_layers(m, err);
+    if (s == R1_OK) forget_unused(m);
     r1_pool_free(b.pool);
     free(b.used);
     m->info.parameters = b.elements;
