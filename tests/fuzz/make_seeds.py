@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Writes the first files of tests/fuzz/corpus/{gguf,safetensors,config}; run from the top of the tree.
+"""Writes the first files of tests/fuzz/corpus/{gguf,safetensors,config,model}; run from the top of the tree.
 
 Each is small and reaches another part of the readers. Files found by fuzzing are added beside them under other names."""
 import json
 import os
+import random
 import struct
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "corpus")
@@ -128,3 +129,201 @@ write("config", "template_file", folder({"config.json": {}, "tokenizer_config.js
 write("config", "tokenizer", folder({"config.json": {"eos_token_id": 257}, "tokenizer.json": json.dumps(TOKENIZER, ensure_ascii=False)}))
 write("config", "eos", folder({"config.json": {}, "generation_config.json": {"eos_token_id": [257, 3]}, "tokenizer_config.json": {"eos_token": "<|eos|>", "add_bos_token": False},
                                "tokenizer.json": json.dumps(TOKENIZER, ensure_ascii=False)}))
+
+# ---- models: a byte of options (fuzz_model.c), then a GGUF file with one or two layers. Codes of quantised blocks are noise, their scales
+# are small numbers of 16 bits, so that nothing overflows unless a mutation makes it.
+
+F32, F16, Q4_0, Q8_0, Q4_K, Q6_K, BF16 = 0, 1, 2, 8, 12, 14, 30
+AUTO, FULL, HALF, INT8, EXPANDED = 0, 1, 2, 3, 4  # bits 0 to 2 of the options
+KV_F16, KV_BF16, KV_Q8_0, KV_F32 = 8, 16, 24, 32  # bits 3 to 5
+BEST = 64                                         # bits 6 and 7: scalar, the machine's best, AVX2
+BLOCKS = {Q4_0: (32, 18), Q8_0: (32, 34), Q4_K: (256, 144), Q6_K: (256, 210)}
+noise = random.Random(1)
+
+
+def small(fmt, scale=0.02):
+    return struct.pack("<" + fmt, scale * (0.5 + noise.random()))
+
+
+def block(kind):
+    codes = noise.randbytes(BLOCKS[kind][1])
+    if kind == Q4_K:
+        return small("e", 0.001) + small("e", 0.001) + codes[4:]
+    if kind == Q6_K:
+        return codes[2:] + small("e", 0.0001)
+    return small("e") + codes[2:]
+
+
+def numbers(kind, n):
+    if kind in BLOCKS:
+        return b"".join(block(kind) for _ in range(n // BLOCKS[kind][0]))
+    values = [noise.uniform(-0.3, 0.3) for _ in range(n)]
+    if kind == BF16:
+        return b"".join(struct.pack("<f", v)[2:] for v in values)
+    return struct.pack("<%d%s" % (n, "e" if kind == F16 else "f"), *values)
+
+
+class Model:
+    """Tensors and metadata of one file; matrices are of self.kind where the row is a multiple of its block, vectors F32."""
+
+    def __init__(self, arch, kind, vocab=40, embd=32, layers=1, heads=2, size=0, ff=32, ctx=256):
+        self.arch, self.kind, self.vocab, self.embd, self.heads, self.ff = arch, kind, vocab, embd, heads, ff
+        self.size = size or embd // heads
+        self.kv = [("general.architecture", 8, arch), ("general.name", 8, "noise")]
+        self.tensors, self.data = [], b""
+        self.set(block_count=layers, context_length=ctx, embedding_length=embd, feed_forward_length=ff)
+        self.set("attention.", head_count=heads, layer_norm_rms_epsilon=1e-5)
+        self.add("token_embd.weight", embd, vocab)
+        self.add("output_norm.weight", embd)
+
+    def set(self, _prefix="", **values):
+        for key, v in values.items():
+            kind = 8 if isinstance(v, str) else 7 if isinstance(v, bool) else 6 if isinstance(v, float) else 4
+            self.kv.append(("%s.%s%s" % (self.arch, _prefix, key), kind, v))
+
+    def add(self, name, *dims, kind=None):
+        kind = F32 if len(dims) == 1 else self.kind if kind is None else kind
+        if kind in BLOCKS and dims[0] % BLOCKS[kind][0]:
+            kind = F32
+        n = 1
+        for d in dims:
+            n *= d
+        self.data += b"\0" * (-len(self.data) % 32)
+        self.tensors.append((name, kind, len(self.data), dims))
+        self.data += numbers(kind, n)
+
+    def words(self):
+        """A tokenizer: single bytes, three merges, two added tokens."""
+        tokens = [chr(c) for c in range(97, 123)] + ["\u0120", "\u010a", "0", "1", ".", ",", "th", "the", "\u0120the"]
+        tokens += ["<bos>", "<eos>"] + ["[PAD%d]" % i for i in range(self.vocab - len(tokens) - 2)]
+        types = [1] * 35 + [3, 3] + [5] * (self.vocab - 37)
+        self.kv += [("tokenizer.ggml.model", 8, "gpt2"), ("tokenizer.ggml.pre", 8, "llama-bpe"), ("tokenizer.ggml.tokens", 9, (8, tokens)),
+                    ("tokenizer.ggml.token_type", 9, (5, types)), ("tokenizer.ggml.merges", 9, (8, ["t h", "th e", "\u0120 the"])),
+                    ("tokenizer.ggml.bos_token_id", 4, 35), ("tokenizer.ggml.eos_token_id", 4, 36), ("tokenizer.ggml.add_bos_token", 7, True)]
+
+    def mlp(self, i, width, suffix=""):
+        self.add("blk.%d.ffn_gate%s.weight" % (i, suffix), self.embd, width)
+        self.add("blk.%d.ffn_up%s.weight" % (i, suffix), self.embd, width)
+        self.add("blk.%d.ffn_down%s.weight" % (i, suffix), width, self.embd)
+
+    def grouped(self, i, kv_heads, bias=False):
+        size = self.size
+        self.add("blk.%d.attn_norm.weight" % i, self.embd)
+        for name, rows in (("q", self.heads * size), ("k", kv_heads * size), ("v", kv_heads * size)):
+            self.add("blk.%d.attn_%s.weight" % (i, name), self.embd, rows)
+            if bias:
+                self.add("blk.%d.attn_%s.bias" % (i, name), rows)
+        self.add("blk.%d.attn_output.weight" % i, self.heads * size, self.embd)
+        self.add("blk.%d.ffn_norm.weight" % i, self.embd)
+        self.mlp(i, self.ff)
+
+    def latent(self, i, q_lora, lora, nope, rope, v, combined):
+        p = "blk.%d." % i
+        self.add(p + "attn_norm.weight", self.embd)
+        if q_lora:
+            self.add(p + "attn_q_a.weight", self.embd, q_lora)
+            self.add(p + "attn_q_a_norm.weight", q_lora)
+        self.add(p + ("attn_q_b.weight" if q_lora else "attn_q.weight"), q_lora or self.embd, self.heads * (nope + rope))
+        self.add(p + "attn_kv_a_mqa.weight", self.embd, lora + rope)
+        self.add(p + "attn_kv_a_norm.weight", lora)
+        if combined:
+            self.add(p + "attn_kv_b.weight", lora, self.heads * (nope + v))
+        else:
+            self.add(p + "attn_k_b.weight", nope, lora, self.heads)
+            self.add(p + "attn_v_b.weight", lora, v, self.heads)
+        self.add(p + "attn_output.weight", self.heads * v, self.embd)
+        self.add(p + "ffn_norm.weight", self.embd)
+
+    def experts(self, i, n, width, shared, bias):
+        p = "blk.%d." % i
+        self.add(p + "ffn_gate_inp.weight", self.embd, n, kind=F32)
+        if bias:
+            self.add(p + "exp_probs_b.bias", n)
+        self.add(p + "ffn_gate_exps.weight", self.embd, width, n)
+        self.add(p + "ffn_up_exps.weight", self.embd, width, n)
+        self.add(p + "ffn_down_exps.weight", width, self.embd, n)
+        if shared:
+            self.mlp(i, shared * width, "_shexp")
+
+    def write(self, name, options):
+        data = self.data + b"\0" * (-len(self.data) % 32)
+        write("model", name, bytes([options]) + gguf(self.kv, self.tensors, data))
+
+
+def llama(kind, words=False, scaling=False, **sizes):
+    m = Model("llama", kind, **sizes)
+    m.set("attention.", head_count_kv=1)
+    m.set("attention.", key_length=m.size, value_length=m.size)
+    m.set("rope.", dimension_count=m.size, freq_base=10000.0)
+    m.set(vocab_size=m.vocab)
+    if words:
+        m.words()
+    if scaling:
+        m.set("rope.scaling.", type="llama3", factor=8.0, original_context_length=64, low_freq_factor=1.0, high_freq_factor=4.0)
+    m.add("output.weight", m.embd, m.vocab)
+    m.grouped(0, 1)
+    return m
+
+
+def rope_factors():
+    m = llama(F32, vocab=8)
+    m.add("rope_freqs.weight", 8)
+    m.data = m.data[:-32] + struct.pack("<8f", 1, 1, 1, 2, 4, 8, 8, 8)
+    return m
+
+
+def qwen2(kind):
+    m = Model("qwen2", kind, layers=2)
+    m.set("attention.", head_count_kv=2)
+    m.set("rope.scaling.", type="yarn", factor=4.0, original_context_length=64)
+    for i in range(2):
+        m.grouped(i, 2, bias=True)
+    return m
+
+
+def deepseek(kind, v3, combined=False, mtp=False, vocab=24, first=1, layers=2):
+    lora, nope, rope, v, q_lora = 32, 32, 16, 32, 32 if v3 else 0
+    n, width, shared = (8, 32, 1) if v3 else (3, 32, 2)
+    m = Model("deepseek2", kind, vocab=vocab, layers=layers + mtp)
+    m.set("attention.", kv_lora_rank=lora, head_count_kv=1, value_length=v, key_length=nope + rope)
+    if q_lora:
+        m.set("attention.", q_lora_rank=q_lora)
+    if not combined:
+        m.set("attention.", key_length=lora + rope, value_length=lora, key_length_mla=nope + rope, value_length_mla=v)
+    m.kv = list({key: (key, kind, v) for key, kind, v in m.kv}.values())
+    m.set("rope.", dimension_count=rope, freq_base=10000.0)
+    m.set("rope.scaling.", type="yarn", factor=40.0, original_context_length=32, yarn_log_multiplier=0.1)
+    m.set(leading_dense_block_count=first, expert_count=n, expert_used_count=3, expert_shared_count=shared, expert_feed_forward_length=width,
+          expert_weights_scale=2.5, expert_weights_norm=v3, expert_gating_func=2 if v3 else 1)
+    if v3:
+        m.set(expert_group_count=4, expert_group_used_count=2)
+    if mtp:
+        m.set(nextn_predict_layers=1)
+    m.add("output.weight", m.embd, m.vocab)
+    for i in range(layers + mtp):
+        m.latent(i, q_lora, lora, nope, rope, v, combined)
+        if i < first:
+            m.mlp(i, m.ff)
+        else:
+            m.experts(i, n, width, shared, v3)
+        if i == layers:
+            m.add("blk.%d.nextn.eh_proj.weight" % i, 2 * m.embd, m.embd)
+            for name in ("enorm", "hnorm", "shared_head_norm"):
+                m.add("blk.%d.nextn.%s.weight" % (i, name), m.embd)
+    return m
+
+
+llama(F32, vocab=16).write("llama_f32", FULL | KV_F32)
+llama(Q8_0, words=True).write("llama_q8_0", AUTO)
+llama(Q4_0, scaling=True).write("llama_q4_0", BEST | KV_Q8_0)
+llama(F16).write("llama_f16", INT8 | BEST)
+rope_factors().write("llama_rope_freqs", AUTO)
+llama(Q4_K, embd=256, vocab=17, ff=8, size=4).write("llama_q4_k", BEST)
+llama(Q6_K, embd=256, vocab=33, ff=4, size=2).write("llama_q6_k", AUTO)
+qwen2(BF16).write("qwen2_bf16", HALF | KV_BF16)
+qwen2(Q4_0).write("qwen2_q4_0", FULL | KV_F16)
+deepseek(Q8_0, v3=False).write("deepseek_v2_split", AUTO | BEST)
+deepseek(Q8_0, v3=False, combined=True, first=0, layers=1).write("deepseek_v2_combined", EXPANDED)
+deepseek(Q4_0, v3=True, mtp=True, layers=1, first=0).write("deepseek_v3_mtp", AUTO)
+deepseek(Q4_0, v3=True, combined=True).write("deepseek_v3_combined", HALF | EXPANDED | BEST | KV_Q8_0)
+deepseek(Q4_0, v3=True, mtp=True, layers=1).write("deepseek_v3_dense", FULL)
