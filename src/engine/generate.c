@@ -201,9 +201,15 @@ r1_status r1_chat_ids(const r1_model *m, const char *name, const char *request, 
     json_t *j;
     r1_rendering r;
     r1_ids v = { 0 };
+    size_t n_bos = 0;
+    const char *bos = r1_token_bytes(tokenizer, r1_tokenizer_bos(tokenizer), &n_bos); /* where the template writes BOS, it is the model's */
+    char text[256];
+    bool own = bos && n_bos < sizeof text;
+    if (own) memcpy(text, bos, n_bos);
+    if (own) text[n_bos] = 0;
     r1_status s = r1_json_parse(&j, request, n, err);
     if (s) return s;
-    s = r1_template_render(t, j, NULL, &r, err);
+    s = r1_template_render(t, j, own ? text : NULL, &r, err);
     if (s == R1_OK) {
         s = r1_rendering_encode(&r, tokenizer, &v, err);
         r1_rendering_deinit(&r);
