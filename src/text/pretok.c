@@ -75,7 +75,7 @@ const uint8_t *r1_pretok_classes(const r1_pretok *p) { return p->classes; }
 const char *r1_pretok_name(const r1_pretok *p)
 {
     static const char *const name[] = { "deepseek-v3", "qwen2", "llama-bpe", "gpt-2", "smollm", "steps" };
-    return name[p->kind];
+    return p->name ? p->name : name[p->kind];
 }
 
 /* Class of the character at p and its length; STOP at the end. The text is valid. */

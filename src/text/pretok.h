@@ -43,6 +43,8 @@ r1_status r1_pretok_add_regex(r1_pretok *p, const char *pattern, size_t n, r1_er
 r1_status r1_pretok_add_literal(r1_pretok *p, const char *s, size_t n, r1_error *err) R1_MUST_CHECK;
 r1_status r1_pretok_add_digits(r1_pretok *p, bool individual, r1_error *err) R1_MUST_CHECK;
 r1_status r1_pretok_add_gpt2(r1_pretok *p, r1_error *err) R1_MUST_CHECK;
+/* All steps of DeepSeek-V2. */
+r1_status r1_pretok_add_deepseek_llm(r1_pretok *p, r1_error *err) R1_MUST_CHECK;
 /* After the last step: a list that is one of the families' becomes that family's splitter. */
 void r1_pretok_finish(r1_pretok *p);
 

@@ -7,7 +7,9 @@
 #define R1_PRETOK_MAX_STEPS 16
 #define R1_PRETOK_MAX_PATTERN 65536
 
-typedef enum r1_step_kind { R1_STEP_REGEX, R1_STEP_LITERAL, R1_STEP_DIGITS, R1_STEP_DIGIT_RUNS, R1_STEP_GPT2 } r1_step_kind;
+typedef enum r1_step_kind {
+    R1_STEP_REGEX, R1_STEP_LITERAL, R1_STEP_DIGITS, R1_STEP_DIGIT_RUNS, R1_STEP_GPT2, R1_STEP_TRAILING_SPACE
+} r1_step_kind;
 
 typedef struct r1_step {
     r1_step_kind kind;
@@ -20,6 +22,7 @@ struct r1_pretok {
     uint8_t *classes;
     r1_step steps[R1_PRETOK_MAX_STEPS];
     size_t n_steps;
+    const char *name; /* of known STEPS; NULL otherwise */
 };
 
 void r1_pretok_free_steps(r1_pretok *p);

@@ -191,9 +191,13 @@ static r1_status add_step(r1_pretok *p, r1_step_kind kind, const char *text, siz
     return R1_OK;
 }
 
+/* \s+$ is in V2's rules and quadratic in an engine: each character of a long run of spaces begins a new attempt. */
+#define TRAILING_SPACE "\\s+$"
+
 r1_status r1_pretok_add_regex(r1_pretok *p, const char *pattern, size_t n, r1_error *err)
 {
     pcre2_code *code;
+    if (n == sizeof TRAILING_SPACE - 1 && !memcmp(pattern, TRAILING_SPACE, n)) return add_step(p, R1_STEP_TRAILING_SPACE, NULL, 0, err);
     r1_status s = compile(&code, pattern, n, err);
     if (s) return s;
     s = add_step(p, R1_STEP_REGEX, pattern, n, err);
@@ -214,6 +218,40 @@ r1_status r1_pretok_add_digits(r1_pretok *p, bool individual, r1_error *err)
 }
 
 r1_status r1_pretok_add_gpt2(r1_pretok *p, r1_error *err) { return add_step(p, R1_STEP_GPT2, NULL, 0, err); }
+
+/* DeepSeek-V2 and V2-Lite, as far as a GGUF file names them ("deepseek-llm"): cased letters as the model's own tokenizer.json
+ * lists them, signs, Chinese and more; after them every digit alone. The range :-~ holds the ASCII letters, so that the third
+ * step cuts a word before its first accented letter. So the model learned it. */
+static const char *const v2_patterns[] = {
+    "[\r\n]",
+    "\\s?["
+    "A-Za-z\\u00B5\\u00C0-\\u00D6\\u00D8-\\u00F6\\u00F8-\\u01BA\\u01BC-\\u01BF\\u01C4-\\u0293\\u0295-\\u02AF"
+    "\\u0370-\\u0373\\u0376\\u0377\\u037B-\\u037D\\u037F\\u0386\\u0388-\\u038A\\u038C\\u038E-\\u03A1"
+    "\\u03A3-\\u03F5\\u03F7-\\u0481\\u048A-\\u052F\\u0531-\\u0556\\u10A0-\\u10C5\\u13A0-\\u13F5"
+    "\\u13F8-\\u13FD\\u1C90-\\u1CBA\\u1CBD-\\u1CBF\\u1D00-\\u1D2B\\u1D6B-\\u1D77\\u1D79-\\u1D9A"
+    "\\u1E00-\\u1F15\\u1F18-\\u1F1D\\u1F20-\\u1F45\\u1F48-\\u1F4D\\u1F50-\\u1F57\\u1F59\\u1F5B\\u1F5D"
+    "\\u1F5F-\\u1F7D\\u1F80-\\u1FB4\\u1FB6-\\u1FBC\\u1FBE\\u1FC2-\\u1FC4\\u1FC6-\\u1FCC\\u1FD0-\\u1FD3"
+    "\\u1FD6-\\u1FDB\\u1FE0-\\u1FEC\\u1FF2-\\u1FF4\\u1FF6-\\u1FFC\\u2102\\u2107\\u210A-\\u2113\\u2115"
+    "\\u2119-\\u211D\\u2124\\u2126\\u2128\\u212A-\\u212D\\u212F-\\u2134\\u2139\\u213C-\\u213F\\u2145-\\u2149"
+    "\\u214E\\u2183\\u2184\\u2C00-\\u2C7B\\u2C7E-\\u2CE4\\u2CEB-\\u2CEE\\u2CF2\\u2CF3\\uA640-\\uA66D"
+    "\\uA680-\\uA69B\\uA722-\\uA76F\\uA771-\\uA787\\uA78B-\\uA78E\\uAB70-\\uABBF\\uFB00-\\uFB06"
+    "\\uFB13-\\uFB17\\uFF21-\\uFF3A\\uFF41-\\uFF5A\xF0\x90\x90\x80-\xF0\x90\x91\x8F"
+    "\xF0\x90\x92\xB0-\xF0\x90\x93\x93\xF0\x90\x93\x98-\xF0\x90\x93\xBB\xF0\x90\xB2\x80-\xF0\x90\xB2\xB2"
+    "\xF0\x90\xB3\x80-\xF0\x90\xB3\xB2\xF0\x91\xA2\xA0-\xF0\x91\xA3\x9F\xF0\x9E\xA4\x80-\xF0\x9E\xA5\x83"
+    "]+",
+    "\\s?[!-/:-~\\uFF01-\\uFF0F\\uFF1A-\\uFF5E\\u2018-\\u201F\\u3000-\\u3002]+",
+    TRAILING_SPACE,
+    "[\\u4E00-\\u9FA5\\u0800-\\u4E00\\uAC00-\\uD7FF]+",
+};
+
+r1_status r1_pretok_add_deepseek_llm(r1_pretok *p, r1_error *err)
+{
+    r1_status s = R1_OK;
+    for (size_t i = 0; !s && i < R1_COUNT(v2_patterns); i++) s = r1_pretok_add_regex(p, v2_patterns[i], strlen(v2_patterns[i]), err);
+    if (!s) s = r1_pretok_add_digits(p, true, err);
+    if (!s) p->name = "deepseek-llm";
+    return s;
+}
 
 #define QWEN_WORDS(digits) \
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" digits "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
@@ -348,6 +386,29 @@ static r1_status split_digits(splitter *w, const r1_step *st, size_t from, size_
     return s ? s : span_add(&w->out, to, err);
 }
 
+/* \s+$: of each run of white space what is before its last line end, or all of it at the end of the piece. */
+static r1_status split_trailing_space(splitter *w, size_t from, size_t to, r1_error *err)
+{
+    const char *p = w->text;
+    r1_status s = R1_OK;
+    for (size_t i = from, run = from, line = from; !s && i < to;) { /* a run starts at `run`, its last line end is at `line` */
+        uint32_t cp = 0;
+        int len = r1_utf8_decode(p + i, to - i, &cp);
+        size_t next = i + (size_t)(len > 0 ? len : -len);
+        bool white = len > 0 && (w->t->classes[cp] & R1_CLASS_SPACE);
+        if (white && p[i] == '\n') line = i;
+        size_t end = !white ? line : next == to ? to : from; /* where a match ends, if it does here */
+        if (end > run) {
+            if (run > from) s = span_add(&w->out, run, err);
+            if (!s && end < to) s = span_add(&w->out, end, err);
+            from = end;
+        }
+        if (!white) run = line = next;
+        i = next;
+    }
+    return s ? s : span_add(&w->out, to, err);
+}
+
 static r1_status split_family(splitter *w, r1_pretok_kind kind, size_t from, size_t to, r1_error *err)
 {
     r1_pretok rules = { .kind = kind, .classes = w->t->classes };
@@ -369,6 +430,7 @@ static r1_status run_step(splitter *w, const r1_step *st, const spans *in, r1_er
         switch (st->kind) {
         case R1_STEP_REGEX: s = split_regex(w, st, from, to, err); break;
         case R1_STEP_LITERAL: s = split_literal(w, st, from, to, err); break;
+        case R1_STEP_TRAILING_SPACE: s = split_trailing_space(w, from, to, err); break;
         case R1_STEP_GPT2: s = split_family(w, R1_PRETOK_GPT2, from, to, err); break;
         case R1_STEP_DIGITS: case R1_STEP_DIGIT_RUNS: s = split_digits(w, st, from, to, err); break;
         }

@@ -229,6 +229,53 @@ TEST(general_steps)
     r1_pretok_free(p);
 }
 
+TEST(trailing_space_is_what_pcre2_finds)
+{
+    static const char *const by_hand[] = { "\\s+$" }, *const pcre2[] = { "(?:\\s+$)" };
+    static const char often[] = " \n\r\ta ";
+    uint64_t rng = test_seed();
+    r1_pretok *a = steps(by_hand, 1), *b = steps(pcre2, 1);
+    r1_error e = { 0 };
+    for (int round = 0; round < 20000; round++) {
+        char text[24];
+        uint32_t *x, *y;
+        size_t n = test_random(&rng) % sizeof text, nx, ny;
+        for (size_t i = 0; i < n; i++) text[i] = often[test_random(&rng) % (sizeof often - 1)];
+        EXPECT_OK(r1_pretok_split(a, text, n, &x, &nx, &e), &e);
+        EXPECT_OK(r1_pretok_split(b, text, n, &y, &ny, &e), &e);
+        bool same = nx == ny && (!nx || !memcmp(x, y, nx * sizeof *x));
+        free(x);
+        free(y);
+        EXPECT(same);
+    }
+    r1_pretok_free(a);
+    r1_pretok_free(b);
+}
+
+TEST(pieces_of_deepseek_v2)
+{
+    r1_error e = { 0 };
+    r1_pretok *p = family(R1_PRETOK_STEPS);
+    EXPECT_OK(r1_pretok_add_deepseek_llm(p, &e), &e);
+    r1_pretok_finish(p);
+    EXPECT_STR(r1_pretok_name(p), "deepseek-llm");
+    EXPECT_STR(shown(p, "It's 12  caf\xC3\xA9\n\n (x) \xE4\xB8\xAD\xE6\x96\x87\xEF\xBC\x81 "),
+               "It|'|s| |1|2| | caf|\xC3\xA9|\n|\n| (|x|)| |\xE4\xB8\xAD\xE6\x96\x87|\xEF\xBC\x81| ");
+    EXPECT_STR(shown(p, "\xCE\xB1\xCE\xB2 \xD0\x96\xF0\x90\x90\x80z"), "\xCE\xB1\xCE\xB2| \xD0\x96\xF0\x90\x90\x80|z");
+    enum { N = 300000 };
+    char *text = malloc(N); /* spaces that end in a digit: linear */
+    uint32_t *ends;
+    size_t n;
+    EXPECT(text != NULL);
+    memset(text, ' ', N);
+    text[N - 1] = '1';
+    EXPECT_OK(r1_pretok_split(p, text, N, &ends, &n, &e), &e);
+    EXPECT(n == 2 && ends[0] == N - 1 && ends[1] == N);
+    free(ends);
+    free(text);
+    r1_pretok_free(p);
+}
+
 TEST(what_would_mean_something_else_is_refused)
 {
     static const struct { const char *pattern, *what; r1_status status; } bad[] = {

@@ -380,6 +380,7 @@ static const pre_name pre_names[] = {
     { "llama3", R1_PRETOK_LLAMA3, false, true },
     { "llama-v3", R1_PRETOK_LLAMA3, false, true },
     { "smollm", R1_PRETOK_SMOLLM, false, false },
+    { "deepseek-llm", R1_PRETOK_STEPS, false, false },
     { "gpt-2", R1_PRETOK_GPT2, false, false },
     { "gpt2", R1_PRETOK_GPT2, false, false },
 };
@@ -442,7 +443,9 @@ r1_status r1_tokenizer_from_vocab(r1_tokenizer **out, const r1_vocab *v, r1_erro
                           .nfc = pre->nfc, .ignore_merges = pre->ignore_merges, .add_bos = v->add_bos, .bos = v->bos, .eos = v->eos };
     r1_pretok *rules = NULL;
     if (!s) s = r1_pretok_new(&rules, pre->kind, err);
+    if (!s && pre->kind == R1_PRETOK_STEPS) s = r1_pretok_add_deepseek_llm(rules, err);
     if (!s) s = r1_tokenizer_build(out, &src, rules, err);
+    else r1_pretok_free(rules);
     free(flags);
     if (!s && v->eot >= 0) s = r1_tokenizer_add_eog(*out, v->eot, err);
     return s;
