@@ -292,6 +292,13 @@ static const nasty *value_named(const char *name)
     test_fail(__FILE__, __LINE__, "there is no value %s", name);
 }
 
+static const gguf_field *field_named(const seed *s, const char *key)
+{
+    for (size_t j = 0; j < s->n_fields; j++)
+        if (s->fields[j].n_name == strlen(key) && !memcmp(s->fields[j].name, key, s->fields[j].n_name)) return &s->fields[j];
+    test_fail(__FILE__, __LINE__, "%s has no %s", s->name, key);
+}
+
 TEST(the_sentences_name_what_was_found_and_expected)
 {
     static const struct { const char *seed, *key, *value, *said[3]; } cases[] = {
@@ -311,15 +318,42 @@ TEST(the_sentences_name_what_was_found_and_expected)
     };
     for (size_t i = 0; i < R1_COUNT(cases); i++) {
         seed *s = seed_open(cases[i].seed);
-        size_t j = 0;
+        const gguf_field *f = field_named(s, cases[i].key);
         r1_error e;
-        while (j < s->n_fields && (s->fields[j].n_name != strlen(cases[i].key) || memcmp(s->fields[j].name, cases[i].key, s->fields[j].n_name))) j++;
-        EXPECT_MSG(j < s->n_fields, "%s has no %s", cases[i].seed, cases[i].key);
-        try_value(s, s->fields[j].type_at, s->fields[j].at + s->fields[j].bytes, value_named(cases[i].value), cases[i].key);
+        try_value(s, f->type_at, f->at + f->bytes, value_named(cases[i].value), cases[i].key);
         EXPECT_INT(s->refused, 1);
         EXPECT(!try_path(s->file.path, cases[i].key, &e));
         EXPECT_CONTAINS(e.msg, s->file.path);
         for (size_t k = 0; k < R1_COUNT(cases[i].said) && cases[i].said[k]; k++) EXPECT_CONTAINS(e.msg, cases[i].said[k]);
         seed_close(s);
     }
+}
+
+/* Address space this process has, in bytes. */
+static size_t address_space(void)
+{
+    unsigned long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    EXPECT(f && fscanf(f, "%lu", &pages) == 1);
+    fclose(f);
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* A width that no tensor has makes no scratch: two buffers of 256 tokens would have 1 GiB each. */
+TEST(a_small_file_asks_for_little_memory)
+{
+    seed *s = seed_open("deepseek_v2_combined"); /* it has no dense layer */
+    const gguf_field *f = field_named(s, "deepseek2.feed_forward_length");
+    r1_model *m;
+    r1_engine *engine;
+    r1_error e = { 0 };
+    try_value(s, f->type_at, f->at + f->bytes, value_named("1 << 20"), "a wide feed-forward");
+    EXPECT_INT(s->opened, 1);
+    size_t before = address_space();
+    EXPECT_OK(r1_model_open(&m, s->file.path, &(r1_model_options){ .n_threads = 1 }, &e), &e);
+    EXPECT_OK(r1_engine_open(&engine, m, &(r1_engine_options){ .n_threads = 1 }, &e), &e);
+    EXPECT_MSG(address_space() < before + (256u << 20), "%.0f MiB are taken", (double)(address_space() - before) / 1048576);
+    r1_engine_close(engine);
+    r1_model_close(m);
+    seed_close(s);
 }
