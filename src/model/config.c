@@ -106,7 +106,7 @@ static r1_status check_rope(const r1_rope *r, r1_error *err)
 
 static r1_status check_experts(const r1_config *c, r1_error *err)
 {
-    if (c->n_dense > c->n_layers) return r1_fail(err, R1_EFORMAT, "%d dense layers of %d", c->n_dense, c->n_layers);
+    if (c->n_dense > c->n_layers) return r1_fail(err, R1_EFORMAT, "%d dense layers come first, expected at most the %d layers there are", c->n_dense, c->n_layers);
     if (c->n_dense == c->n_layers && !c->n_mtp) return R1_OK; /* a prediction module has experts even where no layer has */
     if (c->n_experts == 0) return R1_OK;
     if (!isfinite(c->expert_scale)) return r1_fail(err, R1_EFORMAT, "the scale of the experts' weights is %g, expected a number", (double)c->expert_scale);

@@ -116,6 +116,9 @@ static void read_mla(reader *r, r1_config *c)
     double log_m = 0;
     if (c->rope.scaling == R1_ROPE_YARN) /* early converters left the key out of R1 and V2-Lite files */
         log_m = real(r, "rope.scaling.yarn_log_multiplier", false, c->n_layers == 61 ? 0.1 : c->n_layers == 27 ? 0.0707 : 0);
+    /* The key is a tenth of config.json's number, rounded to f32. Back to the short decimal: the scale then has the checkpoint's bits. */
+    double decimal = rint(log_m * 1e6) / 1e6;
+    if ((float)decimal == (float)log_m) log_m = decimal;
     double m = c->rope.factor > 1 ? 1 + log_m * log(c->rope.factor) : 1;
     c->softmax_scale = (float)(m * m / sqrt(c->head_dim));
 }

@@ -34,10 +34,28 @@ static r1_status scaling_kind(const json_t *o, r1_rope_scaling *out, r1_error *e
     return r1_fail(err, R1_EUNSUPPORTED, "rope scaling '%s' is not supported; default, linear, llama3 and yarn are", name);
 }
 
+static r1_status refuse_unless(const json_t *j, const char *key, const char *want, r1_error *err)
+{
+    const char *v;
+    r1_status s = r1_json_str(j, key, false, want, &v, err);
+    if (s == R1_OK && strcmp(v, want)) s = r1_fail(err, R1_EUNSUPPORTED, "'%s' is '%s'; only '%s' is supported", key, v, want);
+    return s;
+}
+
+/* A truth that has only one value here. */
+static r1_status refuse_bool(const json_t *j, const char *key, bool want, r1_error *err)
+{
+    bool v;
+    r1_status s = r1_json_bool(j, key, want, &v, err);
+    if (s == R1_OK && v != want) s = r1_fail(err, R1_EUNSUPPORTED, "'%s' is %s, which is not supported", key, v ? "true" : "false");
+    return s;
+}
+
 static r1_status read_rope(r1_config *c, const json_t *j, double *mscale_all, r1_error *err)
 {
     r1_rope *r = &c->rope;
     const json_t *o = json_object_get(j, "rope_parameters");
+    if (o && !json_is_null(o) && !json_is_object(o)) return r1_fail(err, R1_EFORMAT, "'rope_parameters' is %s, expected an object", r1_json_kind(o));
     const json_t *scaling = json_is_object(o) ? o : json_object_get(j, "rope_scaling");
     double mscale = 1;
     *mscale_all = 0;
@@ -57,26 +75,11 @@ static r1_status read_rope(r1_config *c, const json_t *j, double *mscale_all, r1
     if (s || r->scaling != R1_ROPE_YARN) return s;
     s = r1_json_real(scaling, "beta_fast", false, 32, &r->beta_fast, err);
     if (s == R1_OK) s = r1_json_real(scaling, "beta_slow", false, 1, &r->beta_slow, err);
+    if (s == R1_OK) s = refuse_bool(scaling, "truncate", true, err);
     if (s == R1_OK) s = r1_json_real(scaling, "mscale", false, 1, &mscale, err);
     if (s == R1_OK) s = r1_json_real(scaling, "mscale_all_dim", false, 0, mscale_all, err);
     if (s == R1_OK)
         s = r1_json_real(scaling, "attention_factor", false, r1_yarn_m(r->factor, mscale) / r1_yarn_m(r->factor, *mscale_all), &r->multiplier, err);
-    return s;
-}
-
-static r1_status refuse_unless(const json_t *j, const char *key, const char *want, r1_error *err)
-{
-    const char *v;
-    r1_status s = r1_json_str(j, key, false, want, &v, err);
-    if (s == R1_OK && strcmp(v, want)) s = r1_fail(err, R1_EUNSUPPORTED, "'%s' is '%s'; only '%s' is supported", key, v, want);
-    return s;
-}
-
-static r1_status refuse_true(const json_t *j, const char *key, r1_error *err)
-{
-    bool v;
-    r1_status s = r1_json_bool(j, key, false, &v, err);
-    if (s == R1_OK && v) s = r1_fail(err, R1_EUNSUPPORTED, "'%s' is true, which is not supported", key);
     return s;
 }
 
@@ -149,7 +152,7 @@ r1_status r1_config_from_hf(r1_config *c, const r1_ckpt *ckpt, r1_error *err)
 {
     const json_t *j = r1_ckpt_config(ckpt);
     r1_status s;
-    double eps, mscale_all;
+    double eps, rotary, mscale_all;
     if (!j) return r1_fail(err, R1_EFORMAT, "'%s' has no config.json", r1_ckpt_path(ckpt));
     if ((s = read_arch(c, j, err))) return s;
     bool deepseek = c->arch == R1_ARCH_DEEPSEEK_V2 || c->arch == R1_ARCH_DEEPSEEK_V3;
@@ -164,14 +167,17 @@ r1_status r1_config_from_hf(r1_config *c, const r1_ckpt *ckpt, r1_error *err)
     c->eps = (float)eps;
     if ((s = r1_json_bool(j, "tie_word_embeddings", false, &c->tied, err))) return s;
     if ((s = refuse_unless(j, "hidden_act", "silu", err))) return s;
-    if ((s = refuse_true(j, "attention_bias", err)) || (s = refuse_true(j, "mlp_bias", err))) return s;
-    if ((s = refuse_true(j, "use_sliding_window", err))) return s;
+    if ((s = refuse_bool(j, "attention_bias", false, err)) || (s = refuse_bool(j, "mlp_bias", false, err))) return s;
+    if ((s = refuse_bool(j, "use_sliding_window", false, err))) return s;
     if ((s = read_rope(c, j, &mscale_all, err))) return s;
     if (deepseek) {
+        if ((s = refuse_bool(j, "rope_interleave", true, err))) return s;
         if ((s = read_mla(c, j, mscale_all, err)) || (s = read_experts(c, j, err))) return s;
         return get(j, "num_nextn_predict_layers", false, 0, 0, 1, &c->n_mtp, err);
     }
-    if (!json_object_get(j, "head_dim") && c->n_embd % c->n_heads)
+    if ((s = r1_json_real(j, "partial_rotary_factor", false, 1, &rotary, err))) return s;
+    if (rotary != 1) return r1_fail(err, R1_EUNSUPPORTED, "'partial_rotary_factor' is %g; only 1 is supported", rotary);
+    if ((!json_object_get(j, "head_dim") || json_is_null(json_object_get(j, "head_dim"))) && c->n_embd % c->n_heads)
         return r1_fail(err, R1_EFORMAT, "'hidden_size' %d is no multiple of 'num_attention_heads' %d", c->n_embd, c->n_heads);
     if ((s = get(j, "head_dim", false, c->n_embd / c->n_heads, 1, MAX_DIM, &c->head_dim, err))) return s;
     c->n_dense = c->n_layers;
