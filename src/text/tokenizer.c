@@ -231,6 +231,10 @@ static r1_status index_merge(r1_tokenizer *t, const r1_tok_source *src, const al
     } else {
         int32_t left = r1_tokenizer_lookup(t, p, nl), right = r1_tokenizer_lookup(t, p + nl, nr);
         int32_t both = result_of(t, i ? t->merged[i - 1] : 0, p, nl + nr);
+        if (src->drop_merges && (left < 0 || right < 0 || both < 0)) { /* it could never be taken; cut-down vocabularies have such */
+            t->merged[i] = i ? t->merged[i - 1] : 0;
+            goto done;
+        }
         if (left < 0) s = missing_part(i, l, r, "begins with an unknown token", err);
         else if (right < 0) s = missing_part(i, l, r, "ends with an unknown token", err);
         else if (both < 0) s = missing_part(i, l, r, "makes an unknown token", err);
@@ -238,6 +242,7 @@ static r1_status index_merge(r1_tokenizer *t, const r1_tok_source *src, const al
         if (!s) t->merged[i] = (uint32_t)both;
         if (!s && nl == 1 && nr == 1) t->byte_pairs[(unsigned char)p[0] << 8 | (unsigned char)p[1]] = (uint32_t)i;
     }
+done:
     free(big);
     return s;
 }
@@ -439,7 +444,7 @@ r1_status r1_tokenizer_from_vocab(r1_tokenizer **out, const r1_vocab *v, r1_erro
             s = r1_fail(err, R1_EFORMAT, "token %zu has type %d, expected %d to %d", i, type, R1_TOKEN_NORMAL, R1_TOKEN_BYTE);
         flags[i] = flags_of_type(type);
     }
-    r1_tok_source src = { .tokens = v->tokens, .n_tokens = n, .flags = flags, .merges = v->merges, .n_merges = v->n_merges,
+    r1_tok_source src = { .tokens = v->tokens, .n_tokens = n, .flags = flags, .drop_merges = true, .merges = v->merges, .n_merges = v->n_merges,
                           .nfc = pre->nfc, .ignore_merges = pre->ignore_merges, .add_bos = v->add_bos, .bos = v->bos, .eos = v->eos };
     r1_pretok *rules = NULL;
     if (!s) s = r1_pretok_new(&rules, pre->kind, err);

@@ -24,7 +24,8 @@ typedef struct r1_vocab {
     bool add_bos;
 } r1_vocab;
 
-/* Errors: R1_EFORMAT names the token or merge; R1_EUNSUPPORTED names the pre-tokenizer and those supported. */
+/* Merges that speak of tokens the vocabulary has not are left out: cut-down files have them, and they could never be taken.
+ * Errors: R1_EFORMAT names the token or merge; R1_EUNSUPPORTED names the pre-tokenizer and those supported. */
 r1_status r1_tokenizer_from_vocab(r1_tokenizer **out, const r1_vocab *v, r1_error *err) R1_MUST_CHECK;
 
 /* From the text of a tokenizer.json; config (tokenizer_config.json) and generation (generation_config.json) may be NULL:

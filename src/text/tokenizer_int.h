@@ -61,6 +61,7 @@ typedef struct r1_tok_source {
     const r1_slice *merges; size_t n_merges; /* "left right", or the left part when rights is given */
     const r1_slice *rights;
     bool nfc, ignore_merges, add_bos;
+    bool drop_merges;                        /* a merge of unknown tokens is left out (GGUF) rather than refused */
     int32_t bos, eos;
 } r1_tok_source;
 
