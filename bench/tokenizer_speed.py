@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Speed of r1's tokenizer beside Hugging Face `tokenizers`: one thread each, same texts, rounds taken in turn.
+"""Speed of r1's tokenizer beside Hugging Face `tokenizers`: one thread each, same texts, rounds taken in turn, CPU time.
 
     bench/tokenizer_speed.py [--rounds N] [--program PATH] [NAME ...]
 
@@ -48,9 +48,9 @@ def build(folder):
 
 def reference(path, docs):
     t = Tokenizer.from_file(path)
-    start = time.perf_counter()
+    start = time.process_time()
     ids = [t.encode(d, add_special_tokens=False).ids for d in docs]
-    return time.perf_counter() - start, ids
+    return time.process_time() - start, ids
 
 
 def checksum(ids):

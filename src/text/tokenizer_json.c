@@ -40,6 +40,7 @@ static r1_status get_array(const json_t *o, const char *key, const json_t **out,
 static r1_status token_id(const json_t *v, const char *name, int32_t *id, r1_error *err)
 {
     json_int_t i = json_is_integer(v) ? json_integer_value(v) : -1;
+    *id = -1;
     if (i < 0 || i > JSON_TOKEN_MAX) {
         if (json_is_integer(v)) return r1_fail(err, R1_EFORMAT, "token '%.100s' has id %lld, expected 0 to %u", name, (long long)json_integer_value(v), JSON_TOKEN_MAX);
         return r1_fail(err, R1_EFORMAT, "the id of token '%.100s' is %s, expected 0 to %u", name, r1_json_kind(v), JSON_TOKEN_MAX);

@@ -343,3 +343,33 @@ TEST(tokenizer_r1_distill_qwen) { check("r1_distill_qwen", "deepseek-r1-qwen", "
 TEST(tokenizer_llama3_1) { check("llama3_1", "llama-bpe", "llama-bpe", true, 128000); }
 TEST(tokenizer_r1_distill_llama) { check("r1_distill_llama", "llama-bpe", "llama-bpe", true, 128000); }
 TEST(tokenizer_smollm2) { check("smollm2", "smollm", "smollm", false, -1); }
+
+/* The small models' own files, with both configurations. */
+TEST(tokenizers_of_the_golden_models)
+{
+    static const struct { const char *name, *pre; } models[] = {
+        { "deepseek_v2_lite", "deepseek-v3" }, { "deepseek_v3", "deepseek-v3" }, { "deepseek_v3_bf16", "deepseek-v3" }, { "deepseek_v3_fp8", "deepseek-v3" },
+        { "llama", "llama-bpe" }, { "llama_256", "llama-bpe" }, { "llama_tied", "llama-bpe" }, { "qwen2", "qwen2" }, { "qwen2_bf16", "qwen2" }, { "qwen2_tied", "qwen2" },
+    };
+    static const char *const files[] = { "tokenizer", "tokenizer_config", "generation_config" };
+    for (size_t i = 0; i < R1_COUNT(models); i++) {
+        char *file[3], path[128];
+        for (int k = 0; k < 3; k++) {
+            snprintf(path, sizeof path, "golden/models/%s/%s.json", models[i].name, files[k]);
+            file[k] = read_all(test_path(path));
+        }
+        r1_error e = { 0 };
+        r1_tokenizer *t;
+        EXPECT_OK(r1_tokenizer_from_json(&t, file[0], strlen(file[0]), file[1], strlen(file[1]), file[2], strlen(file[2]), &e), &e);
+        EXPECT_STR(r1_tokenizer_pre(t), models[i].pre);
+        EXPECT_INT(r1_tokenizer_bos(t), 0);
+        EXPECT_INT(r1_tokenizer_eos(t), 1);
+        EXPECT(r1_token_is_eog(t, 1) && r1_tokenizer_is_special(t, 0));
+        r1_ids ids = { 0 };
+        EXPECT_OK(r1_tokenizer_encode(t, "e\n<|eos|>", 9, R1_SPECIAL_ALL, &ids, &e), &e);
+        EXPECT(ids.n == 3 && ids.ids[0] == 3 + 'e' && ids.ids[1] == 3 + '\n' && ids.ids[2] == 1); /* ids 3 to 258 are the bytes */
+        r1_ids_deinit(&ids);
+        r1_tokenizer_free(t);
+        for (int k = 0; k < 3; k++) free(file[k]);
+    }
+}
