@@ -84,7 +84,7 @@ static r1_status grow(r1_kv_pool *p, size_t n, r1_error *err)
 r1_status r1_kv_new(r1_kv **out, r1_kv_pool *p, size_t n_ctx, r1_error *err)
 {
     *out = NULL;
-    size_t n = r1_ceil_div(n_ctx, R1_KV_PAGE);
+    size_t n = n_ctx / R1_KV_PAGE + (n_ctx % R1_KV_PAGE != 0);
     r1_kv *kv = calloc(1, sizeof *kv);
     uint8_t **pages = calloc(r1_max(n, 1), sizeof *pages);
     r1_status s = kv && pages ? R1_OK : r1_fail(err, R1_ENOMEM, "no memory for a page table of %zu entries", n);
@@ -136,15 +136,20 @@ uint8_t *r1_kv_values(const r1_kv *kv, int layer, int head, size_t t)
 
 /* ---- rows ------------------------------------------------------------------------------------------------------ */
 
-/* As the Q8_0 weight format: d = amax / 127 stored as f16, codes rounded to nearest even with the unrounded d. */
+/* As the Q8_0 weight format: d = amax / 127 stored as f16, codes rounded to nearest even with the unrounded d. A block that
+ * holds something not finite becomes NaN as a whole, so that it is seen. */
 static void store_q8_0(uint8_t *dst, const float *x, size_t n)
 {
     for (size_t i = 0; i < n; i += 32, dst += 34) {
         size_t m = r1_min(32, n - i);
         float amax = 0;
-        for (size_t j = 0; j < m; j++) amax = fmaxf(amax, fabsf(x[i + j]));
+        bool finite = true;
+        for (size_t j = 0; j < m; j++) {
+            amax = fmaxf(amax, fabsf(x[i + j]));
+            finite = finite && isfinite(x[i + j]);
+        }
         float inv = amax > 0 ? 127.0f / amax : 0;
-        uint16_t d = r1_f16_from_f32(amax / 127.0f);
+        uint16_t d = r1_f16_from_f32(finite ? amax / 127.0f : NAN);
         memcpy(dst, &d, 2);
         memset(dst + 2, 0, 32);
         for (size_t j = 0; j < m; j++) {
