@@ -88,6 +88,8 @@ char *r1_user_path(const char *kind, const char *file);
 /* One JSON value and a line feed to standard output. */
 r1_status r1_print_json(const json_t *v, r1_error *err) R1_MUST_CHECK;
 json_t *r1_json_text(const char *s, size_t n); /* a string; wrong UTF-8 becomes U+FFFD */
+/* "timings" of a generation: cache_n, prompt_n, prompt_ms, prompt_per_second, predicted_n, ..., load_ms. NULL: no memory. */
+json_t *r1_timings_json(const r1_generation *g, size_t n_cached, size_t n_read, double load_s);
 
 /* A file written piece by piece, there under its name only when finished. "-" is standard output. */
 typedef struct r1_outfile {

@@ -42,7 +42,7 @@ static bool on_prefill(void *ctx, size_t done, size_t total)
     return !r1_interrupted();
 }
 
-static r1_status print_result(const r1_generation *g, bool logprobs, r1_error *err)
+static r1_status print_result(const r1_generation *g, const r1_setup *u, bool logprobs, r1_error *err)
 {
     json_t *ids = json_array(), *list = logprobs ? json_array() : NULL;
     for (size_t i = 0; i < g->n_ids; i++) {
@@ -53,6 +53,7 @@ static r1_status print_result(const r1_generation *g, bool logprobs, r1_error *e
     json_t *v = json_pack("{s:o, s:o, s:s}", "ids", ids, "text", r1_json_text(g->content, g->n_content), "finish_reason", finish[g->finish]);
     if (!v) return r1_fail(err, R1_ENOMEM, "no memory for the JSON output");
     if (list) json_object_set_new(v, "logprobs", list);
+    json_object_set_new(v, "timings", r1_timings_json(g, 0, g->n_prompt, u->load_s));
     r1_status s = r1_print_json(v, err);
     json_decref(v);
     return s;
@@ -77,7 +78,7 @@ static r1_status generate(r1_cli *c, r1_setup *u, r1_ids *ids, r1_error *err)
     r1_interrupt_arm(false);
     r1_progress_end(&w.bar);
     if (c->out.tty) r1_flow_end(&w.flow);
-    if (s == R1_OK && c->o.json) s = print_result(&g, c->o.logprobs, err);
+    if (s == R1_OK && c->o.json) s = print_result(&g, u, c->o.logprobs, err);
     if (s == R1_OK && stopped) s = r1_fail(err, R1_ECANCELLED, "interrupted after %zu tokens", g.n_ids);
     r1_generation_deinit(&g);
     return s;

@@ -38,10 +38,7 @@ static r1_status print_answer(const r1_answer *a, const r1_setup *u, r1_error *e
     json_t *usage = json_pack("{s:I, s:I, s:I, s:{s:I}, s:{s:I}}", "prompt_tokens", (json_int_t)a->n_prompt, "completion_tokens", (json_int_t)g->n_ids,
                               "total_tokens", (json_int_t)(a->n_prompt + g->n_ids), "prompt_tokens_details", "cached_tokens", (json_int_t)a->n_cached,
                               "completion_tokens_details", "reasoning_tokens", (json_int_t)g->n_reasoning_ids);
-    json_t *timings = json_pack("{s:I, s:I, s:f, s:f, s:I, s:f, s:f, s:f}", "cache_n", (json_int_t)a->n_cached, "prompt_n", (json_int_t)read,
-                                "prompt_ms", 1e3 * g->prefill_s, "prompt_per_second", g->prefill_s > 0 ? (double)read / g->prefill_s : 0.0,
-                                "predicted_n", (json_int_t)g->n_ids, "predicted_ms", 1e3 * g->decode_s,
-                                "predicted_per_second", g->decode_s > 0 ? (double)g->n_ids / g->decode_s : 0.0, "load_ms", 1e3 * u->load_s);
+    json_t *timings = r1_timings_json(g, a->n_cached, read, u->load_s);
     r1_status s = v && usage && timings ? R1_OK : r1_fail(err, R1_ENOMEM, "no memory for the JSON output");
     if (v) {
         json_object_set_new(v, "usage", usage);
