@@ -55,6 +55,12 @@ const r1_ckpt_tensor *r1_bind_find(r1_binder *b, bool required, const char *fmt,
     return find(b, required, name);
 }
 
+void r1_bind_ignore(r1_binder *b, const char *name)
+{
+    const r1_ckpt_tensor *t = failed(b) ? NULL : r1_ckpt_find(b->m->ckpt, name);
+    if (t) b->used[t - r1_ckpt_at(b->m->ckpt, 0)] = true;
+}
+
 static void shape_text(char *out, size_t cap, int n_dims, const uint64_t *ne)
 {
     size_t at = 0;
@@ -179,9 +185,10 @@ void r1_bind_common(r1_binder *b, const char *embd, const char *norm, const char
     m->embd = r1_bind_view(e); /* rows are looked up one by one: stays in file form */
     m->max_k = r1_max(m->max_k, m->embd.k);
     m->out_norm = r1_bind_vector(b, true, D, "%s", norm);
-    const r1_ckpt_tensor *h = find(b, !m->c.tied, head);
-    bool own = h && (b->gguf || !m->c.tied); /* a directory that says "tied" may hold a copy of the embedding */
-    m->c.tied = !own;
-    if (own && !r1_bind_shape(b, h, 2, (uint64_t[]){ D, V })) return;
-    if (!failed(b)) r1_bind_weight(b, &m->head, own ? h : e, 0, V);
+    const r1_ckpt_tensor *h = NULL;
+    if (m->c.tied && !b->gguf) r1_bind_ignore(b, head); /* a directory that says "tied" may hold a copy of the embedding */
+    else h = find(b, !m->c.tied, head);
+    m->c.tied = !h;
+    if (h && !r1_bind_shape(b, h, 2, (uint64_t[]){ D, V })) return;
+    if (!failed(b)) r1_bind_weight(b, &m->head, h ? h : e, 0, V);
 }

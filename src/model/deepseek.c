@@ -88,8 +88,8 @@ static void bind_attention(r1_binder *b, r1_layer *l, int i)
     if (kv_b) {
         bind_combined(b, l, kv_b);
         if (b->gguf) { /* files of the first latent-attention forks hold both forms */
-            r1_bind_find(b, false, "blk.%d.attn_k_b.weight", i);
-            r1_bind_find(b, false, "blk.%d.attn_v_b.weight", i);
+            r1_bind_ignore(b, name(b, n, i, "attn_k_b.weight", ""));
+            r1_bind_ignore(b, name(b, n, i, "attn_v_b.weight", ""));
         }
     } else {
         bind_split(b, l, i);
@@ -160,7 +160,7 @@ static void bind_mtp(r1_binder *b)
     int i = m->c.n_layers;
     size_t D = (size_t)m->c.n_embd, V = (size_t)m->c.n_vocab;
     char n[256];
-    if (!r1_bind_find(b, false, "%s", name(b, n, i, "nextn.eh_proj.weight", "eh_proj.weight"))) {
+    if (!r1_ckpt_find(m->ckpt, name(b, n, i, "nextn.eh_proj.weight", "eh_proj.weight"))) {
         m->c.n_mtp = 0; /* the configuration speaks of it, but the converter dropped it */
         return;
     }

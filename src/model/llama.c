@@ -60,7 +60,7 @@ static void bind_rope_factors(r1_binder *b)
             return;
         }
     }
-    if (r1_rope_recognise(r, f)) return;
+    if (r->scaling == R1_ROPE_PLAIN && r1_rope_recognise(r, f)) return;
     for (size_t i = 0; i < half; i++) r->inv_freq[i] /= f[i];
 }
 

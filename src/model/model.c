@@ -56,7 +56,7 @@ static void forget_unused(r1_model *m)
 static r1_status bind(r1_model *m, r1_error *err)
 {
     r1_binder b = { .m = m, .err = err, .gguf = r1_ckpt_gguf(m->ckpt) != NULL };
-    int threads = m->options.n_threads > 0 ? m->options.n_threads : r1_physical_cores();
+    int threads = m->options.n_threads ? m->options.n_threads : r1_physical_cores();
     m->all_f32 = true;
     m->layers = calloc((size_t)m->c.n_layers, sizeof *m->layers);
     b.used = calloc(r1_max(1, r1_ckpt_n_tensors(m->ckpt)), sizeof *b.used);
@@ -125,7 +125,11 @@ static void fill_info(r1_model *m)
 
 static r1_status open_level(r1_model *m, r1_error *err)
 {
-    r1_cpu_level level = m->options.cpu == R1_CPU_AUTO ? r1_cpu_best() : m->options.cpu;
+    const r1_model_options *o = &m->options;
+    if ((unsigned)o->cpu > R1_CPU_NEON) return r1_fail(err, R1_EINVAL, "CPU level %d; expected 0 to %d", (int)o->cpu, R1_CPU_NEON);
+    if ((unsigned)o->activations > R1_ACTIVATIONS_INT8)
+        return r1_fail(err, R1_EINVAL, "activations %d; expected 0 to %d", (int)o->activations, R1_ACTIVATIONS_INT8);
+    r1_cpu_level level = o->cpu == R1_CPU_AUTO ? r1_cpu_best() : o->cpu;
     if (!r1_cpu_has(level))
         return r1_fail(err, R1_EUNSUPPORTED, "this machine has no %s; its best level is %s", r1_cpu_level_name(level), r1_cpu_level_name(r1_cpu_best()));
     r1_kernels_init(&m->k, level);

@@ -61,7 +61,7 @@ typedef struct r1_binder {
     r1_error *err;
     r1_status s;                             /* the first failure; later calls do nothing */
     r1_pool *pool;                           /* for packing; NULL: the caller alone */
-    bool no_pack;                            /* bind in file form (the prediction module) */
+    bool no_pack;                            /* the prediction module: bound in file form, and not counted */
     bool gguf;                               /* names and stacks as in GGUF, else as in checkpoints */
     uint64_t elements, bytes;                /* of the main model's tensors */
     uint64_t expert_elements;                /* of its routed experts */
@@ -74,6 +74,7 @@ void r1_bind_deepseek(r1_binder *b);         /* deepseek.c */
 /* A matrix [rows, k] (k features in), packed if it is quantised and the options allow; a vector [n] as f32; `required` false: NULL
  * or rows 0 when absent. `n_stack` matrices stacked in one 3-D tensor go to out[0..n_stack). */
 const r1_ckpt_tensor *r1_bind_find(r1_binder *b, bool required, const char *fmt, ...) R1_PRINTF(3, 4);
+void r1_bind_ignore(r1_binder *b, const char *name); /* a tensor that may be there and says nothing new: not counted either */
 void r1_bind_matrix(r1_binder *b, r1_weight *out, size_t rows, size_t k, const char *fmt, ...) R1_PRINTF(5, 6);
 void r1_bind_stack(r1_binder *b, r1_weight *first, size_t stride, size_t n, size_t rows, size_t k, const char *name);
 const float *r1_bind_vector(r1_binder *b, bool required, size_t n, const char *fmt, ...) R1_PRINTF(4, 5);

@@ -65,10 +65,10 @@ static inline variant variant_new(void)
 
 static inline variant_tensor *variant_find(variant *v, const char *name)
 {
-    for (size_t i = 0; i < v->n_tensors; i++)
-        if (!strcmp(v->tensors[i].name, name)) return &v->tensors[i];
-    fail_msg("the golden file has no tensor '%s'", name);
-    return NULL;
+    size_t i = 0;
+    while (i < v->n_tensors && strcmp(v->tensors[i].name, name)) i++;
+    if (i == v->n_tensors) test_fail(__FILE__, __LINE__, "the golden file has no tensor '%s'", name);
+    return &v->tensors[i];
 }
 
 static inline void variant_drop_tensor(variant *v, const char *name)
