@@ -21,6 +21,7 @@ r1_status r1_engine_open(r1_engine **out, const r1_model *m, const r1_engine_opt
     if (!options) options = &defaults;
     int threads = options->n_threads ? options->n_threads : r1_physical_cores();
     if (options->chunk < 0 || options->chunk > MAX_CHUNK) return r1_fail(err, R1_EINVAL, "a chunk of %d tokens; expected 1 to %d", options->chunk, MAX_CHUNK);
+    if ((unsigned)options->kv > R1_KV_F32) return r1_fail(err, R1_EINVAL, "type %d of keys and values; expected 0 to %d", (int)options->kv, R1_KV_F32);
     if (r1_model_get_info(m)->weight_bytes == 0) return r1_fail(err, R1_EINVAL, "the model was opened for its vocabulary only");
     r1_engine *e = calloc(1, sizeof *e);
     if (!e) return r1_fail(err, R1_ENOMEM, "no memory for an engine");
@@ -128,7 +129,7 @@ r1_status r1_batch_step(r1_engine *e, r1_batch_row *rows, size_t n_rows, r1_erro
         r1_batch_row *r = &rows[i];
         r1_session *t = r->session;
         r1_kv_resize(t->kv, t->n + r->n_ids);
-        memcpy(t->ids + t->n, r->ids, r->n_ids * sizeof *r->ids);
+        memmove(t->ids + t->n, r->ids, r->n_ids * sizeof *r->ids); /* they may be the session's own */
         for (size_t done = 0; done < r->n_ids;) {
             size_t m = r1_min(r->n_ids - done, e->chunk - n_tokens);
             e->spans[n_spans++] = (r1_span){ t->kv, t->ids + t->n + done, t->n + done, m };

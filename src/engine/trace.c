@@ -26,7 +26,7 @@ r1_status r1_engine_trace(r1_session *s, const int32_t *ids, size_t n_ids, float
     const r1_model_info *info = r1_model_get_info(e->m);
     size_t D = (size_t)info->n_embd, V = (size_t)info->n_vocab;
     if (s->n) return r1_fail(err, R1_EINVAL, "a trace needs an empty session, this one holds %zu tokens", s->n);
-    if (!n_ids || n_logits > n_ids) return r1_fail(err, R1_EINVAL, "%zu ids and %zu logits are asked for", n_ids, n_logits);
+    if (!n_ids || n_logits > n_ids || (n_logits && !logits)) return r1_fail(err, R1_EINVAL, "%zu ids and %zu logits are asked for", n_ids, n_logits);
     if (trace->hidden && (trace->hidden_layer < 0 || trace->hidden_layer > info->n_layers))
         return r1_fail(err, R1_EINVAL, "layer %d; expected 0 (the embedding) to %d", trace->hidden_layer, info->n_layers);
     if (trace->mtp_logits && !r1_model_has_mtp(e->m)) return r1_fail(err, R1_EUNSUPPORTED, "the model has no multi-token prediction module");
@@ -36,7 +36,7 @@ r1_status r1_engine_trace(r1_session *s, const int32_t *ids, size_t n_ids, float
                    .route_weights = trace->route_weights, .n_rows = n_ids };
     if (trace->mtp_logits && !(tap.final = calloc(n_ids * D, sizeof *tap.final))) return r1_fail(err, R1_ENOMEM, "no memory for %zu hidden states", n_ids);
     r1_kv_resize(s->kv, n_ids);
-    memcpy(s->ids, ids, n_ids * sizeof *ids);
+    memmove(s->ids, ids, n_ids * sizeof *ids);
     for (size_t i = 0; i < n_ids; i += e->chunk) {
         size_t n = r1_min(e->chunk, n_ids - i), n_wanted = 0;
         r1_span span = { s->kv, s->ids + i, i, n };
@@ -47,7 +47,8 @@ r1_status r1_engine_trace(r1_session *s, const int32_t *ids, size_t n_ids, float
         r1_forward_logits(e->forward, e->wanted, n_wanted);
     }
     s->n = n_ids;
-    if (tap.final && n_ids > 1) st = run_mtp(s, ids, n_ids - 1, tap.final, trace->mtp_logits, err);
+    if (tap.final && n_ids > 1) st = run_mtp(s, s->ids, n_ids - 1, tap.final, trace->mtp_logits, err);
+    if (st) r1_session_truncate(s, 0); /* as it was */
     free(tap.final);
     return st;
 }

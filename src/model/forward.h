@@ -24,7 +24,7 @@ typedef struct r1_tap {
     int hidden_layer;        /* -1: none */
     float *hidden;           /* [n_rows, D] */
     int32_t *route_ids;      /* [n_moe_layers, n_rows, n_used] or NULL */
-    float *route_weights;
+    float *route_weights;    /* the same shape, or NULL */
     float *final;            /* [n_rows, D] after the final norm, or NULL */
     size_t first, n_rows;
 } r1_tap;

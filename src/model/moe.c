@@ -101,10 +101,10 @@ static void route_column(void *ctx, size_t c, int thread)
     float *weights = f->route_weights + c * used;
     route(f->m, a->l->router_bias, f->router_out + c * (size_t)f->m->c.n_experts, ids, weights);
     const r1_tap *tap = f->tap;
-    if (!tap || !tap->route_ids) return;
+    if (!tap) return;
     size_t at = ((size_t)a->moe_index * tap->n_rows + tap->first + c) * used;
-    memcpy(tap->route_ids + at, ids, used * sizeof *ids);
-    memcpy(tap->route_weights + at, weights, used * sizeof *weights);
+    if (tap->route_ids) memcpy(tap->route_ids + at, ids, used * sizeof *ids);
+    if (tap->route_weights) memcpy(tap->route_weights + at, weights, used * sizeof *weights);
 }
 
 /* ---- experts --------------------------------------------------------------------------------------------------- */
