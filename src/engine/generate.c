@@ -41,6 +41,7 @@ static r1_status start_reasoning(run *r, const int32_t *prompt, size_t n, r1_err
 {
     const r1_tokenizer *t = r1_model_get_tokenizer(r->s->e->m);
     const r1_generate_options *o = r->o;
+    if (!t && o->n_stop) return r1_fail(err, R1_EUNSUPPORTED, "stop strings need a tokenizer, and the model has none");
     if (!t) return R1_OK;
     r1_reasoning_options ro = { .off = o->raw, .think_budget = o->think_budget, .no_loop_guard = o->no_loop_guard || o->raw, .ignore_eos = o->ignore_eos,
                                 .stop = o->stop, .n_stop = o->n_stop, .on_text = o->on_text, .ctx = o->ctx };
@@ -155,7 +156,12 @@ static r1_status collect(run *r, r1_status s)
         g->finish = R1_FINISH_CANCELLED;
         s = R1_OK;
     }
-    if (!r->reasoning) return s;
+    if (!r->reasoning) {
+        static const r1_buf nothing;
+        g->content = copy_text(&nothing, &g->n_content, &s, r->err);
+        g->reasoning = copy_text(&nothing, &g->n_reasoning, &s, r->err);
+        return s;
+    }
     r1_status end = r1_reasoning_finish(r->reasoning, s == R1_OK ? r->err : NULL);
     if (end == R1_ECANCELLED) g->finish = R1_FINISH_CANCELLED;
     else if (s == R1_OK) s = end;
