@@ -8,8 +8,13 @@
 enum {
     LOGIT_COLUMNS = 16,            /* columns of the head product at a time */
     QUERY_ROWS = 32,               /* query rows of an attention tile */
+#ifdef R1_TINY                     /* a few tokens of a golden model */
+    LATENT_BYTES = 16 << 10,
+    EXPERT_BYTES = 16 << 10
+#else
     LATENT_BYTES = 24 << 20,       /* absorbed queries and outputs held at a time: bounds the tokens of a step */
     EXPERT_BYTES = 48 << 20        /* gathered inputs and outputs of experts held at a time */
+#endif
 };
 
 /* A tile of query rows of one span; row r of a span is token r / group, head r % group of the key-value head. */
