@@ -16,6 +16,9 @@ ifeq ($(origin CC),default)
 CC      := gcc
 endif
 Q       := $(if $(V),,@)
+# What is being made, a line each; nothing with V=1 (the command shows) or -s.
+QUIET   := $(V)$(findstring s,$(firstword -$(MAKEFLAGS)))
+SAY      = @$(if $(QUIET),:,printf '  %-3s %s\n' '$(1)' '$(2)')
 
 # As many jobs as there are processors, unless -j says otherwise.
 ifeq ($(MAKELEVEL),0)
@@ -110,6 +113,7 @@ $(B)/src/cli/%.o $(B)/gen/%.o: CFLAGS_ALL += -I$(B)/gen
 .DELETE_ON_ERROR:
 
 all: $(PROGRAM) $(B)/libr1.a $(B)/libr1.so.0 $(MAN)
+	$(call SAY,=,$(PROGRAM) is ready)
 
 # a model this small repeats itself without the penalty
 run: $(PROGRAM)
@@ -168,6 +172,7 @@ help:
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
+	$(call SAY,CC,$<)
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -fPIC -c $< -o $@
 
 $(B)/gen/%.o: $(B)/gen/%.c

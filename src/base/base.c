@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <time.h>
 
 /* Anything may have been quoted from a file: keep the line printable and one line. */
@@ -79,6 +80,28 @@ void *r1_alloc_scratch(size_t bytes)
     if (p) memset(p, 0xFF, bytes);
 #endif
     return p;
+}
+
+/* The number after `key` in a file of lines "Key:   123 kB", in bytes; UINT64_MAX when it is not there. */
+static uint64_t kilobytes_of(const char *path, const char *key)
+{
+    char line[256];
+    unsigned long long kb;
+    uint64_t bytes = UINT64_MAX;
+    FILE *f = fopen(path, "re");
+    while (f && fgets(line, sizeof line, f))
+        if (!strncmp(line, key, strlen(key)) && sscanf(line + strlen(key), " %llu", &kb) == 1) bytes = (uint64_t)kb * 1024;
+    if (f) fclose(f);
+    return bytes;
+}
+
+uint64_t r1_memory_available(void)
+{
+    uint64_t free_now = kilobytes_of("/proc/meminfo", "MemAvailable:"), used = kilobytes_of("/proc/self/status", "VmSize:");
+    struct rlimit limit;
+    if (used == UINT64_MAX || getrlimit(RLIMIT_AS, &limit) || limit.rlim_cur == RLIM_INFINITY) return free_now;
+    uint64_t left = limit.rlim_cur > used ? limit.rlim_cur - used : 0;
+    return left < free_now ? left : free_now;
 }
 
 void r1_buf_init(r1_buf *b, size_t max) { *b = (r1_buf){ .max = max }; }

@@ -36,6 +36,10 @@ r1_status r1_context(r1_error *err, r1_status s, const char *fmt, ...) R1_PRINTF
 void *r1_alloc_aligned(size_t bytes);
 void *r1_alloc_scratch(size_t bytes);
 
+/* Bytes this process may still take: what the system has without swapping, within the limit of the address space (ulimit -v). A
+ * guess for messages and early refusals; UINT64_MAX when the system does not say. */
+uint64_t r1_memory_available(void);
+
 /* A growable byte buffer, born with its maximum. data is NUL-terminated whenever it is not NULL. */
 typedef struct r1_buf {
     char *data;

@@ -22,7 +22,10 @@ r1_status r1_map_open(r1_map *m, const char *path, r1_error *err)
         s = r1_fail(err, R1_EIO, "'%s' is not a regular file", path);
     } else if (st.st_size > 0) {
         void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (p == MAP_FAILED) s = r1_fail(err, R1_EIO, "cannot map '%s': %s", path, strerror(errno));
+        if (p == MAP_FAILED && errno == ENOMEM)
+            s = r1_fail(err, R1_ENOMEM, "mapping '%s' needs %.1f MiB of address space, %.1f MiB is available", path, (double)st.st_size / 1048576,
+                        (double)r1_memory_available() / 1048576);
+        else if (p == MAP_FAILED) s = r1_fail(err, R1_EIO, "cannot map '%s': %s", path, strerror(errno));
         else *m = (r1_map){ p, (size_t)st.st_size };
     }
     close(fd);

@@ -101,7 +101,8 @@ static r1_status check_rows(const r1_engine *e, const r1_batch_row *rows, size_t
     for (size_t i = 0; i < n; i++) {
         const r1_batch_row *r = &rows[i];
         if (r->session->e != e) return r1_fail(err, R1_EINVAL, "row %zu belongs to another engine", i);
-        if (!r->n_ids || r->n_logits > r->n_ids || (r->n_logits && !r->logits))
+        if (r->n_logits && !r->logits) return r1_fail(err, R1_EINVAL, "row %zu asks for %zu logits and has no place for them (logits is NULL)", i, r->n_logits);
+        if (!r->n_ids || r->n_logits > r->n_ids)
             return r1_fail(err, R1_EINVAL, "row %zu has %zu ids and asks for %zu logits", i, r->n_ids, r->n_logits);
         for (size_t j = 0; j < i; j++)
             if (rows[j].session == r->session) return r1_fail(err, R1_EINVAL, "rows %zu and %zu are of one session", j, i);

@@ -35,6 +35,13 @@ static float logprob_of(const run *r, int32_t id)
     return (float)(r->logits[id] - m - log(sum));
 }
 
+static bool any_finite(const run *r)
+{
+    for (int32_t i = 0; i < r1_model_get_info(r->s->e->m)->n_vocab; i++)
+        if (isfinite(r->logits[i])) return true;
+    return false;
+}
+
 /* ---- before the first token ------------------------------------------------------------------------------------ */
 
 static r1_status start_reasoning(run *r, const int32_t *prompt, size_t n, r1_error *err)
@@ -107,6 +114,8 @@ static r1_status next_token(run *r, r1_sample *t)
     *t = (r1_sample){ .id = forced };
     if (forced >= 0) t->logprob = logprob_of(r, forced);
     else s = r1_sampler_sample(r->sampler, r->logits, r->s->n, t, r->err);
+    if (s == R1_EINVAL && !any_finite(r))
+        return r1_fail(r->err, R1_EFORMAT, "the logits after %zu tokens hold no finite number: weights of the model are damaged", r->s->n);
     if (s) return s;
     r1_sampler_accept(r->sampler, t->id);
     r->out->ids[r->out->n_ids] = t->id;

@@ -5,7 +5,6 @@
 
 #include <math.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 typedef struct slab {
     uint8_t *data;
@@ -63,9 +62,9 @@ size_t r1_kv_token_bytes(const r1_kv_pool *p) { return p->page_bytes / R1_KV_PAG
 /* "a context ... needs ..., ... is available": what the user of a context that cannot be had should know. */
 static r1_status too_large(const r1_kv_pool *p, size_t n_ctx, r1_error *err)
 {
-    double needed = (double)n_ctx * (double)r1_kv_token_bytes(p), available = (double)sysconf(_SC_AVPHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-    return r1_fail(err, R1_ENOMEM, "a context of %zu tokens needs %.1f GiB for keys and values, %.1f GiB is available; a smaller --ctx needs less",
-                   n_ctx, needed / 1073741824, available / 1073741824);
+    double needed = (double)n_ctx * (double)r1_kv_token_bytes(p), available = (double)r1_memory_available();
+    return r1_fail(err, R1_ENOMEM, "a context of %zu tokens needs %.1f MiB for keys and values, %.1f MiB is available; a smaller --ctx needs less",
+                   n_ctx, needed / 1048576, available / 1048576);
 }
 
 /* Reserve address space for n more pages. */

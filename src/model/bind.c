@@ -25,9 +25,28 @@ static void *keep(r1_binder *b, size_t bytes, void *(*alloc)(size_t))
         m->cap_owned = cap;
     }
     void *p = alloc(bytes);
-    if (!p) b->s = r1_fail(b->err, R1_ENOMEM, "no memory for %.1f MiB of weights", (double)bytes / 1048576);
+    if (!p)
+        b->s = r1_fail(b->err, R1_ENOMEM, "no memory for weights: %.1f MiB are needed in all, %.1f MiB is available", (double)r1_ckpt_file_bytes(m->ckpt) / 1048576,
+                       (double)r1_memory_available() / 1048576);
     else m->owned[m->n_owned++] = p;
     return p;
+}
+
+static bool packs(const r1_binder *b, r1_type t)
+{
+    r1_activations a = b->m->options.activations;
+    return !b->no_pack && (a == R1_ACTIVATIONS_AUTO || a == R1_ACTIVATIONS_INT8) && r1_type_get(t)->quantised && b->m->k.matmul_q8[t];
+}
+
+void r1_bind_check_memory(r1_binder *b)
+{
+    const r1_ckpt *c = b->m->ckpt;
+    uint64_t needed = 0, available = r1_memory_available();
+    for (size_t i = 0; i < r1_ckpt_n_tensors(c); i++)
+        if (packs(b, r1_ckpt_at(c, i)->type)) needed += r1_ckpt_at(c, i)->bytes;
+    if (needed > available)
+        b->s = r1_fail(b->err, R1_ENOMEM, "the weights need %.1f MiB, %.1f MiB is available; --activations f32 leaves them in the file, and is slow",
+                       (double)needed / 1048576, (double)available / 1048576);
 }
 
 void *r1_bind_alloc(r1_binder *b, size_t bytes) { return keep(b, bytes, r1_alloc_aligned); }
@@ -102,12 +121,6 @@ static void pack_piece(void *ctx, size_t i, int thread)
     (void)thread;
     for (size_t p = i * j->panels_a_piece; p < r1_min(panels, (i + 1) * j->panels_a_piece); p++)
         r1_pack_panel(w->type, j->dst + p * bytes, w->data + p * bytes, w->stride, w->rows - p * R1_PANEL, w->k);
-}
-
-static bool packs(const r1_binder *b, r1_type t)
-{
-    r1_activations a = b->m->options.activations;
-    return !b->no_pack && (a == R1_ACTIVATIONS_AUTO || a == R1_ACTIVATIONS_INT8) && r1_type_get(t)->quantised && b->m->k.matmul_q8[t];
 }
 
 void r1_bind_weight(r1_binder *b, r1_weight *out, const r1_ckpt_tensor *t, size_t first_row, size_t rows)

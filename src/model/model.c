@@ -63,6 +63,7 @@ static r1_status bind(r1_model *m, r1_error *err)
     r1_status s = m->layers && b.used ? R1_OK : r1_fail(err, R1_ENOMEM, "no memory for %d layers", m->c.n_layers);
     if (s == R1_OK) s = r1_pool_new(&b.pool, threads, err);
     if (s == R1_OK) {
+        r1_bind_check_memory(&b);
         if (m->c.mla) r1_bind_deepseek(&b);
         else r1_bind_llama(&b);
         s = b.s;
@@ -154,6 +155,7 @@ static r1_status open_parts(r1_model *m, const char *path, r1_error *err)
 r1_status r1_model_open(r1_model **out, const char *path, const r1_model_options *options, r1_error *err)
 {
     *out = NULL;
+    if (!path) return r1_fail(err, R1_EINVAL, "no path is given, expected a file or folder");
     r1_model *m = calloc(1, sizeof *m);
     if (!m) return r1_fail(err, R1_ENOMEM, "no memory for a model");
     if (options) m->options = *options;

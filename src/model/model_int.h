@@ -82,6 +82,7 @@ bool r1_bind_shape(r1_binder *b, const r1_ckpt_tensor *t, int n_dims, const uint
 /* Take a weight whose bytes are known: choose packed or file form. */
 void r1_bind_weight(r1_binder *b, r1_weight *out, const r1_ckpt_tensor *t, size_t first_row, size_t rows);
 void *r1_bind_alloc(r1_binder *b, size_t bytes); /* zeroed, owned by the model; NULL and b->s set on failure */
+void r1_bind_check_memory(r1_binder *b); /* refuse a model whose packed weights cannot be held */
 bool r1_bind_progress(r1_binder *b, int done, int total); /* false: stop (a failure, or the caller cancelled) */
 void r1_bind_common(r1_binder *b, const char *embd, const char *norm, const char *head);
 r1_weight r1_bind_view(const r1_ckpt_tensor *t);
