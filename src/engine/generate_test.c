@@ -160,6 +160,8 @@ TEST(a_second_turn_goes_on_where_the_first_ended)
     r1_generation a, c;
     r1_error e = { 0 };
     r1_generate_options o = greedy(10);
+    o.sampling = (r1_sampling)R1_SAMPLING_DEFAULT; /* random numbers belong to places of the session */
+    o.sampling.seed = 77;
     EXPECT_OK(r1_generate(s, prompt, N_PROMPT, &o, &a, &e), &e);
     o.max_tokens = 5;
     EXPECT_OK(r1_generate(s, &a.ids[9], 1, &o, &c, &e), &e); /* the last token was not run yet */
