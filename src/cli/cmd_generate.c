@@ -29,7 +29,7 @@ static bool on_token(void *ctx, const r1_sample *token)
         printf("%d\t%.6f\t%s\n", token->id, (double)token->logprob, text ? text : "");
         free(text);
         json_decref(piece);
-        fflush(stdout);
+        r1_term_flush(stdout);
     }
     return !r1_interrupted();
 }

@@ -108,7 +108,7 @@ static r1_status render_line(void *ctx, const char *line, size_t n, r1_error *er
         s = r1_print_json(v, err);
         json_decref(v);
     }
-    fflush(stdout);
+    r1_term_flush(stdout);
     return s;
 }
 

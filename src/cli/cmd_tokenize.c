@@ -118,7 +118,7 @@ static r1_status encode_line(void *ctx, const char *line, size_t n, r1_error *er
     else if (json_is_object(v)) s = r1_fail(err, R1_EFORMAT, "'text' is %s, expected a string", r1_json_kind(text));
     else s = r1_fail(err, R1_EFORMAT, "found %s, expected a string or an object with 'text'", r1_json_kind(v));
     json_decref(v);
-    fflush(stdout); /* whoever talks to us through pipes waits for this line */
+    r1_term_flush(stdout); /* whoever talks to us through pipes waits for this line */
     return s;
 }
 
@@ -199,7 +199,7 @@ static r1_status decode_line(void *ctx, const char *line, size_t n, r1_error *er
     json_t *text = r1_json_text(d->text.data, d->text.len);
     s = r1_print_json(text, err);
     json_decref(text);
-    fflush(stdout);
+    r1_term_flush(stdout);
     return s;
 }
 

@@ -9,6 +9,7 @@
 #include "kernels/kernels.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <unistd.h>
 
@@ -125,6 +126,7 @@ static r1_status print_help(const char *name, r1_error *err)
     if (!page && !find_command(name)) return unknown_command(name, err);
     if (!page) return r1_fail(err, R1_EUNSUPPORTED, "this build has no help page for '%s'", name);
     fputs(page->text, stdout);
+    r1_term_flush(stdout);
     return R1_OK;
 }
 
@@ -203,9 +205,17 @@ static r1_status dispatch(r1_cli *c, int argc, char **argv, json_t **config, r1_
     return run_command(c, k, argc - 2, argv + 2, config, err);
 }
 
+/* A standard file that the caller closed must not become a model: its number is taken by one that fails as a closed one does. */
+static void hold_standard_files(void)
+{
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) (void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : fd == STDOUT_FILENO ? O_RDONLY : O_RDWR);
+}
+
 int main(int argc, char **argv)
 {
     r1_interrupt_init();
+    hold_standard_files();
     if (!setlocale(LC_CTYPE, "C.UTF-8")) (void)setlocale(LC_CTYPE, ""); /* r1 reads and writes UTF-8 whatever the locale */
     r1_cli c = { 0 };
     r1_error err = { 0 };
@@ -215,10 +225,14 @@ int main(int argc, char **argv)
     r1_term_init(&c.err, stderr, R1_COLOR_AUTO);
     c.args = calloc((size_t)argc + 1, sizeof *c.args);
     r1_status s = c.args ? dispatch(&c, argc, argv, &config, &err) : r1_fail(&err, R1_ENOMEM, "no memory for %d arguments", argc);
-    if (s == R1_OK) s = r1_flush(&c, &err);
-    else fflush(stdout);
+    r1_error lost = { 0 };
+    r1_status out = r1_flush(&c, &lost); /* results that got lost count for more than what came of it */
+    if (out) {
+        s = out;
+        err = lost;
+    }
     if (s) fprintf(stderr, "r1: %s\n", err.msg[0] ? err.msg : "failed");
     free(c.args);
     json_decref(config);
-    return r1_exit_code(s);
+    return out == R1_EIO ? 1 : r1_exit_code(s);
 }

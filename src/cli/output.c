@@ -9,17 +9,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static r1_status write_failed(const char *what, r1_error *err)
+static r1_status write_failed(const char *what, int e, r1_error *err)
 {
-    return r1_fail(err, errno == ENOSPC || errno == EDQUOT ? R1_ENOMEM : R1_EIO, "cannot write %s: %s", what, strerror(errno));
+    bool full = e == ENOSPC || e == EDQUOT || e == EFBIG;
+    return r1_fail(err, full ? R1_ENOMEM : R1_EIO, "cannot write %s: %s", what, strerror(e));
 }
 
 r1_status r1_flush(r1_cli *c, r1_error *err)
 {
-    errno = 0;
-    if (fflush(c->out.f) == 0 && !ferror(c->out.f)) return R1_OK;
-    if (errno == 0) errno = EIO;
-    return write_failed("standard output", err);
+    if (r1_term_flush(c->out.f) && !r1_output_errno()) return R1_OK;
+    return write_failed("standard output", r1_output_errno(), err);
 }
 
 json_t *r1_timings_json(const r1_generation *g, size_t n_cached, size_t n_read, double load_s)
@@ -34,10 +33,16 @@ r1_status r1_print_json(const json_t *v, r1_error *err)
 {
     char *text = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
     if (!text) return r1_fail(err, R1_ENOMEM, "no memory for the JSON output");
-    fputs(text, stdout);
+    r1_buf clean;
+    r1_buf_init(&clean, SIZE_MAX / 4);
+    r1_status s = R1_OK;
+    if (isatty(STDOUT_FILENO)) s = r1_term_clean(text, strlen(text), &clean, err); /* JSON leaves DEL and C1 as they are */
+    fputs(clean.data ? clean.data : text, stdout);
     putc('\n', stdout);
+    r1_term_flush(stdout);
+    r1_buf_deinit(&clean);
     free(text);
-    return R1_OK;
+    return s;
 }
 
 json_t *r1_json_text(const char *s, size_t n)
@@ -57,6 +62,7 @@ json_t *r1_json_text(const char *s, size_t n)
 r1_status r1_outfile_open(r1_outfile *w, const char *path, bool force, r1_error *err)
 {
     *w = (r1_outfile){ .path = path };
+    if (!*path) return r1_fail(err, R1_EINVAL, "the name of the file to write is empty, expected a path or '-'");
     if (!strcmp(path, "-")) {
         w->f = stdout;
         return R1_OK;
@@ -73,13 +79,14 @@ r1_status r1_outfile_open(r1_outfile *w, const char *path, bool force, r1_error 
         w->tmp = NULL;
         return r1_fail(err, R1_ENOMEM, "no memory for a name");
     }
-    int fd = mkostemp(w->tmp, O_CLOEXEC);
+    int fd = r1_temporary_create(w->tmp);
     if (fd >= 0) w->f = fdopen(fd, "wb");
     if (!w->f) {
-        r1_status s = r1_fail(err, R1_EIO, "cannot create '%s': %s", w->tmp, strerror(errno));
+        r1_status s = r1_fail(err, R1_EIO, "cannot create '%s': %s", path, strerror(errno));
         if (fd >= 0) {
             close(fd);
             unlink(w->tmp);
+            r1_temporary_kept();
         }
         free(w->tmp);
         *w = (r1_outfile){ 0 };
@@ -88,15 +95,27 @@ r1_status r1_outfile_open(r1_outfile *w, const char *path, bool force, r1_error 
     return R1_OK;
 }
 
+static r1_status outfile_failed(const r1_outfile *w, r1_error *err)
+{
+    int e = errno;
+    char name[300];
+    snprintf(name, sizeof name, "'%.256s'", w->path);
+    if (w->f == stdout) r1_term_flush(stdout); /* takes note of it */
+    return write_failed(w->f == stdout ? "standard output" : name, e, err);
+}
+
 r1_status r1_outfile_add(r1_outfile *w, const void *data, size_t n, r1_error *err)
 {
-    return fwrite(data, 1, n, w->f) == n ? R1_OK : write_failed(w->path, err);
+    return fwrite(data, 1, n, w->f) == n ? R1_OK : outfile_failed(w, err);
 }
 
 void r1_outfile_abandon(r1_outfile *w)
 {
     if (w->f && w->f != stdout) fclose(w->f);
-    if (w->tmp) unlink(w->tmp);
+    if (w->tmp) {
+        unlink(w->tmp);
+        r1_temporary_kept();
+    }
     free(w->tmp);
     *w = (r1_outfile){ 0 };
 }
@@ -104,12 +123,13 @@ void r1_outfile_abandon(r1_outfile *w)
 r1_status r1_outfile_finish(r1_outfile *w, r1_error *err)
 {
     r1_status s = R1_OK;
-    if (fflush(w->f)) s = write_failed(w->path, err);
+    if (fflush(w->f)) s = outfile_failed(w, err);
     if (s == R1_OK && w->tmp) {
         mode_t mask = umask(0);
         umask(mask);
-        if (fchmod(fileno(w->f), 0666 & ~mask) < 0 || fsync(fileno(w->f)) < 0 || rename(w->tmp, w->path) < 0) s = write_failed(w->path, err);
+        if (fchmod(fileno(w->f), 0666 & ~mask) < 0 || fsync(fileno(w->f)) < 0 || rename(w->tmp, w->path) < 0) s = outfile_failed(w, err);
         else {
+            r1_temporary_kept();
             free(w->tmp);
             w->tmp = NULL;
         }

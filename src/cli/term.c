@@ -1,12 +1,15 @@
-/* The terminal: style, width, wrapping, progress, Ctrl-C.
+/* The terminal: style, width, wrapping, progress, signals.
  *
- * A signal handler can reach nothing but globals; the few here are the only ones of the program, and only this file
- * touches them.
+ * A signal handler can reach nothing but globals, and stdio keeps that a write failed but not why; the few globals here are
+ * the only ones of the program, and only this file touches them.
  */
 #define _GNU_SOURCE
 #include "cli/term.h"
 #include "base/utf8.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <math.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -131,7 +134,7 @@ void r1_flow_add(r1_flow *w, const char *text, size_t n)
             }
         r1_buf_deinit(&clean);
     }
-    fflush(w->term->f);
+    r1_term_flush(w->term->f);
 }
 
 void r1_flow_end(r1_flow *w)
@@ -142,7 +145,7 @@ void r1_flow_end(r1_flow *w)
     if (w->column > 0) putc('\n', w->term->f);
     w->column = 0;
     w->started = false;
-    fflush(w->term->f);
+    r1_term_flush(w->term->f);
 }
 
 void r1_aside(const r1_term *t, const char *fmt, ...)
@@ -199,10 +202,30 @@ void r1_progress_end(r1_progress *p)
     p->term = NULL;
 }
 
-/* ---- Ctrl-C ---------------------------------------------------------------------------------------------------- */
+/* ---- what standard output met ---------------------------------------------------------------------------------- */
+
+static int output_errno;
+
+bool r1_term_flush(FILE *f)
+{
+    int before = errno; /* of a write that the buffer was too small for, unless fflush fails itself */
+    bool ok = fflush(f) == 0;
+    if (ok && !ferror(f)) return true;
+    if (f == stdout && !output_errno) output_errno = ok ? before : errno;
+    if (f == stdout && !output_errno) output_errno = EIO;
+    return false;
+}
+
+int r1_output_errno(void) { return output_errno; }
+
+/* ---- signals --------------------------------------------------------------------------------------------------- */
 
 static volatile sig_atomic_t interrupt_armed, interrupt_seen, echo_is_off;
 static struct termios echo_saved; /* written before echo_is_off is set */
+static volatile sig_atomic_t temporary_is_ours;
+static char temporary[PATH_MAX];  /* likewise */
+
+static const int ending[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 
 static void on_signal(int sig)
 {
@@ -211,6 +234,7 @@ static void on_signal(int sig)
         return;
     }
     if (echo_is_off) tcsetattr(STDIN_FILENO, TCSANOW, &echo_saved);
+    if (temporary_is_ours) unlink(temporary);
     if (sig == SIGINT) _exit(130);
     signal(sig, SIG_DFL);
     raise(sig);
@@ -220,9 +244,8 @@ void r1_interrupt_init(void)
 {
     struct sigaction a = { .sa_handler = on_signal };
     sigemptyset(&a.sa_mask);
-    sigaction(SIGINT, &a, NULL);
-    sigaction(SIGTERM, &a, NULL);
-    sigaction(SIGHUP, &a, NULL);
+    for (size_t i = 0; i < R1_COUNT(ending); i++) sigaction(ending[i], &a, NULL);
+    signal(SIGXFSZ, SIG_IGN); /* a write past the limit of file sizes fails instead, and is told as a full disk is */
     signal(SIGPIPE, SIG_DFL); /* a reader that went away ends the program without a word, also where a parent ignores the signal */
 }
 
@@ -232,7 +255,29 @@ void r1_interrupt_arm(bool armed)
     interrupt_armed = armed;
 }
 
-bool r1_interrupted(void) { return interrupt_seen; }
+bool r1_interrupted(void) { return interrupt_seen || output_errno; }
+
+int r1_temporary_create(char *name)
+{
+    if (strlen(name) >= sizeof temporary) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    sigset_t hold, old; /* no moment in which the file is there and nobody would remove it */
+    sigemptyset(&hold);
+    for (size_t i = 0; i < R1_COUNT(ending); i++) sigaddset(&hold, ending[i]);
+    sigprocmask(SIG_BLOCK, &hold, &old);
+    int fd = mkostemp(name, O_CLOEXEC), e = errno;
+    if (fd >= 0) {
+        strcpy(temporary, name);
+        temporary_is_ours = 1;
+    }
+    sigprocmask(SIG_SETMASK, &old, NULL);
+    errno = e;
+    return fd;
+}
+
+void r1_temporary_kept(void) { temporary_is_ours = 0; }
 
 void r1_echo(bool on)
 {

@@ -56,12 +56,24 @@ void r1_progress_begin(r1_progress *p, const r1_term *term, bool quiet, const ch
 void r1_progress_step(r1_progress *p, double done, double total);
 void r1_progress_end(r1_progress *p);
 
-/* ---- Ctrl-C ----
- * Until armed it ends the program at once with 130. Armed, the first one is only remembered, a second one ends. */
+/* ---- what standard output met ---- */
+
+/* Flush; a failure of standard output is remembered with its reason, which stdio would forget. False when there was one. */
+bool r1_term_flush(FILE *f);
+/* The errno standard output failed with, or 0. */
+int r1_output_errno(void);
+
+/* ---- signals ----
+ * Until armed Ctrl-C ends the program at once with 130. Armed, the first one is only remembered, a second one ends. */
 
 void r1_interrupt_init(void);
 void r1_interrupt_arm(bool armed); /* forgets an old one */
-bool r1_interrupted(void);
+bool r1_interrupted(void);         /* also true when standard output failed: there is nobody to go on for */
+
+/* A temporary file that a signal that ends the program removes: one at a time. `name` ends in XXXXXX, as for mkostemp, whose
+ * result is returned. _kept: the name is no longer ours to remove. */
+int r1_temporary_create(char *name);
+void r1_temporary_kept(void);
 
 /* While an answer is written keys are not shown; also undone when the program is ended by a signal. */
 void r1_echo(bool on);

@@ -108,16 +108,43 @@ def nothing_is_overwritten_and_no_half_file_stays():
     fresh = tmp("fresh.npy")
     fails(3, "99999", args=["logits", LLAMA, "--ids", tmp("big", "1 99999"), "--out", fresh])
     assert not [f for f in os.listdir(TMP.name) if f.startswith("fresh")]
-    fails(3, "", args=["logits", LLAMA, "--ids", ids, "--out", "/nowhere/x.npy"])
+    fails(3, "'/nowhere/x.npy':", args=["logits", LLAMA, "--ids", ids, "--out", "/nowhere/x.npy"])
+    fails(2, "empty", args=["logits", LLAMA, "--ids", ids, "--out", ""])
 
 
 @test
 def a_full_disk_is_told():
     if not os.path.exists("/dev/full"):
         raise Skip("no /dev/full here")
-    with open("/dev/full", "wb") as full:
-        p = subprocess.run([R1, "show", GGUF], stdout=full, stderr=subprocess.PIPE, env=environment(), check=False)
-    assert p.returncode == 4 and b"standard output" in p.stderr, (p.returncode, p.stderr)
+    ids, answer = tmp("one", "5"), ["run", GGUF, "hi", "-n", "3", *CHATML]
+    for args in (["show", GGUF], ["help", "run"], answer, [*answer, "--json"], ["generate", LLAMA, "--ids", ids], ["logits", LLAMA, "--ids", ids, "--out", "-"]):
+        with open("/dev/full", "wb") as full:
+            p = subprocess.run([R1, *args], stdout=full, stderr=subprocess.PIPE, env=environment(), check=False)
+        assert p.returncode == 4 and b"standard output: No space" in p.stderr, (args, p.returncode, p.stderr)
+        p = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", R1, *args], stderr=subprocess.PIPE, env=environment(), check=False)
+        assert p.returncode == 1 and b"standard output: Bad file" in p.stderr, (args, p.returncode, p.stderr)
+    fails(4, "'/dev/full'", args=["logits", LLAMA, "--ids", ids, "--out", "/dev/full"])
+
+
+@test
+def a_signal_leaves_no_temporary_file():
+    ids, out = tmp("long", "1 " * 400), tmp("ended.npy")
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        for _ in range(40):  # a tiny model is fast: be there while the file is
+            seen = False
+            p = subprocess.Popen([R1, "logits", V3, "--ids", ids, "--out", out, "--chunk", "1", "--force"], stderr=subprocess.PIPE, env=environment())
+            while p.poll() is None and not seen:
+                seen = any(f.startswith("ended.npy.tmp") for f in os.listdir(TMP.name))
+            p.send_signal(number)
+            p.communicate(timeout=60)
+            if seen and p.returncode != 0:
+                break
+        assert seen and p.returncode in (-number, 130), (number, p.returncode)
+        assert not [f for f in os.listdir(TMP.name) if f.startswith("ended.npy.tmp")], number
+    tmp("ended.npy")
+    small = subprocess.run(["sh", "-c", 'ulimit -f 8; exec "$@"', "sh", R1, "logits", LLAMA, "--ids", ids, "--out", out], stderr=subprocess.PIPE,
+                           env=environment(), check=False)
+    assert small.returncode == 4 and b"too large" in small.stderr and not os.path.exists(out), (small.returncode, small.stderr)
 
 
 @test
