@@ -19,7 +19,8 @@ r1_status r1_map_open(r1_map *m, const char *path, r1_error *err)
     if (fstat(fd, &st) < 0) {
         s = r1_fail(err, R1_EIO, "cannot read '%s': %s", path, strerror(errno));
     } else if (!S_ISREG(st.st_mode)) {
-        s = r1_fail(err, R1_EIO, "'%s' is not a regular file", path);
+        const char *kind = S_ISDIR(st.st_mode) ? "a folder" : S_ISFIFO(st.st_mode) ? "a pipe" : S_ISSOCK(st.st_mode) ? "a socket" : "a device";
+        s = r1_fail(err, R1_EIO, "'%s' is %s, expected a regular file, which can be mapped", path, kind);
     } else if (st.st_size > 0) {
         void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (p == MAP_FAILED && errno == ENOMEM)

@@ -53,7 +53,7 @@ const r1_opt r1_opts_sampling[] = {
     INT("penalty-window", 0, penalty_window, -1, 1e9),
     TEXTS("logit-bias", logit_bias),
     FLAG("greedy", 0, greedy),
-    INT("max-tokens", 'n', max_tokens, 0, 1e9),
+    { "max-tokens", 'n', R1_OPT_INT, AT(max_tokens), AT(max_tokens_given), 0, 1e9, NULL },
     END
 };
 /* What only an answer has: also offered by the chat's /set. */

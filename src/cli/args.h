@@ -38,6 +38,7 @@ typedef struct r1_opts {
     /* sampling */
     double temperature, top_p, min_p, repetition_penalty, presence_penalty, frequency_penalty;
     int64_t top_k, penalty_window, max_tokens;
+    bool max_tokens_given;
     bool greedy;
     r1_texts logit_bias;
     /* run */

@@ -195,34 +195,6 @@ static r1_status print_facts_json(const facts *f, r1_error *err)
 
 /* ---- text ------------------------------------------------------------------------------------------------------ */
 
-static void print_count(const char *label, uint64_t n)
-{
-    const char *unit = n >= 1000000000 ? "billion" : n >= 1000000 ? "million" : "";
-    double scaled = n >= 1000000000 ? (double)n / 1e9 : (double)n / 1e6;
-    if (*unit) printf("  %-18s %.2f %s (%llu)\n", label, scaled, unit, (unsigned long long)n);
-    else printf("  %-18s %llu\n", label, (unsigned long long)n);
-}
-
-static void print_summary(const facts *f)
-{
-    puts("model");
-    printf("  %-18s %s\n", "architecture", f->architecture[0] ? f->architecture : "not given");
-    print_count("parameters", f->parameters);
-    if (f->active != f->parameters) print_count("active per token", f->active);
-    if (f->mtp) print_count("MTP module", f->mtp);
-    printf("  %-18s %lld\n", "layers", (long long)f->layers);
-    if (f->experts) printf("  %-18s %lld, %lld used\n", "experts", (long long)f->experts, (long long)f->experts_used);
-    printf("  %-18s %lld\n", "context length", (long long)f->context);
-    printf("  %-18s %.2f MB\n", "files", (double)r1_ckpt_file_bytes(f->k) / 1e6);
-    printf("  %-18s %.2f\n", "bits per weight", bits_per_weight(f));
-    if (f->tokenizer)
-        printf("  %-18s %s, %d tokens, BOS %d%s, EOS %d\n", "tokenizer", r1_tokenizer_pre(f->tokenizer), r1_tokenizer_size(f->tokenizer),
-               r1_tokenizer_bos(f->tokenizer), r1_tokenizer_adds_bos(f->tokenizer) ? " (added)" : "", r1_tokenizer_eos(f->tokenizer));
-    else
-        printf("  %-18s %s\n", "tokenizer", f->tokenizer_error.msg);
-    printf("  %-18s %s\n", "template", f->template ? r1_template_name(f->template) : "not recognised");
-}
-
 /* One line, whatever the file says: line feeds as spaces, control characters visible, at most `most` bytes. */
 static r1_status print_clean(const char *s, size_t n, size_t most, r1_error *err)
 {
@@ -235,6 +207,43 @@ static r1_status print_clean(const char *s, size_t n, size_t most, r1_error *err
     if (shown < n) fputs("...", stdout);
     r1_buf_deinit(&b);
     return st;
+}
+
+static void print_count(const char *label, uint64_t n)
+{
+    const char *unit = n >= 1000000000 ? "billion" : n >= 1000000 ? "million" : "";
+    double scaled = n >= 1000000000 ? (double)n / 1e9 : (double)n / 1e6;
+    if (*unit) printf("  %-18s %.2f %s (%llu)\n", label, scaled, unit, (unsigned long long)n);
+    else printf("  %-18s %llu\n", label, (unsigned long long)n);
+}
+
+/* What the file itself says goes through print_clean. */
+static r1_status print_text(const char *label, const char *text, const char *end, r1_error *err)
+{
+    printf("  %-18s ", label);
+    r1_status s = print_clean(text, strlen(text), 300, err);
+    fputs(end, stdout);
+    return s;
+}
+
+static r1_status print_summary(const facts *f, r1_error *err)
+{
+    puts("model");
+    r1_status s = print_text("architecture", f->architecture[0] ? f->architecture : "not given", "\n", err);
+    print_count("parameters", f->parameters);
+    if (f->active != f->parameters) print_count("active per token", f->active);
+    if (f->mtp) print_count("MTP module", f->mtp);
+    printf("  %-18s %lld\n", "layers", (long long)f->layers);
+    if (f->experts) printf("  %-18s %lld, %lld used\n", "experts", (long long)f->experts, (long long)f->experts_used);
+    printf("  %-18s %lld\n", "context length", (long long)f->context);
+    printf("  %-18s %.2f MB\n", "files", (double)r1_ckpt_file_bytes(f->k) / 1e6);
+    printf("  %-18s %.2f\n", "bits per weight", bits_per_weight(f));
+    if (s == R1_OK) s = print_text("tokenizer", f->tokenizer ? r1_tokenizer_pre(f->tokenizer) : f->tokenizer_error.msg, "", err);
+    if (f->tokenizer)
+        printf(", %d tokens, BOS %d%s, EOS %d", r1_tokenizer_size(f->tokenizer), r1_tokenizer_bos(f->tokenizer),
+               r1_tokenizer_adds_bos(f->tokenizer) ? " (added)" : "", r1_tokenizer_eos(f->tokenizer));
+    putchar('\n');
+    return s == R1_OK ? print_text("template", f->template ? r1_template_name(f->template) : "not recognised", "\n", err) : s;
 }
 
 static r1_status print_gguf_metadata(const r1_gguf *g, r1_error *err)
@@ -300,9 +309,9 @@ r1_status r1_cmd_show(r1_cli *c, r1_error *err)
     if (c->o.json) {
         s = print_facts_json(&f, err);
     } else {
-        print_summary(&f);
+        s = print_summary(&f, err);
         puts("\nmetadata");
-        s = r1_ckpt_gguf(k) ? print_gguf_metadata(r1_ckpt_gguf(k), err) : print_json_metadata(r1_ckpt_config(k), err);
+        if (s == R1_OK) s = r1_ckpt_gguf(k) ? print_gguf_metadata(r1_ckpt_gguf(k), err) : print_json_metadata(r1_ckpt_config(k), err);
         if (s == R1_OK) s = print_tensors(&f, err);
     }
     r1_tokenizer_free(f.tokenizer);

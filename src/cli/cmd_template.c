@@ -2,6 +2,8 @@
 #include "cli/cli.h"
 #include "text/template.h"
 
+#include <unistd.h>
+
 typedef struct renderer {
     const r1_cli *c;
     r1_ckpt *ckpt;         /* NULL: a template was named */
@@ -46,8 +48,10 @@ static r1_status copy_bos(renderer *r, r1_error *err)
 
 static r1_status open_model(renderer *r, const char *path, r1_error *err)
 {
+    if (access(path, F_OK) != 0)
+        return r1_fail(err, R1_EINVAL, "there is no template and no file '%s'; templates are %s", path, r1_template_names());
     r1_status s = r1_ckpt_open(&r->ckpt, path, true, err);
-    if (s) return r1_context(err, s, "'%s' is no template (there are %s) and no model", path, r1_template_names());
+    if (s) return s;
     s = r1_ckpt_tokenizer(r->ckpt, &r->tokenizer, err);
     if (s == R1_OK) s = copy_bos(r, err);
     if (s) return s;

@@ -116,12 +116,14 @@ static r1_status print_overview(void)
         const r1_help_page *page = find_page(k->name);
         printf("  %-12s %s\n", k->name, page ? page->summary : k->usage);
     }
-    puts("\n`r1 help COMMAND` tells more of one, `r1 help r1` of what all have in common. `r1 --version` tells the version.");
+    printf("  %-12s %s\n", "help", "the page of a command, or with `r1 help r1` of what all have in common");
+    puts("\n`r1 help COMMAND` tells more of one, `r1 --version` tells the version.");
     return R1_OK;
 }
 
 static r1_status print_help(const char *name, r1_error *err)
 {
+    if (!strcmp(name, "help")) name = "r1";
     const r1_help_page *page = find_page(name);
     if (!page && !find_command(name)) return unknown_command(name, err);
     if (!page) return r1_fail(err, R1_EUNSUPPORTED, "this build has no help page for '%s'", name);
@@ -165,6 +167,8 @@ static r1_status check_args(const r1_command *k, const r1_cli *c, r1_error *err)
         return r1_fail(err, R1_EINVAL, "'%s' needs %s; `r1 help %s` tells more", k->name, k->usage, k->name);
     if (c->n_args > k->max_args)
         return r1_fail(err, R1_EINVAL, "'%s' takes %s, so '%s' is too much", k->name, k->usage, c->args[k->max_args]);
+    if (c->n_args && !strcmp(c->args[0], "-"))
+        return r1_fail(err, R1_EIO, "'-' as MODEL: a model must be a file or folder that can be mapped, not standard input");
     return R1_OK;
 }
 

@@ -78,32 +78,55 @@ static r1_status parse_bias(const r1_texts *given, int32_t n_tokens, r1_logit_bi
     return R1_OK;
 }
 
-/* A number of generation_config.json, or of the same advice in a GGUF file; `fallback` when it says nothing usable. */
-static double advice(const r1_model *m, const char *key, const char *gguf_key, double lo, double hi, double fallback)
-{
-    const r1_ckpt *k = r1_model_checkpoint(m);
-    const json_t *v = json_object_get(r1_ckpt_generation(k), key);
-    double x = json_is_number(v) ? json_number_value(v) : NAN;
-    const r1_gguf *g = r1_ckpt_gguf(k);
-    if (g && gguf_key && r1_gguf_real(g, gguf_key, false, NAN, &x, NULL)) x = NAN;
-    return x >= lo && x <= hi ? x : fallback;
-}
+/* Values the model's maker advises. */
+typedef struct adviser {
+    const r1_model *m;
+    r1_status s;            /* the first failure; after it nothing is looked up */
+    r1_error *err;
+} adviser;
 
-static float either(double given, double fallback) { return (float)(isnan(given) ? fallback : given); }
+/* `given` when the user gave it (is no NaN); else the number of generation_config.json, or of the same advice in a GGUF file;
+ * else `usual`. Advice that is wrong is refused, for nobody would see that it was not followed. */
+static double choose(adviser *a, double given, const char *key, const char *gguf_key, double lo, double hi, double usual)
+{
+    if (!isnan(given) || a->s) return given;
+    const r1_ckpt *k = r1_model_checkpoint(a->m);
+    const r1_gguf *g = r1_ckpt_gguf(k);
+    const char *where = g ? "metadata" : "generation_config.json";
+    char option[40];
+    snprintf(option, sizeof option, "--%s", key);
+    for (char *p = option; *p; p++)
+        if (*p == '_') *p = '-';
+    double x = NAN;
+    if (g && gguf_key) {
+        a->s = r1_context(a->err, r1_gguf_real(g, gguf_key, false, NAN, &x, a->err), "metadata");
+    } else if (!g) {
+        const json_t *v = json_object_get(r1_ckpt_generation(k), key);
+        if (!v || json_is_null(v)) return usual;
+        if (!json_is_number(v))
+            a->s = r1_fail(a->err, R1_EFORMAT, "%s: '%s' is %s, expected a number from %g to %g; %s overrides it", where, key, r1_json_kind(v), lo, hi, option);
+        x = json_number_value(v);
+    }
+    if (a->s || isnan(x)) return usual;
+    if (!(x >= lo && x <= hi))
+        a->s = r1_fail(a->err, R1_EFORMAT, "%s: '%s' is %g, expected a number from %g to %g; %s overrides it", where, g ? gguf_key : key, x, lo, hi, option);
+    return x;
+}
 
 r1_status r1_setup_sampling(r1_sampling *p, const r1_opts *o, const r1_model *m, r1_logit_bias bias[64], r1_error *err)
 {
     const r1_sampling usual = R1_SAMPLING_DEFAULT;
+    adviser a = { m, R1_OK, err };
     *p = usual;
-    p->temperature = either(o->temperature, advice(m, "temperature", "general.sampling.temp", 0, 100, usual.temperature));
-    p->top_p = either(o->top_p, advice(m, "top_p", "general.sampling.top_p", 0.01, 1, usual.top_p));
-    p->min_p = either(o->min_p, advice(m, "min_p", "general.sampling.min_p", 0, 1, 0));
-    p->repetition_penalty = either(o->repetition_penalty, advice(m, "repetition_penalty", NULL, 0.01, 100, 1));
-    p->presence_penalty = either(o->presence_penalty, 0);
-    p->frequency_penalty = either(o->frequency_penalty, 0);
-    p->top_k = (int32_t)(o->top_k >= 0 ? (double)o->top_k : advice(m, "top_k", NULL, 0, 1e9, 0));
+    p->temperature = (float)choose(&a, o->greedy ? 0 : o->temperature, "temperature", "general.sampling.temp", 0, 100, (double)usual.temperature);
+    p->top_p = (float)choose(&a, o->top_p, "top_p", "general.sampling.top_p", 0, 1, (double)usual.top_p);
+    p->min_p = (float)choose(&a, o->min_p, "min_p", "general.sampling.min_p", 0, 1, 0);
+    p->repetition_penalty = (float)choose(&a, o->repetition_penalty, "repetition_penalty", NULL, 0.01, 100, 1);
+    p->top_k = (int32_t)choose(&a, o->top_k >= 0 ? (double)o->top_k : NAN, "top_k", NULL, 0, 1e9, 0);
+    if (a.s) return a.s;
+    p->presence_penalty = isnan(o->presence_penalty) ? 0 : (float)o->presence_penalty;
+    p->frequency_penalty = isnan(o->frequency_penalty) ? 0 : (float)o->frequency_penalty;
     if (o->penalty_window != INT64_MIN) p->penalty_window = (int32_t)o->penalty_window;
-    if (o->greedy) p->temperature = 0;
     p->seed = o->seed_given ? o->seed : r1_random_seed();
     p->bias = bias;
     p->n_bias = o->logit_bias.n;

@@ -41,7 +41,7 @@ def overview_version_and_help():
         page = r1("help", c).text
         assert page == r1(c, "--help").text == r1(c, "-h").text
         assert page.startswith(f"r1 {c} - ") and "Exit codes:" in page and "Examples:" in page
-    assert "--threads" in r1("help", "r1").text
+    assert "--threads" in r1("help", "r1").text and r1("help", "help").text == r1("help", "r1").text and "  help " in overview
     lines = r1("--version").text.splitlines()
     assert re.fullmatch(r"r1 \d+\.\d+\.\d+", lines[0]), lines
     assert [line.split()[0] for line in lines[1:]] == ["commit", "cpu", "compiler"], lines
@@ -64,6 +64,8 @@ def mistyped_names_are_answered():
 @test
 def files_that_are_wrong():
     fails(3, "nothing-here", args=["show", "/nothing-here"])
+    fails(3, "'-' as MODEL", "standard input", args=["run", "-", "hi"])
+    fails(3, "/dev/null", "a device", "regular file", args=["show", "/dev/null"])
     fails(3, "short.gguf", args=["show", tmp("short.gguf", b"GGUF\x03")])
     fails(3, "text.gguf", args=["run", tmp("text.gguf", b"just text, no model at all"), "hi"])
     whole = read(GGUF)
@@ -312,7 +314,7 @@ def a_conversation_as_text_and_ids():
     assert r1("template", real(), file).text == text
     fails(2, "'smol3'", args=["template", LLAMA, file, "--template", "smol3"])
     fails(2, "--ids", args=["template", "smollm2", file, "--ids"])
-    fails(3, "no-such", args=["template", "no-such", file])
+    fails(2, "no-such", "smollm2", args=["template", "no-such", file])
     fails(3, "role", args=["template", "smollm2"], stdin='{"messages":[{"role":"wizard","content":"x"}]}')
 
 
@@ -410,6 +412,61 @@ def text_and_json_agree():
     assert r1(*args).text == j["text"]
     lines = r1(*args, "--logprobs").text.splitlines()
     assert [int(x.split("\t")[0]) for x in lines] == j["ids"] and all(float(x.split("\t")[1]) <= 0 for x in lines)
+
+
+@test
+def generated_text_is_the_decoding_of_all_ids():
+    """Special tokens included; the golden texts hold many."""
+    n, golden = 0, json.loads(read(os.path.join(TESTS, "golden/real/SmolLM2-135M-Instruct.Q4_1.json")))
+    for p in golden["prompts"][:2]:
+        args = ["generate", real(), "--ids", tmp("prompt", " ".join(map(str, p["ids"]))), "--greedy", "-n", "64", *F32]
+        j = r1(*args, "--ignore-eos", "--json").json
+        assert j["text"] == r1("detokenize", real(), *j["ids"]).text == r1(*args, "--ignore-eos").text
+        if j["ids"] == p["greedy"]:
+            assert j["text"] == p["greedy_text"] and "<|im_end|>" in j["text"]
+            n += 1
+        short = r1(*args, "--json").json
+        assert short["finish_reason"] == "stop" and short["ids"] == j["ids"][:p["greedy_eos_at"] + 1] and j["text"].startswith(short["text"] + "<|im_end|>")
+    assert n > 0, "no greedy continuation was the golden one"
+
+
+@test
+def advice_of_the_model_that_is_wrong():
+    folder = os.path.join(TMP.name, "advised")
+    os.makedirs(folder, exist_ok=True)
+    for f in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"):
+        tmp("advised/" + f, read(os.path.join(LLAMA, f)))
+    args = ["generate", folder, "--ids", tmp("one", "5"), "-n", "3"]
+    for text, words in (('{"temperature": "x"}', ("'temperature' is a string", "0 to 100", "--temperature")), ('{"top_p": 3}', ("'top_p' is 3", "0 to 1")),
+                        ('{"top_k": -1}', ("'top_k' is -1", "--top-k"))):
+        tmp("advised/generation_config.json", text)
+        fails(3, "generation_config.json", *words, args=args)
+    r1(*args, "--top-k", "0")
+    tmp("advised/generation_config.json", '{"temperature": null, "top_k": 5, "max_length": "x"}')
+    r1(*args)
+
+
+@test
+def max_tokens_zero_is_what_the_context_leaves():
+    j = r1("generate", LLAMA, "--ids", tmp("one", "5"), "-n", "0", "--ignore-eos", "--json").json
+    assert len(j["ids"]) == 512 and j["finish_reason"] == "length", len(j["ids"])
+
+
+@test
+def what_a_file_says_cannot_act_on_the_terminal():
+    whole = read(GGUF)
+    at = whole.index(b"general.architecture") + 20 + 4
+    name = whole[at + 8:at + 8 + whole[at]]
+    hostile = b"\xc2\x9b2J" + b"x" * len(name)
+    for key in (b"general.architecture", b"tokenizer.ggml.pre", b"general.name"):
+        k = whole.find(key)
+        if k < 0:
+            continue
+        v = k + len(key) + 4
+        n = int.from_bytes(whole[v:v + 8], "little")
+        bad = (hostile * 4)[:n] if n < len(hostile) else hostile.ljust(n, b"x")
+        r = subprocess.run([R1, "show", tmp("hostile.gguf", whole[:v + 8] + bad + whole[v + 8 + n:])], capture_output=True, env=environment(), check=False)
+        assert b"\xc2\x9b" not in r.stdout + r.stderr and b"\033" not in r.stdout + r.stderr, (key, r.stdout[:300], r.stderr)
 
 
 # ---- perplexity ----
