@@ -77,8 +77,10 @@ static r1_status write_all(int fd, const char *path, const char *p, size_t n, r1
     while (n) {
         ssize_t k = write(fd, p, n);
         if (k < 0 && errno == EINTR) continue;
-        if (k < 0)
-            return r1_fail(err, errno == ENOSPC ? R1_ENOMEM : R1_EIO, "cannot write %zu bytes to '%s': %s", n, path, strerror(errno));
+        if (k < 0) {
+            bool full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
+            return r1_fail(err, full ? R1_ENOMEM : R1_EIO, "cannot write %zu bytes to '%s': %s", n, path, strerror(errno));
+        }
         p += k;
         n -= (size_t)k;
     }
@@ -102,7 +104,7 @@ r1_status r1_file_write(const char *path, const void *data, size_t n, bool force
     if (snprintf(tmp, sizeof tmp, "%s.tmp-XXXXXX", path) >= (int)sizeof tmp)
         return r1_fail(err, R1_EINVAL, "the path '%.64s...' is too long", path);
     int fd = mkostemp(tmp, O_CLOEXEC);
-    if (fd < 0) return r1_fail(err, R1_EIO, "cannot create '%s': %s", tmp, strerror(errno));
+    if (fd < 0) return r1_fail(err, R1_EIO, "cannot create '%s': %s", path, strerror(errno));
     mode_t mask = umask(0);
     umask(mask);
     r1_status s = write_all(fd, path, data, n, err);

@@ -4,6 +4,8 @@
  * in one place and its message is the same everywhere.
  */
 #include "cli/args.h"
+#include "base/utf8.h"
+#include "text/reasoning.h"
 
 #include <errno.h>
 #include <math.h>
@@ -163,7 +165,7 @@ const char *r1_nearest(const char *s, const char *const *words)
     return best;
 }
 
-static const char *nearest_option(const r1_opt_table *tables, const char *name)
+const char *r1_opt_nearest(const r1_opt_table *tables, const char *name)
 {
     const char *best = NULL;
     size_t least = SIZE_MAX;
@@ -177,12 +179,14 @@ static const char *nearest_option(const r1_opt_table *tables, const char *name)
 
 /* ---- values ---------------------------------------------------------------------------------------------------- */
 
+static bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
 static r1_status set_int(const r1_opt *opt, int64_t *out, const char *label, const char *value, r1_error *err)
 {
     char *end;
     errno = 0;
     long long v = strtoll(value, &end, 10);
-    if (end == value || *end || errno || (double)v < opt->lo || (double)v > opt->hi)
+    if (end == value || is_space(*value) || *end || errno || (double)v < opt->lo || (double)v > opt->hi)
         return r1_fail(err, R1_EINVAL, "%s is '%s', expected an integer from %.0f to %.0f", label, value, opt->lo, opt->hi);
     *out = v;
     return R1_OK;
@@ -203,7 +207,7 @@ static r1_status set_real(const r1_opt *opt, double *out, const char *label, con
 {
     char *end;
     double v = strtod(value, &end);
-    if (end == value || *end || !(v >= opt->lo && v <= opt->hi))
+    if (end == value || *end || strspn(value, "+-.0123456789eE") != strlen(value) || !(v >= opt->lo && v <= opt->hi))
         return r1_fail(err, R1_EINVAL, "%s is '%s', expected a number from %g to %g", label, value, opt->lo, opt->hi);
     *out = v;
     return R1_OK;
@@ -234,10 +238,40 @@ static r1_status set_flag(bool *out, const char *label, const char *value, r1_er
     return R1_OK;
 }
 
-static r1_status add_text(r1_texts *list, const char *label, const char *value, int place, r1_error *err)
+r1_status r1_bias_parse(const char *text, const char *label, r1_logit_bias *out, r1_error *err)
 {
+    char *end;
+    errno = 0;
+    long long id = strtoll(text, &end, 10);
+    bool ok = *text >= '0' && *text <= '9' && *end == '=' && !errno && id <= INT32_MAX;
+    const char *number = ok ? end + 1 : text;
+    double v = strtod(number, &end);
+    if (!ok || end == number || *end || isnan(v) || is_space(*number) || strpbrk(number, "xX"))
+        return r1_fail(err, R1_EINVAL, "%s is '%s', expected ID=VALUE such as 13=-5", label, text);
+    *out = (r1_logit_bias){ (int32_t)id, (float)v };
+    return R1_OK;
+}
+
+/* Text for the model; names of files may be any bytes. */
+static r1_status check_text(const r1_opt *opt, const char *label, const char *value, r1_error *err)
+{
+    size_t n = strlen(value), bad;
+    if (opt->offset == AT(ids_file) || opt->offset == AT(out) || opt->offset == AT(kl)) return R1_OK;
+    if (!r1_utf8_is_valid(value, n, &bad))
+        return r1_fail(err, R1_EINVAL, "%s: byte %zu is 0x%02x, expected UTF-8", label, bad, (unsigned char)value[bad]);
+    if (opt->offset == AT(stop) && (n == 0 || n > R1_STOP_BYTES_MAX))
+        return r1_fail(err, R1_EINVAL, "%s has %zu bytes, expected a text of 1 to %d", label, n, R1_STOP_BYTES_MAX);
+    r1_logit_bias bias;
+    return opt->offset == AT(logit_bias) ? r1_bias_parse(value, label, &bias, err) : R1_OK;
+}
+
+static r1_status add_text(const r1_opt *opt, r1_texts *list, const char *label, const char *value, int place, r1_error *err)
+{
+    size_t most = opt->offset == AT(stop) ? R1_STOP_MAX : R1_COUNT(list->items);
+    r1_status s = check_text(opt, label, value, err);
+    if (s) return s;
     if (list->place != place) *list = (r1_texts){ .place = place };
-    if (list->n == R1_COUNT(list->items)) return r1_fail(err, R1_EINVAL, "%s is given more than %zu times", label, list->n);
+    if (list->n == most) return r1_fail(err, R1_EINVAL, "%s is given more than %zu times", label, most);
     list->items[list->n++] = value;
     return R1_OK;
 }
@@ -252,8 +286,11 @@ r1_status r1_opt_set(const r1_opt *opt, r1_opts *o, const char *label, const cha
     case R1_OPT_SEED: s = set_seed(p, label, value, err); break;
     case R1_OPT_REAL: s = set_real(opt, p, label, value, err); break;
     case R1_OPT_CHOICE: s = set_choice(opt, p, label, value, err); break;
-    case R1_OPT_TEXT: *(const char **)p = value; break;
-    case R1_OPT_TEXTS: s = add_text(p, label, value, place, err); break;
+    case R1_OPT_TEXT:
+        s = check_text(opt, label, value, err);
+        if (s == R1_OK) *(const char **)p = value;
+        break;
+    case R1_OPT_TEXTS: s = add_text(opt, p, label, value, place, err); break;
     }
     if (s == R1_OK && opt->given != R1_NO_GIVEN) *(bool *)((char *)o + opt->given) = true;
     return s;
@@ -299,7 +336,7 @@ typedef struct line {
 
 static r1_status unknown(const line *l, const char *name, r1_error *err)
 {
-    const char *near = nearest_option(l->tables, name);
+    const char *near = r1_opt_nearest(l->tables, name);
     if (near) return r1_fail(err, R1_EINVAL, "unknown option '--%s'; did you mean '--%s'?", name, near);
     return r1_fail(err, R1_EINVAL, "unknown option '--%s'; --help lists those there are", name);
 }
@@ -415,7 +452,7 @@ static r1_status config_members(const r1_opt_table *tables, const r1_opt_table *
     json_object_foreach((json_t *)object, key, v) {
         if (commands && json_is_object(v) && is_command(commands, key)) continue;
         if (!r1_opt_find(all, key, strlen(key))) {
-            const char *near = nearest_option(all, key);
+            const char *near = r1_opt_nearest(all, key);
             return r1_fail(err, R1_EFORMAT, "unknown key '%s'%s%s%s", key, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
         }
         const r1_opt *opt = r1_opt_find(tables, key, strlen(key));

@@ -101,6 +101,12 @@ const r1_opt *r1_opt_letter(const r1_opt_table *tables, char letter);
  * place it comes from. Errors: R1_EINVAL with found and expected. Borrows `value`. */
 r1_status r1_opt_set(const r1_opt *opt, r1_opts *o, const char *label, const char *value, int place, r1_error *err) R1_MUST_CHECK;
 
+/* "13=-5". Errors: R1_EINVAL. The id is not compared with a vocabulary. */
+r1_status r1_bias_parse(const char *text, const char *label, r1_logit_bias *out, r1_error *err) R1_MUST_CHECK;
+
+/* The option whose name is nearest, or NULL when none is near. */
+const char *r1_opt_nearest(const r1_opt_table *tables, const char *name);
+
 /* The value as text, for messages and /set. */
 r1_status r1_opt_print(const r1_opt *opt, const r1_opts *o, r1_buf *out, r1_error *err) R1_MUST_CHECK;
 

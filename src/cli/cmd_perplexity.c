@@ -156,7 +156,7 @@ static r1_status read_text(job *j, r1_error *err)
     if (r1_tokenizer_adds_bos(t)) s = r1_ids_add(&j->ids, r1_tokenizer_bos(t), err);
     if (s == R1_OK) s = r1_tokenizer_encode(t, text, n, R1_SPECIAL_NONE, &j->ids, err);
     free(text);
-    if (s == R1_OK && j->ids.n < 2) s = r1_fail(err, R1_EFORMAT, "'%s' has %zu tokens, expected at least 2", path, j->ids.n);
+    if (s == R1_OK && j->ids.n < 2) s = r1_fail(err, R1_EFORMAT, "'%s' has %zu %s, expected at least 2", path, j->ids.n, j->ids.n == 1 ? "token" : "tokens");
     return s;
 }
 
@@ -167,7 +167,7 @@ static r1_status choose_windows(job *j, r1_error *err)
     j->window = j->c->o.window ? (size_t)j->c->o.window : r1_min(usual, context);
     j->stride = j->c->o.stride ? (size_t)j->c->o.stride : r1_max(1, j->window / 2);
     if (j->window > context) return r1_fail(err, R1_ELIMIT, "--window is %zu, expected at most the context of %zu", j->window, context);
-    if (j->stride > j->window) return r1_fail(err, R1_EINVAL, "--stride is %zu, expected at most the window of %zu", j->stride, j->window);
+    if (j->stride > j->window) return r1_fail(err, R1_ELIMIT, "--stride is %zu, expected at most the window of %zu", j->stride, j->window);
     return R1_OK;
 }
 
@@ -197,6 +197,8 @@ static r1_status alloc_logits(job *j, r1_error *err)
 r1_status r1_cmd_perplexity(r1_cli *c, r1_error *err)
 {
     job j = { .c = c };
+    if (c->o.window && c->o.stride > c->o.window)
+        return r1_fail(err, R1_EINVAL, "--stride is %lld, expected at most the --window of %lld", (long long)c->o.stride, (long long)c->o.window);
     r1_status s = r1_setup_open(&j.u, c, c->args[0], err);
     if (s == R1_OK) s = read_text(&j, err);
     if (s == R1_OK) s = choose_windows(&j, err);

@@ -3,11 +3,13 @@
  * Order of places for options: configuration file, environment, command line. A wrong command or option names the nearest
  * one. Nothing is loaded or looked up that the command does not need: the first token should not wait for us.
  */
+#define _GNU_SOURCE
 #include "cli/cli.h"
 #include "cli/help.h"
 #include "cli/markdown.h"
 #include "kernels/kernels.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
@@ -140,6 +142,34 @@ static r1_status print_version(void)
 
 /* ---- options --------------------------------------------------------------------------------------------------- */
 
+static void all_tables(r1_opt_table tables[64])
+{
+    size_t n = 0;
+    for (const r1_command *k = r1_commands; k->name; k++)
+        for (const r1_opt_table *t = k->tables; *t; t++) tables[n++] = *t;
+    tables[n] = NULL;
+}
+
+/* A variable that looks like one of ours and sets nothing. Other programs may have R1_ names too, so only what is near an option
+ * is told always, the rest with --verbose. */
+static void note_wrong_variables(const r1_cli *c)
+{
+    r1_opt_table all[64];
+    all_tables(all);
+    for (char **v = environ; *v; v++) {
+        char name[64], right[64] = "";
+        size_t n = 0;
+        if (strncmp(*v, "R1_", 3)) continue;
+        for (const char *p = *v + 3; *p && *p != '=' && n + 1 < sizeof name; p++) name[n++] = *p == '_' ? '-' : (char)tolower((unsigned char)*p);
+        name[n] = 0;
+        if (r1_opt_find(all, name, n)) continue;
+        const char *near = r1_opt_nearest(all, name);
+        for (size_t i = 0; near && near[i] && i + 1 < sizeof right; i++) right[i] = near[i] == '-' ? '_' : (char)toupper((unsigned char)near[i]);
+        if (near) r1_note(c, "the variable R1_%.*s is no option; did you mean R1_%s?", (int)n, *v + 3, right);
+        else if (c->o.verbose) r1_note(c, "the variable R1_%.*s is no option", (int)n, *v + 3);
+    }
+}
+
 /* Options of the configuration file. Its strings live until the program ends, hence *config. */
 static r1_status read_config(const r1_command *k, r1_opts *o, json_t **config, r1_error *err)
 {
@@ -150,11 +180,8 @@ static r1_status read_config(const r1_command *k, r1_opts *o, json_t **config, r
     }
     r1_opt_table all[64];
     const char *names[16];
-    size_t n = 0;
     command_names(names);
-    for (const r1_command *q = r1_commands; q->name; q++)
-        for (const r1_opt_table *t = q->tables; *t; t++) all[n++] = *t;
-    all[n] = NULL;
+    all_tables(all);
     r1_status s = r1_json_read(config, path, 1 << 20, err);
     if (s == R1_OK) s = r1_context(err, r1_args_config(k->tables, all, names, k->name, *config, o, err), "'%s'", path);
     free(path);
@@ -187,6 +214,7 @@ static r1_status run_command(r1_cli *c, const r1_command *k, int argc, char **ar
     r1_term_init(&c->out, stdout, (r1_color)c->o.color);
     r1_term_init(&c->err, stderr, (r1_color)c->o.color);
     c->command = k->name;
+    note_wrong_variables(c);
     return k->run(c, err);
 }
 

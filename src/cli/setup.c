@@ -63,17 +63,10 @@ uint64_t r1_random_seed(void)
 static r1_status parse_bias(const r1_texts *given, int32_t n_tokens, r1_logit_bias *bias, r1_error *err)
 {
     for (size_t i = 0; i < given->n; i++) {
-        const char *text = given->items[i];
-        char *end;
-        long long id = strtoll(text, &end, 10);
-        bool ok = end != text && *end == '=';
-        const char *number = ok ? end + 1 : text;
-        double v = strtod(number, &end);
-        if (!ok || end == number || *end || isnan(v))
-            return r1_fail(err, R1_EINVAL, "--logit-bias is '%s', expected ID=VALUE such as 13=-5", text);
-        if (id < 0 || id >= n_tokens)
-            return r1_fail(err, R1_EINVAL, "--logit-bias names token %lld, expected 0 to %d", id, n_tokens - 1);
-        bias[i] = (r1_logit_bias){ (int32_t)id, (float)v };
+        r1_status s = r1_bias_parse(given->items[i], "--logit-bias", &bias[i], err);
+        if (s) return s;
+        if (bias[i].id >= n_tokens)
+            return r1_fail(err, R1_EINVAL, "--logit-bias names token %d, expected 0 to %d", bias[i].id, n_tokens - 1);
     }
     return R1_OK;
 }

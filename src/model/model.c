@@ -141,15 +141,15 @@ static r1_status open_parts(r1_model *m, const char *path, r1_error *err)
 {
     bool words_only = m->options.vocabulary_only;
     r1_status s = open_level(m, err);
-    if (s == R1_OK) s = r1_ckpt_open(&m->ckpt, path, words_only, err);
+    if (s == R1_OK) s = r1_ckpt_open(&m->ckpt, path, words_only, err); /* its sentences, and those of its tokenizer, name the file */
     if (s) return s;
     bool has_config = r1_ckpt_gguf(m->ckpt) || r1_ckpt_config(m->ckpt);
-    if (has_config || !words_only) s = r1_config_read(&m->c, m->ckpt, err);
+    if (has_config || !words_only) s = r1_context(err, r1_config_read(&m->c, m->ckpt, err), "'%s'", path);
     if (words_only && s == R1_EUNSUPPORTED) s = R1_OK; /* the words of a model we cannot run are still readable */
     snprintf(m->arch, sizeof m->arch, "%s", has_config && m->c.n_layers ? r1_arch_name(m->c.arch) : "");
     if (s == R1_OK) s = open_text(m, err);
-    if (s == R1_OK && !words_only) s = bind(m, err);
-    return r1_context(err, s, "'%s'", path);
+    if (s == R1_OK && !words_only) s = r1_context(err, bind(m, err), "'%s'", path);
+    return s;
 }
 
 r1_status r1_model_open(r1_model **out, const char *path, const r1_model_options *options, r1_error *err)

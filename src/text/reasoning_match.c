@@ -13,7 +13,7 @@ static r1_status check(const char *s, size_t i, size_t n, r1_error *err)
     size_t bad;
     if (!n) return r1_fail(err, R1_EINVAL, "stop string %zu is empty", i + 1);
     if (n > R1_STOP_BYTES_MAX) return r1_fail(err, R1_EINVAL, "stop string %zu has more than %d bytes", i + 1, R1_STOP_BYTES_MAX);
-    if (!r1_utf8_is_valid(s, n, &bad)) return r1_fail(err, R1_EINVAL, "stop string %zu is not UTF-8 at byte %zu", i + 1, bad + 1);
+    if (!r1_utf8_is_valid(s, n, &bad)) return r1_fail(err, R1_EINVAL, "stop string %zu is not UTF-8 at byte %zu", i + 1, bad);
     return R1_OK;
 }
 

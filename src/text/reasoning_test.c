@@ -548,7 +548,7 @@ TEST(wrong_stop_strings_are_named)
     for (size_t i = 0; i < R1_COUNT(many); i++) many[i] = "a";
     const struct { const char **stop; size_t n; const char *says; } cases[] = {
         { empty, 2, "stop string 2 is empty" }, { too_long, 1, "stop string 1 has more than 256 bytes" },
-        { broken, 1, "stop string 1 is not UTF-8 at byte 2" }, { many, R1_COUNT(many), "17 stop strings, expected at most 16" },
+        { broken, 1, "stop string 1 is not UTF-8 at byte 1" }, { many, R1_COUNT(many), "17 stop strings, expected at most 16" },
     };
     r1_tokenizer *t = small_vocab(SMALL_TAGS);
     r1_error e = { 0 };

@@ -59,11 +59,19 @@ def mistyped_names_are_answered():
     fails(2, "--threads is 'many'", "an integer from 0 to 1024", args=["run", "--threads", "many", LLAMA, "x"])
     fails(2, "needs a value", args=["show", LLAMA, "--cpu"])
     fails(2, "'quen'", "there are", args=["run", LLAMA, "hi", "--template", "quen"])
+    missing = ["run", "/nothing-here", "hi"]  # all before the model is looked for
+    fails(2, "--logit-bias is 'x'", "ID=VALUE", args=[*missing, "--logit-bias", "x"])
+    fails(2, "--stop", "1 to 256", args=[*missing, "--stop", ""])
+    fails(2, "--stop", "16 times", args=[*missing] + ["--stop", "a"] * 17)
+    fails(2, "-s: byte 1 is 0xff", "UTF-8", args=[*missing, "-s", b"a\xff"])
+    fails(2, "R1_SYSTEM: byte 0 is 0xff", "UTF-8", args=missing, env={"R1_SYSTEM": os.fsdecode(b"\xff")})
+    fails(2, "--temperature is '0x10'", args=[*missing, "--temperature", "0x10"])
 
 
 @test
 def files_that_are_wrong():
     fails(3, "nothing-here", args=["show", "/nothing-here"])
+    assert r1("show", tmp("short.gguf", b"GGUF\x03"), code=3).err.count(b"short.gguf") == r1("run", os.path.join(TMP.name, "short.gguf"), "hi", code=3).err.count(b"short.gguf") == 1
     fails(3, "'-' as MODEL", "standard input", args=["run", "-", "hi"])
     fails(3, "/dev/null", "a device", "regular file", args=["show", "/dev/null"])
     fails(3, "short.gguf", args=["show", tmp("short.gguf", b"GGUF\x03")])
@@ -97,6 +105,8 @@ def configuration_environment_and_line():
     fails(3, "config.json", "'max-tokns'", "'max-tokens'", args=args, env=settings('{"max-tokns": 3}'))
     fails(3, "config.json", "line 1", args=args, env=settings("{max}"))
     fails(2, "R1_MAX_TOKENS is 'x'", args=args, env=settings("{}", R1_MAX_TOKENS="x"))
+    assert b"R1_MAX_TOKEN is no option; did you mean R1_MAX_TOKENS?" in r1(*args, env=settings("{}", R1_MAX_TOKEN="3", R1_NOPE="1")).err
+    assert b"R1_NOPE" in r1(*args, "-v", env={"R1_NOPE": "1"}).err and r1(*args, "-q", env={"R1_MAX_TOKEN": "1"}).err == b""
 
 
 @test
@@ -495,8 +505,9 @@ def perplexity_windows_and_divergence():
     assert 0 < other["kl"] < 5 and 0 < other["top1_agreement"] <= 1 and other["kl_stderr"] > 0
     fails(3, "tokens", args=["perplexity", LLAMA, text, "--kl", V3])
     fails(3, "--window is 600", "512", args=["perplexity", LLAMA, text, "--window", "600"])
-    fails(2, "--stride", args=["perplexity", LLAMA, text, "--window", "50", "--stride", "51"])
-    fails(3, "tokens", args=["perplexity", LLAMA, tmp("none", "")])
+    fails(3, "--stride is 513", "512", args=["perplexity", LLAMA, text, "--stride", "513"])
+    fails(2, "--stride", args=["perplexity", "/nothing-here", text, "--window", "50", "--stride", "51"])
+    fails(3, "has 1 token,", args=["perplexity", LLAMA, tmp("none", "")])
 
 
 # ---- run ----

@@ -75,7 +75,7 @@ class Result:
 
 def r1(*args, stdin=b"", code=0, env=None, timeout=300):
     """Run r1, check its exit code, give what it wrote."""
-    p = subprocess.run([R1, *map(str, args)], input=stdin.encode() if isinstance(stdin, str) else stdin, capture_output=True,
+    p = subprocess.run([R1, *(a if isinstance(a, bytes) else str(a) for a in args)], input=stdin.encode() if isinstance(stdin, str) else stdin, capture_output=True,
                        env=environment(**(env or {})), timeout=timeout)
     r = Result(p)
     assert r.code == code, f"r1 {' '.join(map(str, args))[:200]} ended with {r.code}, expected {code}: {r.err.decode(errors='replace')[-500:]}"
