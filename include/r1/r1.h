@@ -223,12 +223,16 @@ typedef struct r1_generate_options {
     bool raw;                  /* no reasoning machine: everything is answer */
     bool no_loop_guard;        /* let a model that repeats itself go on */
     const char *const *stop; size_t n_stop; /* at most 16, at most 256 bytes each; matched in the answer */
-    /* Called for each piece of finished text and never taken back; return false to stop. */
+    /* Called for each piece of finished text and never taken back; return false to stop: it is not called again, and text
+     * that was held back goes to *out only. */
     bool (*on_text)(void *ctx, r1_part part, const char *text, size_t n);
     bool (*on_token)(void *ctx, const r1_sample *token);
     bool (*on_prefill)(void *ctx, size_t done, size_t total);
     void *ctx;
 } r1_generate_options;
+
+/* Start from this: a structure of zeros would close every thought at once. */
+#define R1_GENERATE_DEFAULT { .sampling = R1_SAMPLING_DEFAULT, .think_budget = -1 }
 
 typedef struct r1_generation {
     char *content; size_t n_content;       /* answer, UTF-8, NUL-terminated */
