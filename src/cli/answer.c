@@ -11,6 +11,7 @@ typedef struct view {
     bool use_markdown;
     r1_part part;
     bool any_thought, any_answer, counting;
+    bool marked;             /* the thought and the answer have a line above them: nothing else tells them apart */
     size_t n_tokens;
     double drawn;
     r1_progress bar;
@@ -24,6 +25,12 @@ static const char *skip_space(const char *text, size_t *n)
 
 /* ---- thinking -------------------------------------------------------------------------------------------------- */
 
+static void mark(const view *v, const char *what)
+{
+    const r1_term *t = v->thought.term;
+    fprintf(t->f, t->color ? "\033[2m%s\033[0m\n" : "%s\n", what);
+}
+
 static void show_thought(view *v, const char *text, size_t n)
 {
     if (v->think == R1_THINK_HIDE) return;
@@ -33,11 +40,12 @@ static void show_thought(view *v, const char *text, size_t n)
         if (n == 0) return;
         if (!t->tty && v->think == R1_THINK_SHOW) fputs("<think>\n", t->f); /* a pipe sees where it begins and ends */
         v->any_thought = true;
+        if (v->marked) mark(v, "thinking:");
     }
     r1_flow_add(&v->thought, text, n);
 }
 
-static void end_thought(view *v)
+static void end_thought(view *v, bool answer_follows)
 {
     if (!v->any_thought) return;
     v->any_thought = false;
@@ -45,6 +53,7 @@ static void end_thought(view *v)
     r1_flow_end(&v->thought);
     if (t->tty) putc('\n', t->f);
     else if (v->think == R1_THINK_SHOW) fputs("</think>\n\n", t->f);
+    if (v->marked && answer_follows) mark(v, "answer:");
     fflush(t->f);
 }
 
@@ -86,7 +95,7 @@ static bool on_text(void *ctx, r1_part part, const char *text, size_t n)
     if (v->silent) return !r1_interrupted();
     if (part == R1_PART_ANSWER) {
         end_count(v);
-        end_thought(v);
+        end_thought(v, true);
         show_answer(v, text, n);
     } else {
         show_thought(v, text, n);
@@ -117,6 +126,7 @@ static void view_begin(view *v, const r1_cli *c)
     *v = (view){ .c = c, .think = (r1_think)c->o.think, .silent = c->o.json };
     if (c->o.quiet && !c->o.think_given) v->think = R1_THINK_HIDE;
     v->thought = (r1_flow){ .term = v->think == R1_THINK_SHOW ? &c->out : &c->err, .dim = v->think == R1_THINK_DIM };
+    v->marked = v->thought.term->tty && c->out.tty && (v->think == R1_THINK_SHOW || !v->thought.term->color);
     v->plain = (r1_flow){ .term = &c->out };
     v->use_markdown = c->out.tty && c->out.color;
     r1_markdown_init(&v->markdown, &c->out);
@@ -127,7 +137,7 @@ static void view_end(view *v)
 {
     r1_progress_end(&v->bar);
     end_count(v);
-    end_thought(v);
+    end_thought(v, false);
     r1_markdown_end(&v->markdown);
     r1_flow_end(&v->plain);
 }
@@ -142,13 +152,21 @@ static size_t common_prefix(const r1_session *s, const int32_t *ids, size_t n)
     return k == n && n ? n - 1 : k; /* something must be read to get logits */
 }
 
+r1_status r1_answer_fits(size_t n, const r1_setup *u, bool chat, r1_error *err)
+{
+    size_t context = r1_session_context(u->session);
+    if (n < context) return R1_OK;
+    return r1_fail(err, R1_ELIMIT, "the conversation is %zu tokens long: these and at least one for the answer do not fit into the context of %zu; "
+                   "--ctx N makes it larger%s", n, context, chat ? ", /clear begins a new one" : "");
+}
+
 r1_status r1_answer_make(r1_answer *a, r1_cli *c, r1_setup *u, const int32_t *ids, size_t n, const r1_sampling *sampling, r1_error *err)
 {
-    *a = (r1_answer){ .n_prompt = n };
+    *a = (r1_answer){ .n_prompt = n, .chat = a->chat };
     const r1_opts *o = &c->o;
     size_t context = r1_session_context(u->session);
-    if (n >= context)
-        return r1_fail(err, R1_ELIMIT, "the conversation is %zu tokens long, the context has room for %zu: --ctx N makes it larger, /clear begins a new one", n, context);
+    r1_status s = r1_answer_fits(n, u, a->chat, err);
+    if (s) return s;
     a->n_cached = common_prefix(u->session, ids, n);
     r1_session_truncate(u->session, a->n_cached);
     view v;
@@ -157,10 +175,12 @@ r1_status r1_answer_make(r1_answer *a, r1_cli *c, r1_setup *u, const int32_t *id
                                .no_loop_guard = o->no_loop_guard, .stop = o->stop.items, .n_stop = o->stop.n,
                                .on_text = on_text, .on_token = on_token, .on_prefill = on_prefill, .ctx = &v };
     r1_interrupt_arm(true);
-    r1_status s = r1_generate(u->session, ids + a->n_cached, n - a->n_cached, &go, &a->g, err);
+    s = r1_generate(u->session, ids + a->n_cached, n - a->n_cached, &go, &a->g, err);
     a->stopped = r1_interrupted();
     r1_interrupt_arm(false);
     view_end(&v);
+    size_t held = r1_min(r1_session_length(u->session), n);
+    a->n_read = held - r1_min(held, a->n_cached);
     a->full = r1_session_length(u->session) + 1 >= context;
     if (a->stopped && s == R1_ECANCELLED) s = R1_OK; /* the caller decides what an interruption means */
     return s;
@@ -181,17 +201,39 @@ static double rate(size_t n, double s) { return s > 0 ? (double)n / s : 0; }
 
 void r1_answer_stats(const r1_answer *a, const r1_cli *c)
 {
-    size_t read = a->n_prompt - a->n_cached;
-    r1_aside(&c->err, "prompt: %zu tokens (%zu reused), %.2f s, %.1f tokens/s; answer: %zu tokens (%zu thinking), %.2f s, %.1f tokens/s",
-             a->n_prompt, a->n_cached, a->g.prefill_s, rate(read, a->g.prefill_s), a->g.n_ids, a->g.n_reasoning_ids, a->g.decode_s,
-             rate(a->g.n_ids, a->g.decode_s));
+    const r1_generation *g = &a->g;
+    char read[64] = "", speed[32] = "", answer[160] = "no answer";
+    if (a->n_cached + a->n_read < a->n_prompt) snprintf(read, sizeof read, ", stopped after reading %zu", a->n_cached + a->n_read);
+    if (a->n_read && g->prefill_s > 0) snprintf(speed, sizeof speed, ", %.1f tokens/s", (double)a->n_read / g->prefill_s);
+    if (g->n_ids)
+        snprintf(answer, sizeof answer, "answer%s: %zu tokens (%zu thinking), %.2f s, %.1f tokens/s", a->stopped ? ", stopped" : "", g->n_ids,
+                 g->n_reasoning_ids, g->decode_s, rate(g->n_ids, g->decode_s));
+    r1_aside(&c->err, "prompt: %zu tokens (%zu reused)%s, %.2f s%s; %s", a->n_prompt, a->n_cached, read, g->prefill_s, speed, answer);
+}
+
+static void remark(const r1_answer *a, const r1_cli *c, const char *text)
+{
+    if (!a->chat) r1_note(c, "%s", text);
+    else if (!c->o.quiet) r1_aside(&c->err, "(%s)", text);
 }
 
 void r1_answer_remarks(const r1_answer *a, const r1_cli *c)
 {
     const r1_generation *g = &a->g;
-    if (g->budget_closed) r1_note(c, "the thinking budget of %lld tokens closed the thought", (long long)c->o.think_budget);
-    if (g->loop_closed) r1_note(c, "the model repeated itself and was stopped; --no-loop-guard lets it go on");
-    if (g->finish == R1_FINISH_LENGTH && a->full) r1_note(c, "the answer ends here: the context of this conversation is full (--ctx N makes it larger)");
-    else if (g->finish == R1_FINISH_LENGTH) r1_note(c, "the answer ends here: it reached %zu tokens (--max-tokens)", g->n_ids);
+    const char *dashes = a->chat ? "/set " : "--"; /* how the reader can change it here */
+    char text[200];
+    if (g->budget_closed) {
+        snprintf(text, sizeof text, "the thinking budget of %lld tokens closed the thought", (long long)c->o.think_budget);
+        remark(a, c, text);
+    }
+    if (g->loop_closed) {
+        snprintf(text, sizeof text, "the model repeated itself and was stopped; %sno-loop-guard%s lets it go on", dashes, a->chat ? " on" : "");
+        remark(a, c, text);
+    }
+    if (g->finish != R1_FINISH_LENGTH) return;
+    if (a->full)
+        snprintf(text, sizeof text, "the answer ends here: the context of this conversation is full; --ctx N makes it larger%s", a->chat ? ", /clear begins a new one" : "");
+    else
+        snprintf(text, sizeof text, "the answer ends here: it reached %zu tokens (%smax-tokens)", g->n_ids, dashes);
+    remark(a, c, text);
 }

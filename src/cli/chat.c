@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include "cli/chat.h"
+#include "text/reasoning.h"
 
 #include <stdio.h>
 #include <strings.h>
@@ -14,11 +15,11 @@ typedef struct chat {
     r1_setup *u;
     r1_lines *lines;
     json_t *messages;
-    json_t *keep;            /* array of loaded files: options may borrow their strings */
+    json_t *keep;            /* array of texts given by /set and of loaded files: options borrow their strings */
     r1_answer last;
     bool any;                /* last is one */
+    bool refused;            /* a question after it came to nothing */
     char *file;              /* where this chat was saved or loaded; it may be written again */
-    char *owned[64]; size_t n_owned; /* texts given to options by /set */
     bool leave;
 } chat;
 
@@ -57,19 +58,26 @@ static r1_status answer(chat *h, r1_error *err)
     size_t n;
     r1_sampling sampling;
     r1_logit_bias bias[64];
+    r1_answer a = { .chat = true };
     r1_status s = r1_chat_request(h->messages, &request, &n, err);
     if (s == R1_OK) s = r1_chat_ids(h->u->model, h->c->o.template, request, n, &ids.ids, &ids.n, err);
     free(request);
     if (s == R1_OK) s = r1_setup_sampling(&sampling, &h->c->o, h->u->model, bias, err);
     if (s == R1_OK) {
-        if (h->any) r1_answer_deinit(&h->last);
-        h->any = true;
         r1_echo(false);
-        s = r1_answer_make(&h->last, h->c, h->u, ids.ids, ids.n, &sampling, err);
+        s = r1_answer_make(&a, h->c, h->u, ids.ids, ids.n, &sampling, err);
         r1_echo(true);
     }
     r1_ids_deinit(&ids);
-    return s;
+    h->refused = s != R1_OK;
+    if (s) {
+        r1_answer_deinit(&a);
+        return s;
+    }
+    if (h->any) r1_answer_deinit(&h->last);
+    h->last = a;
+    h->any = true;
+    return R1_OK;
 }
 
 /* Whatever goes wrong with one question, the chat goes on. */
@@ -80,7 +88,7 @@ static void ask(chat *h, const char *text, size_t n)
     r1_status s = answer(h, &err);
     if (s) {
         drop_last(h);
-        say(h, "r1: %s", err.msg);
+        say(h, "%s", err.msg);
         return;
     }
     if (h->last.stopped && h->last.g.n_content == 0) {
@@ -94,32 +102,95 @@ static void ask(chat *h, const char *text, size_t n)
     if (h->c->o.stats) r1_answer_stats(&h->last, h->c);
 }
 
-/* ---- slash commands -------------------------------------------------------------------------------------------- */
-
-static char *unquoted(char *s)
+r1_status r1_chat_check(const r1_opts *o, const r1_setup *u, r1_error *err)
 {
-    size_t n = strlen(s);
-    if (n >= 2 && s[0] == '"' && s[n - 1] == '"') {
-        s[n - 1] = 0;
-        s++;
-    }
+    r1_sampling sampling;
+    r1_logit_bias bias[64];
+    r1_sampler *sampler = NULL;
+    r1_reasoning *reasoning = NULL;
+    static const char probe[] = "{\"messages\":[{\"role\":\"user\",\"content\":\"?\"}]}";
+    r1_ids ids = { 0 };
+    const r1_model_info *info = r1_model_get_info(u->model);
+    const r1_tokenizer *t = r1_model_get_tokenizer(u->model);
+    const r1_reasoning_options ro = { .think_budget = (long)o->think_budget, .stop = o->stop.items, .n_stop = o->stop.n };
+    if (o->template && !r1_template_find(o->template))
+        return r1_fail(err, R1_EINVAL, "there is no template '%s'; there are %s", o->template, r1_template_names());
+    r1_status s = r1_setup_sampling(&sampling, o, u->model, bias, err);
+    if (s == R1_OK) s = r1_sampler_new(&sampler, info->n_vocab, info->n_tokens, &sampling, err);
+    if (s == R1_OK && t) s = r1_reasoning_new(&reasoning, t, NULL, 0, &ro, err);
+    if (s == R1_OK) s = r1_chat_ids(u->model, o->template, probe, sizeof probe - 1, &ids.ids, &ids.n, err);
+    r1_ids_deinit(&ids);
+    r1_sampler_free(sampler);
+    r1_reasoning_free(reasoning);
     return s;
 }
 
-/* An option's text must outlive the line it came from. */
-static const char *own(chat *h, const char *s)
+/* Before a chat opens: whether the shortest of questions could be asked. */
+static r1_status check_question(const chat *h, r1_error *err)
 {
-    if (h->n_owned == R1_COUNT(h->owned)) return NULL;
-    char *p = strdup(s);
-    if (p) h->owned[h->n_owned++] = p;
-    return p;
+    r1_ids ids = { 0 };
+    char *request;
+    size_t n;
+    r1_status s = r1_chat_check(&h->c->o, h->u, err);
+    if (s) return s;
+    json_array_append_new(h->messages, message("user", "?", 1));
+    s = r1_chat_request(h->messages, &request, &n, err);
+    if (s == R1_OK) s = r1_chat_ids(h->u->model, h->c->o.template, request, n, &ids.ids, &ids.n, err);
+    if (s == R1_OK) s = r1_answer_fits(ids.n, h->u, false, err);
+    free(request);
+    r1_ids_deinit(&ids);
+    json_array_remove(h->messages, json_array_size(h->messages) - 1);
+    return s;
+}
+
+/* ---- slash commands -------------------------------------------------------------------------------------------- */
+
+static bool is_quoted(const char *s)
+{
+    size_t n = strlen(s);
+    return n >= 2 && s[0] == '"' && s[n - 1] == '"';
+}
+
+static char *unquoted(char *s)
+{
+    if (!is_quoted(s)) return s;
+    s[strlen(s) - 1] = 0;
+    return s + 1;
+}
+
+/* An option's text must outlive the line it came from. NULL: no memory. */
+static const char *own(chat *h, const char *text, size_t n)
+{
+    json_t *v = r1_json_text(text, n);
+    return json_array_append_new(h->keep, v) ? NULL : json_string_value(v);
+}
+
+/* What "none" means. */
+static const struct off { const char *name, *value; } offs[] = {
+    { "top-k", "0" }, { "top-p", "1" }, { "min-p", "0" }, { "repetition-penalty", "1" }, { "presence-penalty", "0" },
+    { "frequency-penalty", "0" }, { "penalty-window", "0" }, { "max-tokens", "0" }, { "think-budget", "-1" },
+};
+
+static const char *off_value(const r1_opt *p)
+{
+    for (size_t i = 0; i < R1_COUNT(offs); i++)
+        if (!strcmp(offs[i].name, p->name)) return offs[i].value;
+    return NULL;
 }
 
 static void print_setting(const chat *h, const r1_opt *p)
 {
     r1_buf b;
     r1_buf_init(&b, 1 << 16);
-    if (r1_opt_print(p, &h->c->o, &b, NULL) == R1_OK) say(h, "  %-20s %s", p->name, b.data ? b.data : "");
+    r1_status s = R1_OK;
+    const r1_texts *list = (const r1_texts *)((const char *)&h->c->o + p->offset);
+    if (p->kind != R1_OPT_TEXTS || list->n == 0) s = r1_opt_print(p, &h->c->o, &b, NULL);
+    else
+        for (size_t i = 0; i < list->n && s == R1_OK; i++) s = r1_buf_addf(&b, NULL, "%s\"%s\"", i ? " " : "", list->items[i]); /* as it is typed */
+    const char *text = b.data ? b.data : "";
+    bool none = (!strcmp(p->name, "max-tokens") && !strcmp(text, "0")) || (!strcmp(p->name, "think-budget") && !strcmp(text, "-1"));
+    bool own_template = !strcmp(p->name, "template") && !h->c->o.template;
+    if (s == R1_OK) say(h, "  %-20s %s", p->name, none ? "none" : own_template ? "default" : text);
     r1_buf_deinit(&b);
 }
 
@@ -133,39 +204,89 @@ static void print_sampling(const chat *h)
         (double)p.min_p, (double)p.repetition_penalty);
 }
 
-static void set_option(chat *h, const char *name, const char *value)
+static void unknown_setting(const chat *h, const char *name)
+{
+    const char *names[64];
+    size_t n = 0;
+    for (const r1_opt_table *t = r1_chat_settings; *t; t++)
+        for (const r1_opt *q = *t; q->name && n < 63; q++) names[n++] = q->name;
+    names[n] = NULL;
+    const char *near = r1_nearest(name, names);
+    say(h, "there is no setting '%s'%s%s%s", name, near ? "; did you mean '" : "; /set lists them", near ? near : "", near ? "'?" : "");
+}
+
+static void reset(const r1_opt *p, r1_opts *o)
+{
+    static const size_t sizes[] = { [R1_OPT_FLAG] = sizeof(bool), [R1_OPT_INT] = sizeof(int64_t), [R1_OPT_SEED] = sizeof(uint64_t),
+                                    [R1_OPT_REAL] = sizeof(double), [R1_OPT_TEXT] = sizeof(char *), [R1_OPT_CHOICE] = sizeof(int64_t),
+                                    [R1_OPT_TEXTS] = sizeof(r1_texts) };
+    r1_opts usual;
+    r1_opts_init(&usual);
+    memcpy((char *)o + p->offset, (const char *)&usual + p->offset, sizes[p->kind]);
+    if (p->given != R1_NO_GIVEN) *(bool *)((char *)o + p->given) = false;
+}
+
+/* A list is given whole: "a" "b", each between quotes, or one text without. Biases hold no blanks, so blanks part them. */
+static r1_status set_list(chat *h, const r1_opt *p, const char *value, r1_error *err)
+{
+    bool words = !strcmp(p->name, "logit-bias");
+    reset(p, &h->c->o);
+    for (const char *from = value; *from;) {
+        bool quoted = *from == '"';
+        if (quoted) from++;
+        size_t n = quoted ? strcspn(from, "\"") : words ? strcspn(from, " \t") : strlen(from);
+        const char *next = from + n;
+        if (quoted && *next != '"') return r1_fail(err, R1_EINVAL, "%s has a quote without its end; several texts are given as \"a\" \"b\"", p->name);
+        next += quoted;
+        if (quoted && *next && *next != ' ' && *next != '\t')
+            return r1_fail(err, R1_EINVAL, "%s has '%s' right after a quote, expected a blank; several texts are given as \"a\" \"b\"", p->name, next);
+        const char *mine = own(h, from, n);
+        r1_status s = mine ? r1_opt_set(p, &h->c->o, p->name, mine, R1_PLACE_LINE, err) : r1_fail(err, R1_ENOMEM, "no memory for the setting");
+        if (s) return s;
+        from = next + strspn(next, " \t");
+    }
+    return R1_OK;
+}
+
+static r1_status set_value(chat *h, const r1_opt *p, char *value, r1_error *err)
+{
+    const char *off = off_value(p);
+    bool none = !strcmp(value, "none") || !strcmp(value, "off");
+    if (!strcmp(value, "default") || (none && p->kind == R1_OPT_TEXTS)) {
+        reset(p, &h->c->o);
+        return R1_OK;
+    }
+    if (p->kind == R1_OPT_TEXTS) return set_list(h, p, value, err);
+    value = unquoted(value);
+    const char *mine = none && off ? off : own(h, value, strlen(value));
+    return mine ? r1_opt_set(p, &h->c->o, p->name, mine, R1_PLACE_LINE, err) : r1_fail(err, R1_ENOMEM, "no memory for the setting");
+}
+
+static void cmd_system(chat *h, char *rest);
+
+/* A value that is wrong, or that no question could be asked with, changes nothing. */
+static void set_option(chat *h, const char *name, char *value)
 {
     r1_error err = { 0 };
     const r1_opt *p = r1_opt_find(r1_chat_settings, name, strlen(name));
-    if (!p) {
-        const char *names[64];
-        size_t n = 0;
-        for (const r1_opt_table *t = r1_chat_settings; *t; t++)
-            for (const r1_opt *q = *t; q->name && n < 63; q++) names[n++] = q->name;
-        names[n] = NULL;
-        const char *near = r1_nearest(name, names);
-        say(h, "there is no setting '%s'%s%s%s", name, near ? "; did you mean '" : "; /set lists them", near ? near : "", near ? "'?" : "");
-        return;
+    if (!p) return unknown_setting(h, name);
+    if (!strcmp(p->name, "system")) {
+        char nothing[] = "\"\"";
+        bool none = value && (!strcmp(value, "none") || !strcmp(value, "default"));
+        return cmd_system(h, none ? nothing : value ? value : nothing + 2);
     }
-    if (!value) {
-        print_setting(h, p);
-        return;
-    }
-    if (!strcmp(p->name, "template") && !r1_template_find(value)) {
-        say(h, "there is no template '%s'; there are %s", value, r1_template_names());
-        return;
-    }
-    const char *mine = own(h, value);
+    if (!value) return print_setting(h, p);
+    bool several = p->kind == R1_OPT_TEXTS && *value != '"' && strcmp(p->name, "logit-bias") && strpbrk(value, " \t");
     r1_opts before = h->c->o;
-    if (p->kind == R1_OPT_TEXTS) *(r1_texts *)((char *)&h->c->o + p->offset) = (r1_texts){ .place = R1_PLACE_LINE };
-    if (p->kind == R1_OPT_TEXTS && (!strcmp(value, "none") || !strcmp(value, "off"))) return print_setting(h, p);
-    r1_status s = mine ? r1_opt_set(p, &h->c->o, p->name, mine, R1_PLACE_LINE, &err) : r1_fail(&err, R1_ELIMIT, "too many settings were made in this chat");
+    r1_status s = set_value(h, p, value, &err);
+    if (s == R1_OK) s = r1_chat_check(&h->c->o, h->u, &err);
     if (s) {
         h->c->o = before;
-        say(h, "r1: %s", err.msg);
-    } else {
-        print_setting(h, p);
+        say(h, "%s", err.msg);
+        return;
     }
+    print_setting(h, p);
+    if (several) say(h, "  this is one text; several are given as /set %s \"a\" \"b\"", p->name);
 }
 
 static void cmd_set(chat *h, char *rest)
@@ -181,7 +302,7 @@ static void cmd_set(chat *h, char *rest)
         *value++ = 0;
         value += strspn(value, " =\t");
     }
-    set_option(h, rest, *value ? unquoted(value) : NULL);
+    set_option(h, rest, *value ? value : NULL);
 }
 
 static void cmd_think(chat *h, char *rest) { set_option(h, "think", *rest ? rest : NULL); }
@@ -198,8 +319,9 @@ static void cmd_system(chat *h, char *rest)
 {
     if (*rest) {
         bool clear = !strcmp(rest, "\"\"");
-        const char *mine = clear ? NULL : own(h, unquoted(rest));
-        if (!clear && !mine) return say(h, "too many settings were made in this chat");
+        rest = unquoted(rest);
+        const char *mine = clear ? NULL : own(h, rest, strlen(rest));
+        if (!clear && !mine) return say(h, "no memory for the system message");
         h->c->o.system = mine;
         put_system(h, mine);
     }
@@ -223,21 +345,25 @@ static void remember_file(chat *h, const char *path)
     h->file = p;
 }
 
-static void cmd_save(chat *h, char *rest)
+static void save(chat *h, char *rest, bool force)
 {
-    bool force = !strncmp(rest, "--force ", 8);
-    if (force) rest += 8 + strspn(rest + 8, " ");
     const char *path = *rest ? unquoted(rest) : h->file;
-    if (!path) return say(h, "/save needs a file name");
-    force = force || (h->file && !strcmp(path, h->file));
+    if (!path || !*path) return say(h, "/save needs a file name");
     r1_error err = { 0 };
-    if (r1_chat_save(path, h->c->args[0], h->messages, &h->c->o, force, &err)) {
-        bool exists = err.status == R1_EINVAL;
-        say(h, "r1: %s%s", err.msg, exists ? ": /save --force FILE" : "");
-        return;
-    }
+    r1_status s = r1_chat_save(path, h->c->args[0], h->messages, &h->c->o, force || (h->file && !strcmp(path, h->file)), &err);
+    if (s == R1_EINVAL) return say(h, "'%s' exists and is not of this chat: /save! %s overwrites it", path, path);
+    if (s) return say(h, "%s", err.msg);
     say(h, "saved %zu messages to '%s'", json_array_size(h->messages), path);
     if (path != h->file) remember_file(h, path);
+}
+
+static void cmd_save(chat *h, char *rest) { save(h, rest, false); }
+static void cmd_save_over(chat *h, char *rest) { save(h, rest, true); }
+
+static const char *file_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
 }
 
 static void cmd_load(chat *h, char *rest)
@@ -247,7 +373,13 @@ static void cmd_load(chat *h, char *rest)
     json_t *messages, *keep;
     r1_opts o = h->c->o;
     if (!*path) return say(h, "/load needs a file name");
-    if (r1_chat_load(path, &messages, &keep, &o, &err)) return say(h, "r1: %s", err.msg);
+    if (r1_chat_load(path, &messages, &keep, &o, &err)) return say(h, "%s", err.msg);
+    if (r1_chat_check(&o, h->u, &err)) {
+        say(h, "'%s': %s", path, err.msg);
+        json_decref(messages);
+        json_decref(keep);
+        return;
+    }
     json_decref(h->messages);
     h->messages = messages;
     json_array_append_new(h->keep, keep);
@@ -256,12 +388,15 @@ static void cmd_load(chat *h, char *rest)
     const char *role = json_string_value(json_object_get(first, "role"));
     h->c->o.system = role && !strcmp(role, "system") ? json_string_value(json_object_get(first, "content")) : NULL;
     say(h, "loaded %zu messages from '%s'", json_array_size(messages), path);
+    const char *model = json_string_value(json_object_get(keep, "model"));
+    if (model && strcmp(file_name(model), file_name(h->c->args[0])) != 0) say(h, "(they were written with another model, '%s')", model);
     remember_file(h, path);
 }
 
 static void cmd_stats(chat *h, char *rest)
 {
     (void)rest;
+    if (h->refused) say(h, h->any ? "the last question was refused; this is the answer before it" : "the last question was refused");
     if (h->any) r1_answer_stats(&h->last, h->c);
     say(h, "context: %zu of %zu tokens, %.1f MB", r1_session_length(h->u->session), r1_session_context(h->u->session),
         (double)r1_session_kv_bytes(h->u->session) / 1e6);
@@ -276,7 +411,7 @@ static void cmd_bye(chat *h, char *rest)
 static void cmd_help(chat *h, char *rest);
 
 static const struct slash {
-    const char *name, *args, *what;
+    const char *name, *args, *what; /* args "": it takes nothing */
     void (*run)(chat *h, char *rest);
 } slashes[] = {
     { "/help", "", "this list", cmd_help },
@@ -284,7 +419,8 @@ static const struct slash {
     { "/set", "[NAME VALUE]", "settings, or change one: /set temperature 0.7", cmd_set },
     { "/system", "[TEXT]", "the system message; \"\" removes it", cmd_system },
     { "/clear", "", "begin a new conversation", cmd_clear },
-    { "/save", "[--force] FILE", "write the conversation and its settings", cmd_save },
+    { "/save", "FILE", "write the conversation and its settings", cmd_save },
+    { "/save!", "FILE", "the same over a file that exists", cmd_save_over },
     { "/load", "FILE", "go on with a saved conversation", cmd_load },
     { "/stats", "", "speed and context of the last answer", cmd_stats },
     { "/bye", "", "leave; so does Ctrl-D", cmd_bye },
@@ -298,6 +434,7 @@ static void cmd_help(chat *h, char *rest)
         snprintf(head, sizeof head, "%s %s", slashes[i].name, slashes[i].args);
         say(h, "  %-24s %s", head, slashes[i].what);
     }
+    say(h, "/set NAME default takes a value back, /set NAME none turns off what can be off.");
     say(h, "%s", "Several lines: begin and end them with \"\"\", or end a line with \\. Ctrl-C stops an answer.");
     say(h, "A message that begins with / needs a blank before it.");
 }
@@ -311,11 +448,13 @@ static void obey(chat *h, char *line)
     }
     for (size_t n = strlen(rest); n && (rest[n - 1] == ' ' || rest[n - 1] == '\t'); n--) rest[n - 1] = 0;
     const char *names[R1_COUNT(slashes) + 1] = { NULL };
+    const char *meant = !strcmp(line, "/exit") || !strcmp(line, "/quit") ? "/bye" : !strcmp(line, "/?") ? "/help" : line;
     for (size_t i = 0; i < R1_COUNT(slashes); i++) {
         names[i] = slashes[i].name;
-        if (!strcasecmp(line, slashes[i].name)) return slashes[i].run(h, rest);
+        if (strcasecmp(meant, slashes[i].name) != 0) continue;
+        if (*rest && !*slashes[i].args) return say(h, "%s takes nothing behind it, found '%s'", line, rest);
+        return slashes[i].run(h, rest);
     }
-    if (!strcmp(line, "/exit") || !strcmp(line, "/quit") || !strcmp(line, "/?")) return line[1] == '?' ? cmd_help(h, rest) : cmd_bye(h, rest);
     const char *near = r1_nearest(line, names);
     say(h, "there is no command %s%s%s%s", line, near ? "; did you mean " : "; /help lists them", near ? near : "", near ? "?" : "");
 }
@@ -405,16 +544,20 @@ r1_status r1_chat_loop(r1_cli *c, r1_setup *u, r1_error *err)
     char *history = r1_user_path("DATA", "history");
     r1_buf text;
     r1_buf_init(&text, (size_t)64 << 20);
-    r1_status s = h.messages && h.keep ? r1_lines_open(&h.lines, c, history, err) : r1_fail(err, R1_ENOMEM, "no memory for a conversation");
+    r1_status s = h.messages && h.keep ? R1_OK : r1_fail(err, R1_ENOMEM, "no memory for a conversation");
     if (s == R1_OK) {
         put_system(&h, c->o.system);
+        s = check_question(&h, err);
+    }
+    if (s == R1_OK) s = r1_lines_open(&h.lines, c, history, err);
+    if (s == R1_OK) {
         greet(&h);
         while (!h.leave) one_turn(&h, &text);
         r1_lines_close(h.lines);
     }
     c->o.system = c->o.template = NULL; /* they may point into what is freed now */
+    c->o.stop = c->o.logit_bias = (r1_texts){ 0 };
     if (h.any) r1_answer_deinit(&h.last);
-    for (size_t i = 0; i < h.n_owned; i++) free(h.owned[i]);
     json_decref(h.messages);
     json_decref(h.keep);
     free(h.file);

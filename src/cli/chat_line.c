@@ -8,16 +8,15 @@
 #include "base/utf8.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <histedit.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <wchar.h>
 
 struct r1_lines {
     EditLine *el;
     History *history;
-    char *path;
+    int file;                /* of the history; -1: none */
+    char *last;              /* the line remembered last */
     const char *prompt;
     bool interrupted;
     FILE *out;
@@ -95,17 +94,11 @@ static int read_key(EditLine *el, wchar_t *out)
     }
 }
 
-static void make_folder_of(const char *path)
+static void enter(void *ctx, const char *line)
 {
-    char *copy = strdup(path);
-    if (!copy) return;
-    for (char *p = copy + 1; *p; p++)
-        if (*p == '/') {
-            *p = 0;
-            (void)mkdir(copy, 0700);
-            *p = '/';
-        }
-    free(copy);
+    HistEvent e;
+    r1_lines *l = ctx;
+    history(l->history, &e, H_ENTER, line);
 }
 
 r1_status r1_lines_open(r1_lines **out, const r1_cli *c, const char *file, r1_error *err)
@@ -113,6 +106,7 @@ r1_status r1_lines_open(r1_lines **out, const r1_cli *c, const char *file, r1_er
     *out = NULL;
     r1_lines *l = calloc(1, sizeof *l);
     if (!l) return r1_fail(err, R1_ENOMEM, "no memory for line editing");
+    l->file = -1;
     l->out = c->out.tty ? stdout : stderr;
     l->el = el_init("r1", stdin, l->out, stderr);
     l->history = history_init();
@@ -123,7 +117,7 @@ r1_status r1_lines_open(r1_lines **out, const r1_cli *c, const char *file, r1_er
     HistEvent e;
     history(l->history, &e, H_SETSIZE, 1000);
     history(l->history, &e, H_SETUNIQUE, 1);
-    if (file && (l->path = strdup(file))) history(l->history, &e, H_LOAD, l->path);
+    if (file) l->file = r1_history_open(file, enter, l);
     el_set(l->el, EL_CLIENTDATA, l);
     el_set(l->el, EL_PROMPT, give_prompt);
     el_set(l->el, EL_HIST, history, l->history);
@@ -141,28 +135,13 @@ r1_status r1_lines_open(r1_lines **out, const r1_cli *c, const char *file, r1_er
     return R1_OK;
 }
 
-/* Through a temporary name, readable by the user alone. */
-static void save_history(const r1_lines *l)
-{
-    HistEvent e;
-    char *tmp = NULL;
-    make_folder_of(l->path);
-    if (asprintf(&tmp, "%s.tmp-XXXXXX", l->path) < 0) return;
-    int fd = mkostemp(tmp, O_CLOEXEC);
-    FILE *f = fd >= 0 ? fdopen(fd, "w") : NULL;
-    bool ok = f && history(l->history, &e, H_SAVE_FP, f) >= 0;
-    if (f) ok = fclose(f) == 0 && ok;
-    if (fd >= 0 && (!ok || rename(tmp, l->path) < 0)) unlink(tmp);
-    free(tmp);
-}
-
 void r1_lines_close(r1_lines *l)
 {
     if (!l) return;
-    if (l->path && l->history) save_history(l);
+    if (l->file >= 0) close(l->file);
     if (l->el) el_end(l->el);
     if (l->history) history_end(l->history);
-    free(l->path);
+    free(l->last);
     free(l);
 }
 
@@ -195,6 +174,9 @@ r1_key r1_lines_read(r1_lines *l, const char *prompt, r1_buf *text)
 
 void r1_lines_remember(r1_lines *l, const char *text)
 {
-    HistEvent e;
-    history(l->history, &e, H_ENTER, text);
+    if (l->last && !strcmp(l->last, text)) return;
+    free(l->last);
+    l->last = strdup(text);
+    enter(l, text);
+    if (l->file >= 0) r1_history_add(l->file, text);
 }

@@ -5,6 +5,13 @@
 
 const r1_opt_table r1_chat_settings[] = { r1_opts_sampling, r1_opts_answer, r1_opts_run, NULL };
 
+static json_t *texts_json(const r1_texts *t)
+{
+    json_t *v = json_array();
+    for (size_t i = 0; i < t->n; i++) json_array_append_new(v, r1_json_text(t->items[i], strlen(t->items[i])));
+    return v;
+}
+
 static json_t *settings_json(const r1_opts *o)
 {
     r1_opts usual;
@@ -21,9 +28,8 @@ static json_t *settings_json(const r1_opts *o)
             r1_buf_deinit(&now);
             r1_buf_deinit(&before);
         }
-    json_t *stop = json_array();
-    for (size_t i = 0; i < o->stop.n; i++) json_array_append_new(stop, r1_json_text(o->stop.items[i], strlen(o->stop.items[i])));
-    json_object_set_new(v, "stop", stop);
+    json_object_set_new(v, "stop", texts_json(&o->stop));
+    json_object_set_new(v, "logit-bias", texts_json(&o->logit_bias));
     return v;
 }
 
@@ -69,13 +75,18 @@ r1_status r1_chat_load(const char *path, json_t **messages, json_t **keep, r1_op
     *messages = *keep = NULL;
     r1_status s = r1_json_read(&v, path, (size_t)64 << 20, err);
     if (s) return s;
-    const json_t *list = json_object_get(v, "messages");
-    if (!json_is_object(v)) s = r1_fail(err, R1_EFORMAT, "it is %s, expected an object with 'messages'", r1_json_kind(v));
+    const json_t *list = json_object_get(v, "messages"), *version = json_object_get(v, "r1_chat"), *settings = json_object_get(v, "settings");
+    if (!json_is_object(v)) s = r1_fail(err, R1_EFORMAT, "it is %s, expected a saved chat, an object with 'r1_chat'", r1_json_kind(v));
+    else if (!json_is_integer(version))
+        s = r1_fail(err, R1_EFORMAT, "'r1_chat' is %s, expected the number 1: this is no saved chat", version ? r1_json_kind(version) : "missing");
+    else if (json_integer_value(version) != 1)
+        s = r1_fail(err, R1_EFORMAT, "'r1_chat' is %lld, expected 1: another version of r1 saved this chat", (long long)json_integer_value(version));
     else if (!json_is_array(list)) s = r1_fail(err, R1_EFORMAT, "'messages' is %s, expected an array", r1_json_kind(list));
     for (size_t i = 0; s == R1_OK && i < json_array_size(list); i++) s = check_message(json_array_get(list, i), i + 1, err);
     r1_opts fresh = *o;
-    fresh.stop = (r1_texts){ 0 };
-    if (s == R1_OK) s = load_settings(json_object_get(v, "settings"), &fresh, err);
+    if (json_object_get(settings, "stop")) fresh.stop = (r1_texts){ 0 };
+    if (json_object_get(settings, "logit-bias")) fresh.logit_bias = (r1_texts){ 0 };
+    if (s == R1_OK) s = load_settings(settings, &fresh, err);
     if (s == R1_OK) {
         *messages = json_incref((json_t *)list);
         *keep = json_incref(v);

@@ -32,13 +32,12 @@ static r1_status read_prompt(const r1_cli *c, r1_buf *prompt, r1_error *err)
 static r1_status print_answer(const r1_answer *a, const r1_setup *u, r1_error *err)
 {
     const r1_generation *g = &a->g;
-    size_t read = a->n_prompt - a->n_cached;
     json_t *v = json_pack("{s:o, s:o, s:s}", "content", r1_json_text(g->content, g->n_content), "reasoning_content",
                           r1_json_text(g->reasoning, g->n_reasoning), "finish_reason", r1_finish_name(g->finish));
     json_t *usage = json_pack("{s:I, s:I, s:I, s:{s:I}, s:{s:I}}", "prompt_tokens", (json_int_t)a->n_prompt, "completion_tokens", (json_int_t)g->n_ids,
                               "total_tokens", (json_int_t)(a->n_prompt + g->n_ids), "prompt_tokens_details", "cached_tokens", (json_int_t)a->n_cached,
                               "completion_tokens_details", "reasoning_tokens", (json_int_t)g->n_reasoning_ids);
-    json_t *timings = r1_timings_json(g, a->n_cached, read, u->load_s);
+    json_t *timings = r1_timings_json(g, a->n_cached, a->n_read, u->load_s);
     r1_status s = v && usage && timings ? R1_OK : r1_fail(err, R1_ENOMEM, "no memory for the JSON output");
     if (v) {
         json_object_set_new(v, "usage", usage);

@@ -124,7 +124,51 @@ def slash_commands():
         assert "context: 0 of" in c.ask("/stats")
         c.ask("hello")
         assert "tokens/s" in c.ask("/stats")
+        assert "found 'now'" in c.ask("/clear now") and "found 'now'" in c.ask("/bye now")
         assert "new conversation" in c.ask("/clear") and "context: 0 of" in c.ask("/stats")
+        assert c.leave() == 0
+
+
+@test
+def settings_that_no_question_can_use_are_refused_at_once():
+    with tiny() as c:
+        c.wait(re.escape(PROMPT))
+        assert "expected ID=VALUE" in c.ask("/set logit-bias 5=x")
+        assert "expected" in c.ask('/set stop ""')
+        assert "repetition_penalty is 50" in c.ask("/set repetition-penalty 50").replace("-", "_")
+        assert "there is no template" in c.ask("/set template nowhere")
+        assert "name one with --template" in c.ask("/set template default").replace("\n", " ")
+        assert 'stop                 none' in c.ask("/set") and "aaaaaa" in c.ask("hello")
+        assert '"x y"' in c.ask("/set stop x y") and '"aa" "b"' in c.ask('/set stop "aa" "b"')
+        assert "aaaaaa" not in c.ask("hello")
+        assert "none" in c.ask("/set stop default")
+        for name, value in (("temperature", "default"), ("top-k", "default"), ("think", "dim"), ("think-budget", "none"), ("stats", "false")):
+            c.ask(f"/set {name} {'show' if name == 'think' else 'true' if name == 'stats' else 1}")
+            assert re.search(rf"{name} +{value}\n", c.ask(f"/set {name} default")), name
+        assert re.search(r"top-p +1\n", c.ask("/set top-p none")) and re.search(r"max-tokens +none", c.ask("/set max-tokens none"))
+        assert "pirate" in c.ask("/set system a pirate") and "no system message" in c.ask("/set system none")
+        assert c.leave() == 0
+
+
+@test
+def a_chat_that_cannot_answer_does_not_open():
+    for args, code, word in (([], 5, "qwen3"), (["--template", "smollm2", "--logit-bias", "5=x"], 2, "ID=VALUE"),
+                             (["--template", "smollm2", "--ctx", "8"], 3, "at least one for the answer")):
+        with Chat("run", GGUF, *args) as c:
+            assert word in c.wait(r"\n$") and PROMPT not in plain(c.raw)
+            assert os.waitstatus_to_exitcode(os.waitpid(c.pid, 0)[1]) == code
+
+
+@test
+def numbers_of_a_refused_question_are_not_shown():
+    with tiny("--ctx", "160") as c:
+        c.wait(re.escape(PROMPT))
+        c.ask("hello")
+        before = re.search(r"prompt: .*", c.ask("/stats"))[0]
+        c.type("word " * 80 + "\r")
+        c.wait(r"at least one[^>]*" + re.escape(PROMPT))
+        text = c.ask("/stats")
+        assert "was refused" in text and before in text, text
         assert c.leave() == 0
 
 
@@ -181,13 +225,20 @@ def a_chat_is_saved_and_loaded():
         c.wait(re.escape(PROMPT))
         assert "cannot open" in c.ask("/load /nowhere.json")
         assert "wrong JSON" in c.ask("/load " + tmp("bad.json", "{"))
-        assert "role of message 1" in c.ask("/load " + tmp("role.json", '{"messages":[{"role":"king","content":""}]}'))
-        assert "loaded 3 messages" in c.ask(f"/load {file}")
+        assert "role of message 1" in c.ask("/load " + tmp("role.json", '{"r1_chat":1,"messages":[{"role":"king","content":""}]}'))
+        assert "'r1_chat' is 2, expected 1" in c.ask("/load " + tmp("v2.json", '{"r1_chat":2,"messages":[]}'))
+        assert "this is no saved chat" in c.ask("/load " + tmp("none.json", '{"messages":[]}')).replace("\n", " ")
+        other = '{"r1_chat":1,"model":"a/other.gguf","messages":[{"role":"user","content":"x"},{"role":"assistant","content":"y"}]}'
+        assert "another model, 'a/other.gguf'" in c.ask("/load " + tmp("foreign.json", other)).replace("\n", " ")
+        bad = '{"r1_chat":1,"settings":{"logit-bias":["99999999=1"]},"messages":[]}'
+        assert "99999999" in c.ask("/load " + tmp("bias.json", bad))
+        text = c.ask(f"/load {file}")
+        assert "loaded 3 messages" in text and "another model" not in text
         assert " 7" in c.ask("/set top-k") and "Be brief." in c.ask("/system")
         c.ask("zweite")
-        assert "saved 5 messages" in c.ask("/save")  # its own file needs no --force
-        assert "--force" in c.ask("/save " + tmp("other.json", "{}"))
-        assert "saved 5" in c.ask("/save --force " + os.path.join(TMP.name, "other.json"))
+        assert "saved 5 messages" in c.ask("/save")  # its own file may be written again
+        assert "/save! " in c.ask("/save " + tmp("other.json", "{}")) and read(os.path.join(TMP.name, "other.json")) == b"{}"
+        assert "saved 5" in c.ask("/save! " + os.path.join(TMP.name, "other.json"))
         assert c.leave() == 0
     assert len(json.loads(read(file))["messages"]) == 5
 
@@ -224,11 +275,49 @@ def history_is_kept():
         assert c.leave() == 0
     path = os.path.join(data, "r1/history")
     assert os.stat(path).st_mode & 0o077 == 0
+    assert os.listdir(os.path.dirname(path)) == ["history"]
     with tiny(XDG_DATA_HOME=data) as c:
         c.wait(re.escape(PROMPT))
         c.type("\033[A\033[A")
         c.wait("remember me")
         assert c.leave("\x15/bye\r") == 0
+
+
+@test
+def history_outlives_the_terminal_and_other_chats():
+    data = os.path.join(TMP.name, "shared-data")
+    with tiny(XDG_DATA_HOME=data) as a, tiny(XDG_DATA_HOME=data) as b:
+        a.wait(re.escape(PROMPT))
+        b.wait(re.escape(PROMPT))
+        a.ask("said by a\\b")
+        b.ask("said by b")
+        a.ask("again a ü")
+        os.kill(a.pid, signal.SIGHUP)
+        os.waitpid(a.pid, 0)
+        assert b.leave() == 0
+    folder = os.path.join(data, "r1")
+    assert os.listdir(folder) == ["history"]
+    lines = read(os.path.join(folder, "history")).decode().splitlines()
+    assert lines == ["_HiStOrY_V2_", r"said\040by\040a\134b", r"said\040by\040b", r"again\040a\040ü", "/bye"], lines
+    with open(os.path.join(folder, "history"), "a", encoding="utf-8") as f:
+        f.write("".join(f"old\\040{i}\n" for i in range(1200)))
+    with tiny(XDG_DATA_HOME=data) as c:
+        c.wait(re.escape(PROMPT))
+        c.type("\033[A")
+        c.wait("old 1199")
+        assert c.leave("\x15/bye\r") == 0
+    lines = read(os.path.join(folder, "history")).decode().splitlines()
+    assert len(lines) == 1002 and lines[:2] == ["_HiStOrY_V2_", r"old\040200"] and lines[-1] == "/bye", lines[:3]
+
+
+@test
+def shown_thinking_and_the_answer_are_told_apart():
+    for more, env in ((("--think", "show"), {}), ((), {"NO_COLOR": "1"})):
+        with Chat("run", GGUF, "--template", "r1_distill", "-n", "40", "--think-budget", "6", "--seed", "3", *more, **env) as c:
+            c.wait(re.escape(PROMPT))
+            text = c.ask("hello")
+            assert re.search(r"thinking:\n(.|\n)+\nanswer:\n", text), text
+            assert c.leave() == 0
 
 
 @test
