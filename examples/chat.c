@@ -1,5 +1,5 @@
 /* A conversation, one line of standard input a turn. The session keeps what it has read: of each new rendering only what
- * follows the common beginning is computed.
+ * follows the common beginning is computed. Needs jansson for the JSON of the request, and its pkg-config file.
  *
  *   cc chat.c $(pkg-config --cflags --libs r1 jansson) -o chat && ./chat MODEL */
 #include <jansson.h>
