@@ -74,6 +74,7 @@ static int read_key(EditLine *el, wchar_t *out)
     char s[4];
     size_t n = 0;
     for (;;) {
+        if (r1_output_errno()) return 0; /* nobody sees what would be typed */
         if (r1_interrupted()) {
             r1_interrupt_arm(true);
             *out = 3;

@@ -372,6 +372,13 @@ def a_real_answer_as_markdown():
 
 
 @test
+def one_shot_names_no_command_of_the_chat():
+    n = len(r1("template", GGUF, "--template", "smollm2", "--ids", stdin='{"messages":[{"role":"user","content":"hi"}],"add_generation_prompt":true}').text.split())
+    err = r1("run", GGUF, "hi", "--template", "smollm2", "--ctx", n, code=3).err.decode()
+    assert f"{n} tokens long" in err and "at least one for the answer" in err and "/clear" not in err, err
+
+
+@test
 def one_shot_on_a_terminal_is_wrapped_and_stopped():
     with Chat("run", real(), "Write a long story about a ship.", "--logit-bias", "2=-100", "--no-loop-guard", "--seed", "1") as c:
         c.wait(r"\w+ \w+ \w+ \w+")
