@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-/* Anything may have been quoted from a file: keep the line printable and one line. */
+/* Anything may have been quoted from a file: keep the line printable, one line, and in the direction it was written. */
 static void make_printable(char *s)
 {
     size_t n = strlen(s), i = 0;
@@ -18,7 +18,7 @@ static void make_printable(char *s)
         if (len <= 0) {
             s[i++] = '?';
         } else {
-            if (cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || cp == 0x2028 || cp == 0x2029)
+            if (cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || (cp >= 0x2028 && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069))
                 for (int k = 0; k < len; k++) s[i + (size_t)k] = '?';
             i += (size_t)len;
         }

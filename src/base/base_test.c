@@ -19,6 +19,8 @@ TEST(an_error_never_holds_control_characters)
     r1_error e = { 0 };
     (void)r1_fail(&e, R1_EFORMAT, "%s", "a\x1b[31m\n\xff\xc3");
     EXPECT_STR(e.msg, "a?[31m???");
+    (void)r1_fail(&e, R1_EFORMAT, "%s", "a\xe2\x80\xae" "b\xe2\x81\xa6"); /* turns the direction of text */
+    EXPECT_STR(e.msg, "a???b???");
 }
 
 TEST(a_buffer_refuses_to_pass_its_maximum_and_stays_as_it_was)
