@@ -115,7 +115,7 @@ r1_status r1_setup_sampling(r1_sampling *p, const r1_opts *o, const r1_model *m,
     p->top_p = (float)choose(&a, o->top_p, "top_p", "general.sampling.top_p", 0, 1, (double)usual.top_p);
     p->min_p = (float)choose(&a, o->min_p, "min_p", "general.sampling.min_p", 0, 1, 0);
     p->repetition_penalty = (float)choose(&a, o->repetition_penalty, "repetition_penalty", NULL, 0.01, 100, 1);
-    p->top_k = (int32_t)choose(&a, o->top_k >= 0 ? (double)o->top_k : NAN, "top_k", NULL, 0, 1e9, 0);
+    p->top_k = (int32_t)fmax(0, choose(&a, o->top_k >= 0 ? (double)o->top_k : NAN, "top_k", NULL, -1, 1e9, 0)); /* files say -1, too, for off */
     if (a.s) return a.s;
     p->presence_penalty = isnan(o->presence_penalty) ? 0 : (float)o->presence_penalty;
     p->frequency_penalty = isnan(o->frequency_penalty) ? 0 : (float)o->frequency_penalty;
