@@ -448,7 +448,7 @@ def advice_of_the_model_that_is_wrong():
         tmp("advised/" + f, read(os.path.join(LLAMA, f)))
     args = ["generate", folder, "--ids", tmp("one", "5"), "-n", "3"]
     for text, words in (('{"temperature": "x"}', ("'temperature' is a string", "0 to 100", "--temperature")), ('{"top_p": 3}', ("'top_p' is 3", "0 to 1")),
-                        ('{"top_k": -1}', ("'top_k' is -1", "--top-k"))):
+                        ('{"top_k": -2}', ("'top_k' is -2", "--top-k"))):
         tmp("advised/generation_config.json", text)
         fails(3, "generation_config.json", *words, args=args)
     r1(*args, "--top-k", "0")
