@@ -145,7 +145,7 @@ static r1_status routes(job *j, r1_error *err)
 static r1_status check_options(const r1_opts *o, r1_error *err)
 {
     if (!o->ids_file) return r1_fail(err, R1_EINVAL, "'logits' needs --ids FILE, a file of ids separated by blanks");
-    if (!o->out) return r1_fail(err, R1_EINVAL, "'logits' needs --out FILE; '-' is standard output");
+    if (!o->out && !o->router) return r1_fail(err, R1_EINVAL, "'logits' needs --out FILE; '-' is standard output");
     if ((o->hidden != INT64_MIN) + o->router + o->mtp > 1)
         return r1_fail(err, R1_EINVAL, "--hidden, --router and --mtp exclude each other: one run writes one file");
     return R1_OK;
@@ -156,7 +156,7 @@ r1_status r1_cmd_logits(r1_cli *c, r1_error *err)
     job j = { .c = c };
     r1_status s = check_options(&c->o, err);
     if (s == R1_OK) s = r1_read_ids(c->o.ids_file, &j.ids, err);
-    if (s == R1_OK) s = r1_outfile_open(&j.out, c->o.out, c->o.force, err); /* a refused name should not cost a load */
+    if (s == R1_OK) s = r1_outfile_open(&j.out, c->o.out ? c->o.out : "-", c->o.force, err); /* a refused name should not cost a load */
     if (s == R1_OK) s = r1_setup_open(&j.u, c, c->args[0], err);
     if (s == R1_OK) {
         j.info = r1_model_get_info(j.u.model);
