@@ -11,7 +11,9 @@ typedef enum r1_rope_scaling { R1_ROPE_PLAIN, R1_ROPE_LINEAR, R1_ROPE_LLAMA3, R1
 
 enum {
     R1_ROPE_MAX = 1024,             /* rotated dimensions of a head; released models have 64 or 128 */
-    R1_EXPERTS_MAX = 1024           /* routed experts of a layer; R1 has 256 */
+    R1_EXPERTS_MAX = 1024,          /* routed experts of a layer; R1 has 256 */
+    R1_LAYERS_MAX = 4096,
+    R1_DIM_MAX = 1 << 20            /* any one size: width, heads, ranks */
 };
 
 typedef struct r1_rope {

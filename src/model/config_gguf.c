@@ -9,8 +9,6 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { MAX_DIM = 1 << 20, MAX_LAYERS = 4096, MAX_EXPERTS = R1_EXPERTS_MAX };
-
 typedef struct reader {
     const r1_gguf *g;
     const char *arch;
@@ -102,12 +100,12 @@ static void old_llama31(const reader *r, r1_config *c)
 
 static void read_mla(reader *r, r1_config *c)
 {
-    c->q_lora = integer(r, "attention.q_lora_rank", false, 0, 0, MAX_DIM);
-    c->kv_lora = integer(r, "attention.kv_lora_rank", true, 0, 1, MAX_DIM);
-    c->rope.dim = integer(r, "rope.dimension_count", true, 0, 2, MAX_DIM);
+    c->q_lora = integer(r, "attention.q_lora_rank", false, 0, 0, R1_DIM_MAX);
+    c->kv_lora = integer(r, "attention.kv_lora_rank", true, 0, 1, R1_DIM_MAX);
+    c->rope.dim = integer(r, "rope.dimension_count", true, 0, 2, R1_DIM_MAX);
     bool split = has(r, "attention.key_length_mla"); /* files since the latent layout give the widths of a head under other names */
-    c->head_dim = integer(r, split ? "attention.key_length_mla" : "attention.key_length", true, 0, 1, MAX_DIM);
-    c->v_dim = integer(r, split ? "attention.value_length_mla" : "attention.value_length", true, 0, 1, MAX_DIM);
+    c->head_dim = integer(r, split ? "attention.key_length_mla" : "attention.key_length", true, 0, 1, R1_DIM_MAX);
+    c->v_dim = integer(r, split ? "attention.value_length_mla" : "attention.value_length", true, 0, 1, R1_DIM_MAX);
     c->nope_dim = c->head_dim - c->rope.dim;
     if (r->s == R1_OK && c->nope_dim < 1)
         r->s = r1_fail(r->err, R1_EFORMAT, "a head of %d dimensions cannot have %d rotated ones", c->head_dim, c->rope.dim);
@@ -126,18 +124,18 @@ static void read_mla(reader *r, r1_config *c)
 static void read_experts(reader *r, r1_config *c)
 {
     c->n_dense = c->n_layers;
-    c->n_experts = integer(r, "expert_count", false, 0, 0, MAX_EXPERTS);
+    c->n_experts = integer(r, "expert_count", false, 0, 0, R1_EXPERTS_MAX);
     if (c->n_experts == 0) return;
-    c->n_dense = integer(r, "leading_dense_block_count", false, 0, 0, MAX_LAYERS);
-    c->n_used = integer(r, "expert_used_count", true, 0, 1, MAX_EXPERTS);
-    c->n_shared = integer(r, "expert_shared_count", false, 0, 0, MAX_EXPERTS);
-    c->n_ff_expert = integer(r, "expert_feed_forward_length", true, 0, 1, MAX_DIM);
+    c->n_dense = integer(r, "leading_dense_block_count", false, 0, 0, R1_LAYERS_MAX);
+    c->n_used = integer(r, "expert_used_count", true, 0, 1, R1_EXPERTS_MAX);
+    c->n_shared = integer(r, "expert_shared_count", false, 0, 0, R1_EXPERTS_MAX);
+    c->n_ff_expert = integer(r, "expert_feed_forward_length", true, 0, 1, R1_DIM_MAX);
     int gating = integer(r, "expert_gating_func", false, 1, 1, 2);
     c->sigmoid = gating == 2;
     c->arch = c->sigmoid ? R1_ARCH_DEEPSEEK_V3 : R1_ARCH_DEEPSEEK_V2;
     bool r1 = c->sigmoid && c->n_experts == 256 && c->n_layers == 61; /* converters of that time did not store the groups */
-    c->n_groups = integer(r, "expert_group_count", false, r1 ? 8 : 1, 1, MAX_EXPERTS);
-    c->n_groups_used = integer(r, "expert_group_used_count", false, r1 ? 4 : 1, 1, MAX_EXPERTS);
+    c->n_groups = integer(r, "expert_group_count", false, r1 ? 8 : 1, 1, R1_EXPERTS_MAX);
+    c->n_groups_used = integer(r, "expert_group_used_count", false, r1 ? 4 : 1, 1, R1_EXPERTS_MAX);
     c->expert_scale = (float)real(r, "expert_weights_scale", false, 1);
     c->normalise = boolean(r, "expert_weights_norm", c->sigmoid);
 }
@@ -151,14 +149,14 @@ r1_status r1_config_from_gguf(r1_config *c, const r1_ckpt *ckpt, r1_error *err)
         return r1_fail(err, R1_EUNSUPPORTED, "architecture '%s' is not supported; supported are " R1_ARCH_LIST, r.arch);
     c->arch = llama ? R1_ARCH_LLAMA : qwen2 ? R1_ARCH_QWEN2 : R1_ARCH_DEEPSEEK_V2;
     c->mla = deepseek;
-    int blocks = integer(&r, "block_count", true, 0, 1, MAX_LAYERS);
+    int blocks = integer(&r, "block_count", true, 0, 1, R1_LAYERS_MAX);
     c->n_mtp = integer(&r, "nextn_predict_layers", false, 0, 0, 1);
     c->n_layers = blocks - c->n_mtp; /* block_count counts the extra block */
     if (r.s == R1_OK && c->n_layers < 1) return r1_fail(err, R1_EFORMAT, "'%s.block_count' is %d with %d of them for prediction", r.arch, blocks, c->n_mtp);
-    c->n_embd = integer(&r, "embedding_length", true, 0, 1, MAX_DIM);
-    c->n_heads = integer(&r, "attention.head_count", true, 0, 1, MAX_DIM);
-    c->n_kv_heads = integer(&r, "attention.head_count_kv", false, c->n_heads, 1, MAX_DIM);
-    c->n_ff = integer(&r, "feed_forward_length", true, 0, 1, MAX_DIM);
+    c->n_embd = integer(&r, "embedding_length", true, 0, 1, R1_DIM_MAX);
+    c->n_heads = integer(&r, "attention.head_count", true, 0, 1, R1_DIM_MAX);
+    c->n_kv_heads = integer(&r, "attention.head_count_kv", false, c->n_heads, 1, R1_DIM_MAX);
+    c->n_ff = integer(&r, "feed_forward_length", true, 0, 1, R1_DIM_MAX);
     c->n_ctx = integer(&r, "context_length", true, 0, 1, 1 << 26);
     c->eps = (float)real(&r, "attention.layer_norm_rms_epsilon", true, 1e-6);
     c->tied = true; /* if output.weight is absent */
@@ -176,16 +174,16 @@ r1_status r1_config_from_gguf(r1_config *c, const r1_ckpt *ckpt, r1_error *err)
     }
     if (!has(&r, "attention.key_length") && c->n_embd % c->n_heads)
         return r1_fail(err, R1_EFORMAT, "embedding length %d is no multiple of %d heads", c->n_embd, c->n_heads);
-    c->head_dim = integer(&r, "attention.key_length", false, c->n_embd / c->n_heads, 1, MAX_DIM);
-    int v = integer(&r, "attention.value_length", false, c->head_dim, 1, MAX_DIM);
+    c->head_dim = integer(&r, "attention.key_length", false, c->n_embd / c->n_heads, 1, R1_DIM_MAX);
+    int v = integer(&r, "attention.value_length", false, c->head_dim, 1, R1_DIM_MAX);
     if (r.s == R1_OK && v != c->head_dim) return r1_fail(err, R1_EUNSUPPORTED, "values of %d dimensions beside keys of %d", v, c->head_dim);
-    c->rope.dim = integer(&r, "rope.dimension_count", false, c->head_dim, 2, MAX_DIM);
+    c->rope.dim = integer(&r, "rope.dimension_count", false, c->head_dim, 2, R1_DIM_MAX);
     c->n_dense = c->n_layers;
     c->qkv_bias = qwen2;
     c->softmax_scale = (float)(1 / sqrt(c->head_dim));
     c->rope.adjacent = c->rope.to_halves = llama;
     old_llama31(&r, c);
-    if (r.s == R1_OK && has(&r, "expert_count") && integer(&r, "expert_count", false, 0, 0, MAX_EXPERTS) > 0)
+    if (r.s == R1_OK && has(&r, "expert_count") && integer(&r, "expert_count", false, 0, 0, R1_EXPERTS_MAX) > 0)
         return r1_fail(err, R1_EUNSUPPORTED, "architecture '%s' with experts is not supported; experts are supported in deepseek2", r.arch);
     return r.s;
 }

@@ -7,8 +7,6 @@
 
 #include <math.h>
 
-enum { MAX_DIM = 1 << 20, MAX_LAYERS = 4096, MAX_EXPERTS = R1_EXPERTS_MAX };
-
 static r1_status get(const json_t *o, const char *key, bool required, int64_t fallback, int64_t lo, int64_t hi, int *out, r1_error *err)
 {
     int64_t v;
@@ -87,11 +85,11 @@ static r1_status read_mla(r1_config *c, const json_t *j, double mscale_all, r1_e
 {
     r1_status s;
     c->mla = true;
-    if ((s = get(j, "q_lora_rank", false, 0, 0, MAX_DIM, &c->q_lora, err))) return s;
-    if ((s = get(j, "kv_lora_rank", true, 0, 1, MAX_DIM, &c->kv_lora, err))) return s;
-    if ((s = get(j, "qk_nope_head_dim", true, 0, 1, MAX_DIM, &c->nope_dim, err))) return s;
-    if ((s = get(j, "qk_rope_head_dim", true, 0, 2, MAX_DIM, &c->rope.dim, err))) return s;
-    if ((s = get(j, "v_head_dim", true, 0, 1, MAX_DIM, &c->v_dim, err))) return s;
+    if ((s = get(j, "q_lora_rank", false, 0, 0, R1_DIM_MAX, &c->q_lora, err))) return s;
+    if ((s = get(j, "kv_lora_rank", true, 0, 1, R1_DIM_MAX, &c->kv_lora, err))) return s;
+    if ((s = get(j, "qk_nope_head_dim", true, 0, 1, R1_DIM_MAX, &c->nope_dim, err))) return s;
+    if ((s = get(j, "qk_rope_head_dim", true, 0, 2, R1_DIM_MAX, &c->rope.dim, err))) return s;
+    if ((s = get(j, "v_head_dim", true, 0, 1, R1_DIM_MAX, &c->v_dim, err))) return s;
     c->rope.adjacent = true;
     c->n_kv_heads = 1;
     c->head_dim = c->nope_dim + c->rope.dim;
@@ -108,14 +106,14 @@ static r1_status read_experts(r1_config *c, const json_t *j, r1_error *err)
     const char *scoring, *method;
     bool v3 = c->arch == R1_ARCH_DEEPSEEK_V3;
     c->n_dense = c->n_layers;
-    if ((s = get(j, "n_routed_experts", false, 0, 0, MAX_EXPERTS, &c->n_experts, err)) || c->n_experts == 0) return s;
-    if ((s = get(j, "first_k_dense_replace", false, 0, 0, MAX_LAYERS, &c->n_dense, err))) return s;
-    if ((s = get(j, "num_experts_per_tok", true, 0, 1, MAX_EXPERTS, &c->n_used, err))) return s;
-    if ((s = get(j, "n_shared_experts", false, 0, 0, MAX_EXPERTS, &c->n_shared, err))) return s;
-    if ((s = get(j, "moe_intermediate_size", true, 0, 1, MAX_DIM, &c->n_ff_expert, err))) return s;
-    if ((s = get(j, "n_group", false, 1, 1, MAX_EXPERTS, &c->n_groups, err))) return s;
-    if ((s = get(j, "topk_group", false, 1, 1, MAX_EXPERTS, &c->n_groups_used, err))) return s;
-    if ((s = get(j, "moe_layer_freq", false, 1, 1, MAX_LAYERS, &every, err))) return s;
+    if ((s = get(j, "n_routed_experts", false, 0, 0, R1_EXPERTS_MAX, &c->n_experts, err)) || c->n_experts == 0) return s;
+    if ((s = get(j, "first_k_dense_replace", false, 0, 0, R1_LAYERS_MAX, &c->n_dense, err))) return s;
+    if ((s = get(j, "num_experts_per_tok", true, 0, 1, R1_EXPERTS_MAX, &c->n_used, err))) return s;
+    if ((s = get(j, "n_shared_experts", false, 0, 0, R1_EXPERTS_MAX, &c->n_shared, err))) return s;
+    if ((s = get(j, "moe_intermediate_size", true, 0, 1, R1_DIM_MAX, &c->n_ff_expert, err))) return s;
+    if ((s = get(j, "n_group", false, 1, 1, R1_EXPERTS_MAX, &c->n_groups, err))) return s;
+    if ((s = get(j, "topk_group", false, 1, 1, R1_EXPERTS_MAX, &c->n_groups_used, err))) return s;
+    if ((s = get(j, "moe_layer_freq", false, 1, 1, R1_LAYERS_MAX, &every, err))) return s;
     if (every != 1) return r1_fail(err, R1_EUNSUPPORTED, "'moe_layer_freq' is %d; only 1 is supported", every);
     if ((s = r1_json_real(j, "routed_scaling_factor", false, 1, &scale, err))) return s;
     if ((s = r1_json_bool(j, "norm_topk_prob", v3, &c->normalise, err))) return s;
@@ -156,11 +154,11 @@ r1_status r1_config_from_hf(r1_config *c, const r1_ckpt *ckpt, r1_error *err)
     if (!j) return r1_fail(err, R1_EFORMAT, "'%s' has no config.json", r1_ckpt_path(ckpt));
     if ((s = read_arch(c, j, err))) return s;
     bool deepseek = c->arch == R1_ARCH_DEEPSEEK_V2 || c->arch == R1_ARCH_DEEPSEEK_V3;
-    if ((s = get(j, "num_hidden_layers", true, 0, 1, MAX_LAYERS, &c->n_layers, err))) return s;
-    if ((s = get(j, "hidden_size", true, 0, 1, MAX_DIM, &c->n_embd, err))) return s;
-    if ((s = get(j, "num_attention_heads", true, 0, 1, MAX_DIM, &c->n_heads, err))) return s;
-    if ((s = get(j, "num_key_value_heads", false, c->n_heads, 1, MAX_DIM, &c->n_kv_heads, err))) return s;
-    if ((s = get(j, "intermediate_size", true, 0, 1, MAX_DIM, &c->n_ff, err))) return s;
+    if ((s = get(j, "num_hidden_layers", true, 0, 1, R1_LAYERS_MAX, &c->n_layers, err))) return s;
+    if ((s = get(j, "hidden_size", true, 0, 1, R1_DIM_MAX, &c->n_embd, err))) return s;
+    if ((s = get(j, "num_attention_heads", true, 0, 1, R1_DIM_MAX, &c->n_heads, err))) return s;
+    if ((s = get(j, "num_key_value_heads", false, c->n_heads, 1, R1_DIM_MAX, &c->n_kv_heads, err))) return s;
+    if ((s = get(j, "intermediate_size", true, 0, 1, R1_DIM_MAX, &c->n_ff, err))) return s;
     if ((s = get(j, "vocab_size", true, 0, 1, 1 << 24, &c->n_vocab, err))) return s;
     if ((s = get(j, "max_position_embeddings", true, 0, 1, 1 << 26, &c->n_ctx, err))) return s;
     if ((s = r1_json_real(j, "rms_norm_eps", false, 1e-6, &eps, err))) return s;
@@ -179,7 +177,7 @@ r1_status r1_config_from_hf(r1_config *c, const r1_ckpt *ckpt, r1_error *err)
     if (rotary != 1) return r1_fail(err, R1_EUNSUPPORTED, "'partial_rotary_factor' is %g; only 1 is supported", rotary);
     if ((!json_object_get(j, "head_dim") || json_is_null(json_object_get(j, "head_dim"))) && c->n_embd % c->n_heads)
         return r1_fail(err, R1_EFORMAT, "'hidden_size' %d is no multiple of 'num_attention_heads' %d", c->n_embd, c->n_heads);
-    if ((s = get(j, "head_dim", false, c->n_embd / c->n_heads, 1, MAX_DIM, &c->head_dim, err))) return s;
+    if ((s = get(j, "head_dim", false, c->n_embd / c->n_heads, 1, R1_DIM_MAX, &c->head_dim, err))) return s;
     c->n_dense = c->n_layers;
     c->rope.dim = c->head_dim;
     c->qkv_bias = c->arch == R1_ARCH_QWEN2;
