@@ -1,6 +1,6 @@
 /* Packed int8 products of the 32-value formats, AVX2. As q8_avx512.c with half a panel at a time: 8 rows in a register, tiles
  * of up to 4 columns, and dot_avx2.h for the integers. Q8_0 and IQ4_NL keep signed codes, the others have an offset. */
-#include "kernels/avx2/act_tile.h"
+#include "kernels/act_tile.h"
 #include "kernels/avx2/dot_avx2.h"
 
 /* b points at the half: every unit of a panel has its 16 rows side by side. */

@@ -1,7 +1,7 @@
 /* Packed int8 products of the 256-value formats, AVX2. As q8k_avx512.c with half a panel at a time: 8 rows in a register, tiles
  * of up to 4 columns, and dot_avx2.h for the integers, which multiplies by the sub-scale where it widens. IQ4_XS keeps signed
  * codes and needs no u. */
-#include "kernels/avx2/act_tile.h"
+#include "kernels/act_tile.h"
 #include "kernels/avx2/dot_avx2.h"
 
 /* Sub-scales of a block, each twice in a lane as 16 bits, and the factors of the sums, two runs to a lane. */

@@ -10,7 +10,7 @@
  *
  * A scale of -offset * sum stays below 2^20, a dot below 2^21: no overflow anywhere. */
 #include "kernels/avx512/avx512_int.h"
-#include "kernels/avx2/act_tile.h"
+#include "kernels/act_tile.h"
 
 /* The codes of a block: w[i], i < 8, holds values 4i..4i+3. */
 INLINE void nibbles(const uint8_t *qs, __m512i w[8])

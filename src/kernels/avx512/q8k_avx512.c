@@ -9,7 +9,7 @@
  *
  * Largest sums: t 63 * 127 * 128 * 256 < 2^28 (Q6_K), 241 * 127 * 32 * 256 < 2^28 (IQ4_XS), offset * u < 2^28. */
 #include "kernels/avx512/avx512_int.h"
-#include "kernels/avx2/act_tile.h"
+#include "kernels/act_tile.h"
 
 /* Sub-scales of a block, one register per run, and the factors of the sums, two runs to a register. */
 typedef struct runs {

@@ -1,4 +1,4 @@
-/* act_tile: how the packed int8 products of avx2/ and avx512/ walk a call. Private to kernels/.
+/* act_tile: how the packed int8 products of each level walk a call. Private to kernels/.
  *
  * A product is cut three ways, none of which changes a bit of the result, because the chain of an output element goes
  * over ascending blocks whatever the cut:
@@ -17,8 +17,8 @@
  *
  * With one column q and d are x's own and nothing is copied but s.
  */
-#ifndef R1_KERNELS_AVX2_ACT_TILE_H
-#define R1_KERNELS_AVX2_ACT_TILE_H
+#ifndef R1_KERNELS_ACT_TILE_H
+#define R1_KERNELS_ACT_TILE_H
 
 #include "kernels/kernels_int.h"
 
