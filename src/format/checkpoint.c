@@ -45,7 +45,7 @@ static r1_status list_gguf(r1_ckpt *c, r1_error *err)
     if (!c->tensors || !at) return r1_fail(err, R1_ENOMEM, "no memory for %zu tensors", n);
     for (size_t i = 0; i < n; i++) {
         const r1_gguf_tensor *t = r1_gguf_tensor_at(c->gguf, i);
-        c->tensors[i] = (r1_ckpt_tensor){ .name = at, .type = t->type, .n_dims = t->n_dims, .data = t->data, .bytes = t->bytes,
+        c->tensors[i] = (r1_ckpt_tensor){ .name = at, .type = t->type, .packed = t->packed, .n_dims = t->n_dims, .data = t->data, .bytes = t->bytes,
                                           .map = r1_gguf_map(c->gguf, t->part) };
         memcpy(c->tensors[i].ne, t->ne, sizeof t->ne);
         memcpy(at, t->name.p, t->name.n);
@@ -301,5 +301,18 @@ const r1_ckpt_tensor *r1_ckpt_find(const r1_ckpt *c, const char *name)
 }
 
 uint64_t r1_ckpt_file_bytes(const r1_ckpt *c) { return c->file_bytes; }
+
+bool r1_ckpt_packed(const r1_ckpt *c)
+{
+    for (size_t i = 0; i < c->n_tensors; i++)
+        if (c->tensors[i].packed) return true;
+    return false;
+}
+
+bool r1_ckpt_head_is_copy(const r1_ckpt *c)
+{
+    bool tied = false;
+    return c->gguf && r1_ckpt_packed(c) && r1_gguf_bool(c->gguf, R1_PACKED_TIED_KEY, false, &tied, NULL) == R1_OK && tied;
+}
 r1_slice r1_ckpt_chat_template(const r1_ckpt *c) { return c->template; }
 const char *r1_ckpt_architecture(const r1_ckpt *c) { return c->architecture; }

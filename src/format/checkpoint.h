@@ -16,6 +16,7 @@ typedef struct r1_ckpt r1_ckpt;
 typedef struct r1_ckpt_tensor {
     const char *name;         /* the file's own name, NUL-terminated */
     r1_type type;
+    bool packed;              /* panels of 16 rows (gguf.h) */
     int n_dims;               /* 1..4 (a safetensors scalar counts as 1) */
     uint64_t ne[4];
     const uint8_t *data;      /* unaligned */
@@ -41,6 +42,8 @@ size_t r1_ckpt_n_tensors(const r1_ckpt *c);
 const r1_ckpt_tensor *r1_ckpt_at(const r1_ckpt *c, size_t i);
 const r1_ckpt_tensor *r1_ckpt_find(const r1_ckpt *c, const char *name);
 uint64_t r1_ckpt_file_bytes(const r1_ckpt *c);
+bool r1_ckpt_packed(const r1_ckpt *c);                  /* a packed file: has packed tensors */
+bool r1_ckpt_head_is_copy(const r1_ckpt *c);            /* a packed file whose output.weight is its token_embd.weight once more */
 
 /* The tokenizer of the checkpoint (GGUF metadata or tokenizer.json), end-of-generation ids included. R1_EUNSUPPORTED / R1_EFORMAT
  * as text/tokenizer.h; R1_EFORMAT when there is none. */

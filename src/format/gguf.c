@@ -226,14 +226,20 @@ static r1_status read_shape(cursor *c, r1_gguf_tensor *t, r1_error *err)
 /* Size of the data from type and shape. */
 static r1_status set_type(r1_gguf_tensor *t, uint32_t id, r1_error *err)
 {
-    const r1_type_info *info = id < R1_F8_E4M3 ? r1_type_get(id) : NULL;
-    if (!info || !info->name) return unsupported_type(t, id, err);
-    t->type = (r1_type)id;
+    t->packed = id >= R1_PACKED_ID && id < R1_PACKED_ID + R1_F8_E4M3;
+    uint32_t plain = t->packed ? id - R1_PACKED_ID : id;
+    const r1_type_info *info = plain < R1_F8_E4M3 ? r1_type_get(plain) : NULL;
+    if (!info || !info->name) return unsupported_type(t, plain, err);
+    if (t->packed && !info->quantised)
+        return r1_fail(err, R1_EFORMAT, "tensor '%.*s' has the type 'packed %s', expected a packed type of blocks such as Q4_0", R1_SLICE_ARG(t->name), info->name);
+    if (t->packed && t->n_dims < 2)
+        return r1_fail(err, R1_EFORMAT, "tensor '%.*s' is packed and has 1 dimension, expected 2 or more", R1_SLICE_ARG(t->name));
+    t->type = (r1_type)plain;
     if (t->ne[0] % info->block)
         return r1_fail(err, R1_EFORMAT, "rows of tensor '%.*s' have %llu values, expected a multiple of %u for %s", R1_SLICE_ARG(t->name),
                        (unsigned long long)t->ne[0], info->block, info->name);
-    uint64_t blocks = t->ne[0] / info->block * t->ne[1] * t->ne[2] * t->ne[3]; /* at most the count of elements */
-    if (!r1_mul_ok(blocks, info->bytes, &t->bytes))
+    uint64_t rows = t->packed ? (t->ne[1] + 15) / 16 * 16 : t->ne[1], blocks; /* ne[1] is at most 2^63 */
+    if (!r1_mul_ok(t->ne[0] / info->block, rows, &blocks) || !r1_mul_ok(blocks, t->ne[2] * t->ne[3], &blocks) || !r1_mul_ok(blocks, info->bytes, &t->bytes))
         return r1_fail(err, R1_EFORMAT, "tensor '%.*s' has more than 2^64 bytes", R1_SLICE_ARG(t->name));
     return R1_OK;
 }
@@ -309,6 +315,10 @@ static r1_status place_tensors(r1_gguf *g, const cursor *c, size_t alignment, co
             return r1_fail(err, R1_EFORMAT, "tensor '%.*s' has %llu bytes at offset %llu, but the file has %zu bytes of tensor data; it is cut short or damaged",
                            R1_SLICE_ARG(t->name), (unsigned long long)t->bytes, (unsigned long long)offsets[i], size);
         t->data = data + offsets[i];
+        size_t place = (size_t)(t->data - c->start);
+        if (t->packed && place % R1_PACKED_ALIGNMENT)
+            return r1_fail(err, R1_EFORMAT, "the packed tensor '%.*s' starts at byte %zu of the file, expected a multiple of %d", R1_SLICE_ARG(t->name), place,
+                           (int)R1_PACKED_ALIGNMENT);
     }
     return check_overlap(g, err);
 }
@@ -343,6 +353,22 @@ static r1_status check_version(uint32_t v, r1_error *err)
     return r1_fail(err, R1_EUNSUPPORTED, "this is GGUF version %u; versions 2 and 3 are supported", v);
 }
 
+/* The layout of panels may change one day; a file says which it has. */
+static r1_status check_packed(const r1_gguf *g, r1_error *err)
+{
+    int64_t version;
+    size_t i = 0;
+    while (i < g->n_tensors && !g->tensors[i].packed) i++;
+    if (i == g->n_tensors) return R1_OK;
+    r1_status s = r1_gguf_int(g, R1_PACKED_VERSION_KEY, false, 0, 0, INT64_MAX, &version, err);
+    if (s == R1_OK && version == 0)
+        s = r1_fail(err, R1_EFORMAT, "tensor '%.*s' is packed, but the metadata key '" R1_PACKED_VERSION_KEY "' is missing", R1_SLICE_ARG(g->tensors[i].name));
+    if (s == R1_OK && version != R1_PACKED_VERSION)
+        s = r1_fail(err, R1_EUNSUPPORTED, "this is a packed file of version %lld, version %d is supported; pack the source again with `r1 pack`",
+                    (long long)version, (int)R1_PACKED_VERSION);
+    return s;
+}
+
 /* Fill a zeroed g. */
 static r1_status read_header(r1_gguf *g, const void *bytes, size_t n, r1_error *err)
 {
@@ -360,6 +386,7 @@ static r1_status read_header(r1_gguf *g, const void *bytes, size_t n, r1_error *
     if (s == R1_OK) s = take_u64(&c, &n_kv, "the metadata count", err);
     if (s == R1_OK) s = read_metadata(g, &c, n_kv, err);
     if (s == R1_OK) s = read_tensors(g, &c, n_tensors, err);
+    if (s == R1_OK) s = check_packed(g, err);
     g->version = version;
     g->n_parts = 1;
     g->file_bytes = n;

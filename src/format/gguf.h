@@ -1,4 +1,5 @@
-/* gguf: GGUF v2 and v3 files, read through a checked mapping. Split files are joined.
+/* gguf: GGUF v2 and v3 files, read through a checked mapping. Split files are joined. Packed files (docs/formats.md) are
+ * GGUF files whose matrices have types of r1's own: the id of the type plus R1_PACKED_ID, the bytes in panels of 16 rows.
  *
  * Opening validates every size, offset, count and string length; afterwards all pointers given out lie inside the map.
  */
@@ -25,9 +26,15 @@ typedef struct r1_gguf_kv {
     const uint8_t *data;      /* first value, unaligned; a string starts with its u64 length */
 } r1_gguf_kv;
 
+/* Ids of packed types: other programs do not know them and refuse the file. The version says which layout of panels. */
+enum { R1_PACKED_ID = 0x5200, R1_PACKED_VERSION = 1, R1_PACKED_ALIGNMENT = 64 };
+#define R1_PACKED_VERSION_KEY "r1.packed.version"
+#define R1_PACKED_TIED_KEY "r1.packed.tied" /* bool: output.weight is token_embd.weight once more */
+
 typedef struct r1_gguf_tensor {
     r1_slice name;
     r1_type type;
+    bool packed;              /* panels of 16 rows, each matrix of a stack padded to whole panels; at R1_PACKED_ALIGNMENT in the file */
     int n_dims;               /* 1..4 */
     uint64_t ne[4];           /* fastest first; missing ones are 1 */
     const uint8_t *data;

@@ -433,6 +433,48 @@ TEST(gguf_names_unsupported_types)
     expect_refused(one_tensor("t", UINT32_MAX, 0, 66, DIMS(2)), R1_EUNSUPPORTED, "the unknown type 4294967295");
 }
 
+/* A packed file of one tensor whose data start `shift` bytes (0 or 32) after a multiple of 64; `version` 0: none is given. */
+static build packed_tensor(uint64_t version, uint32_t id, size_t shift, size_t data, int n_dims, const uint64_t *dims)
+{
+    static const char *const names[] = { "t.weight", "t.weight................................" }; /* 32 bytes longer */
+    build b = { 0 };
+    for (int i = 0; i == 0 || b.n % 64 != shift; i++) {
+        build_free(&b);
+        gguf_head(&b, 3, 1, version ? 1 : 0);
+        if (version) gguf_key(&b, "r1.packed.version", 10), add_u64(&b, version);
+        gguf_tensor(&b, names[i], id, 0, n_dims, dims);
+        pad(&b, 32);
+    }
+    add_zeros(&b, data);
+    return b;
+}
+
+TEST(gguf_reads_packed_tensors)
+{
+    const uint32_t q4_0 = R1_PACKED_ID + R1_Q4_0;
+    build b = packed_tensor(1, q4_0, 0, 2 * 2 * 16 * 2 * 18, DIMS(64, 17, 2)); /* 17 rows: two panels for each matrix */
+    r1_gguf *g;
+    r1_error e = { 0 };
+    EXPECT_OK(r1_gguf_parse(&g, b.p, b.n, &e), &e);
+    const r1_gguf_tensor *t = r1_gguf_tensor_at(g, 0);
+    EXPECT(t->packed && t->type == R1_Q4_0);
+    EXPECT_INT(t->bytes, 2 * r1_packed_bytes(R1_Q4_0, 17, 64));
+    r1_gguf_close(g);
+    build_free(&b);
+    expect_refused(packed_tensor(1, q4_0, 0, 2 * 2 * 16 * 2 * 18 - 1, DIMS(64, 17, 2)), R1_EFORMAT, "has 2304 bytes at offset 0, but the file has 2303");
+    expect_refused(packed_tensor(1, q4_0, 32, 4096, DIMS(64, 17, 2)), R1_EFORMAT, "of the file, expected a multiple of 64");
+    expect_refused(packed_tensor(0, q4_0, 0, 4096, DIMS(64, 17, 2)), R1_EFORMAT, "'r1.packed.version' is missing");
+    expect_refused(packed_tensor(2, q4_0, 0, 4096, DIMS(64, 17, 2)), R1_EUNSUPPORTED, "a packed file of version 2, version 1 is supported");
+    expect_refused(packed_tensor(UINT64_MAX, q4_0, 0, 4096, DIMS(64, 17, 2)), R1_EFORMAT, "'r1.packed.version' is 18446744073709551615");
+    expect_refused(packed_tensor(1, q4_0, 0, 4096, DIMS(64)), R1_EFORMAT, "is packed and has 1 dimension");
+    expect_refused(packed_tensor(1, q4_0, 0, 4096, DIMS(33, 2)), R1_EFORMAT, "have 33 values, expected a multiple of 32");
+    expect_refused(packed_tensor(1, R1_PACKED_ID + R1_F16, 0, 4096, DIMS(64, 2)), R1_EFORMAT, "the type 'packed F16', expected a packed type of blocks");
+    expect_refused(packed_tensor(1, R1_PACKED_ID + 16, 0, 4096, DIMS(256, 2)), R1_EUNSUPPORTED, "has type IQ2_XXS, which is not supported");
+    expect_refused(packed_tensor(1, R1_PACKED_ID + 64, 0, 4096, DIMS(256, 2)), R1_EUNSUPPORTED, "the unknown type 21056");
+    expect_refused(packed_tensor(1, R1_PACKED_ID + R1_Q8_0, 0, 64, DIMS(32, (1ull << 58) - 1)), R1_EFORMAT, "cut short or damaged");
+    expect_refused(packed_tensor(1, R1_PACKED_ID + R1_Q4_K, 0, 64, DIMS(256, 1, 1ull << 54)), R1_EFORMAT, "more than 2^64 bytes");
+}
+
 static build two_tensors(uint64_t a, uint64_t b_at, size_t data)
 {
     build b = { 0 };

@@ -43,7 +43,7 @@ void r1_bind_check_memory(r1_binder *b)
     const r1_ckpt *c = b->m->ckpt;
     uint64_t needed = 0, available = r1_memory_available();
     for (size_t i = 0; i < r1_ckpt_n_tensors(c); i++)
-        if (packs(b, r1_ckpt_at(c, i)->type)) needed += r1_ckpt_at(c, i)->bytes;
+        if (packs(b, r1_ckpt_at(c, i)->type) && !r1_ckpt_at(c, i)->packed) needed += r1_ckpt_at(c, i)->bytes;
     if (needed > available)
         b->s = r1_fail(b->err, R1_ENOMEM, "the weights need %.1f MiB, %.1f MiB is available; --activations f32 leaves them in the file, and is slow",
                        (double)needed / 1048576, (double)available / 1048576);
@@ -56,7 +56,7 @@ static const r1_ckpt_tensor *find(r1_binder *b, bool required, const char *name)
     if (failed(b)) return NULL;
     const r1_ckpt_tensor *t = r1_ckpt_find(b->m->ckpt, name);
     if (t && !b->no_pack) {
-        b->elements += t->ne[0] * t->ne[1] * t->ne[2] * t->ne[3];
+        if (!b->head_is_copy || strcmp(name, "output.weight")) b->elements += t->ne[0] * t->ne[1] * t->ne[2] * t->ne[3];
         b->bytes += t->bytes;
     }
     if (t) b->used[t - r1_ckpt_at(b->m->ckpt, 0)] = true;
@@ -103,8 +103,9 @@ bool r1_bind_shape(r1_binder *b, const r1_ckpt_tensor *t, int n_dims, const uint
 
 r1_weight r1_bind_view(const r1_ckpt_tensor *t)
 {
-    return (r1_weight){ .type = t->type, .rows = (size_t)t->ne[1], .k = (size_t)t->ne[0], .data = t->data,
-                        .stride = r1_row_bytes(t->type, (size_t)t->ne[0]), .scale = t->scale, .scale_ld = r1_ceil_div((size_t)t->ne[0], 128) };
+    return (r1_weight){ .type = t->type, .rows = (size_t)t->ne[1], .k = (size_t)t->ne[0], .data = t->packed ? NULL : t->data,
+                        .panels = t->packed ? t->data : NULL, .stride = r1_row_bytes(t->type, (size_t)t->ne[0]), .scale = t->scale,
+                        .scale_ld = r1_ceil_div((size_t)t->ne[0], 128), .name = t->name, .n_parts = 1 };
 }
 
 typedef struct pack_job {
@@ -123,24 +124,37 @@ static void pack_piece(void *ctx, size_t i, int thread)
         r1_pack_panel(w->type, j->dst + p * bytes, w->data + p * bytes, w->stride, w->rows - p * R1_PANEL, w->k);
 }
 
+/* Panels of a copy in memory; the pages of the file are given back. */
+static void pack(r1_binder *b, r1_weight *w, const r1_ckpt_tensor *t)
+{
+    size_t panels = r1_ceil_div(w->rows, R1_PANEL), panel_bytes = R1_PANEL * w->stride;
+    pack_job j = { .w = w, .dst = keep(b, panels * panel_bytes, r1_alloc_scratch) };
+    if (!j.dst) return;
+    if (w->rows % R1_PANEL) memset(j.dst + (panels - 1) * panel_bytes, 0, panel_bytes); /* rows that are not there */
+    j.panels_a_piece = r1_max(1, (256 << 10) / panel_bytes);
+    r1_pool_run(b->pool, r1_ceil_div(panels, j.panels_a_piece), pack_piece, &j);
+    r1_map_forget(t->map, w->data, w->rows * w->stride);
+    w->packed = j.dst;
+}
+
 void r1_bind_weight(r1_binder *b, r1_weight *out, const r1_ckpt_tensor *t, size_t first_row, size_t rows)
 {
     if (failed(b)) return;
     r1_model *m = b->m;
     r1_weight view = r1_bind_view(t);
-    view.rows = (size_t)(t->ne[1] * t->ne[2] * t->ne[3]); /* a stack is one tall matrix */
-    *out = r1_weight_rows(&view, first_row, rows);
+    size_t part = first_row / view.rows, in_part = first_row % view.rows; /* a stack is one tall matrix, of panels with each part padded */
+    if (t->packed && in_part % R1_PANEL) {
+        b->s = r1_fail(b->err, R1_EFORMAT, "tensor '%s' is packed whole, but a weight starts at its row %zu, expected a multiple of %d", t->name, in_part, R1_PANEL);
+        return;
+    }
+    view.n_parts = (size_t)(t->ne[2] * t->ne[3]);
+    *out = r1_weight_rows(&view, t->packed ? part * r1_round_up(view.rows, R1_PANEL) + in_part : first_row, rows);
+    out->part = part;
     m->max_k = r1_max(m->max_k, out->k);
     if (t->type != R1_F32) m->all_f32 = false;
     if (!packs(b, t->type)) return;
-    size_t panels = r1_ceil_div(rows, R1_PANEL), panel_bytes = R1_PANEL * out->stride;
-    pack_job j = { .w = out, .dst = keep(b, panels * panel_bytes, r1_alloc_scratch) };
-    if (!j.dst) return;
-    if (rows % R1_PANEL) memset(j.dst + (panels - 1) * panel_bytes, 0, panel_bytes); /* rows that are not there */
-    j.panels_a_piece = r1_max(1, (256 << 10) / panel_bytes);
-    r1_pool_run(b->pool, r1_ceil_div(panels, j.panels_a_piece), pack_piece, &j);
-    r1_map_forget(t->map, out->data, rows * out->stride);
-    out->packed = j.dst;
+    if (t->packed) out->packed = out->panels;
+    else pack(b, out, t);
     if (r1_type_get(t->type)->by_256) m->need_256 = true;
     else m->need_32 = true;
 }
@@ -173,7 +187,8 @@ const float *r1_bind_vector(r1_binder *b, bool required, size_t n, const char *f
     const r1_ckpt_tensor *t = find(b, required, name);
     if (!r1_bind_shape(b, t, 1, (uint64_t[]){ n })) return NULL;
     if (t->type != R1_F32 && t->type != R1_F16 && t->type != R1_BF16) {
-        b->s = r1_fail(b->err, R1_EUNSUPPORTED, "tensor '%s' is %s; F32, F16 or BF16 are expected for a vector", t->name, r1_type_get(t->type)->name);
+        b->s = r1_fail(b->err, R1_EUNSUPPORTED, "tensor '%s' is %s%s; F32, F16 or BF16 are expected for a vector", t->name, t->packed ? "packed " : "",
+                       r1_type_get(t->type)->name);
         return NULL;
     }
     float *v = r1_bind_alloc(b, n * sizeof *v);
@@ -195,7 +210,7 @@ void r1_bind_common(r1_binder *b, const char *embd, const char *norm, const char
     size_t D = (size_t)m->c.n_embd, V = (size_t)m->c.n_vocab;
     const r1_ckpt_tensor *e = find(b, true, embd);
     if (!r1_bind_shape(b, e, 2, (uint64_t[]){ D, V })) return;
-    m->embd = r1_bind_view(e); /* rows are looked up one by one: stays in file form */
+    m->embd = r1_bind_view(e); /* rows are looked up one by one: stays as it is in the file */
     m->max_k = r1_max(m->max_k, m->embd.k);
     m->out_norm = r1_bind_vector(b, true, D, "%s", norm);
     const r1_ckpt_tensor *h = NULL;

@@ -55,7 +55,7 @@ static void forget_unused(r1_model *m)
 
 static r1_status bind(r1_model *m, r1_error *err)
 {
-    r1_binder b = { .m = m, .err = err, .gguf = r1_ckpt_gguf(m->ckpt) != NULL };
+    r1_binder b = { .m = m, .err = err, .gguf = r1_ckpt_gguf(m->ckpt) != NULL, .head_is_copy = r1_ckpt_head_is_copy(m->ckpt) };
     int threads = m->options.n_threads ? m->options.n_threads : r1_physical_cores();
     m->all_f32 = true;
     m->layers = calloc((size_t)m->c.n_layers, sizeof *m->layers);

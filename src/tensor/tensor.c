@@ -129,7 +129,7 @@ static void product_rows(const group *g, const r1_product *p, size_t r, size_t n
         e->k->matmul_q8[w->type](y, p->ldy, w->packed + r * r1_row_bytes(w->type, K), r1_ceil_div(n, R1_PANEL), n, &a, p->C, K);
     } else {
         const float *x = g->in.x + p->c0 * g->in.ldx;
-        const uint8_t *rows = w->data + r * w->stride;
+        const uint8_t *rows = w->data ? w->data + r * w->stride : NULL;
         if (w->type == R1_F32) {
             e->k->matmul_f32(y, p->ldy, rows, w->stride, n, x, g->in.ldx, p->C, K);
         } else if (w->type == R1_BF16) {
@@ -167,6 +167,7 @@ static void product_piece(void *ctx, size_t i, int thread)
 
 void r1_multiply(r1_exec *e, const r1_product *p, size_t n, const r1_input *in)
 {
+    if (e->observe) e->observe(e->observe_ctx, e, p, n, in);
     prepare pre = { .e = e, .in = in };
     size_t panels = 0, bytes = 0;
     for (size_t i = 0; i < n; i++) {

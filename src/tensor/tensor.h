@@ -10,7 +10,15 @@
 #include "base/thread.h"
 #include "tensor/weight.h"
 
-typedef struct r1_exec {
+typedef struct r1_exec r1_exec;
+typedef struct r1_product r1_product;
+typedef struct r1_input r1_input;
+
+/* Called by r1_multiply with its arguments before anything is computed, in the caller's thread; it may use e->pool. For every
+ * weight the input is what meets it, not yet rounded (`r1 imatrix`). */
+typedef void (*r1_observe)(void *ctx, r1_exec *e, const r1_product *p, size_t n, const r1_input *in);
+
+struct r1_exec {
     const r1_kernels *k;
     r1_pool *pool;               /* borrowed */
     r1_activations mode;
@@ -21,7 +29,9 @@ typedef struct r1_exec {
     size_t decoded_cap;
     size_t *first_piece;         /* [max_products + 1] */
     size_t max_products;
-} r1_exec;
+    r1_observe observe;          /* NULL: nobody looks */
+    void *observe_ctx;
+};
 
 typedef struct r1_exec_sizes {
     size_t input_values;         /* largest columns * features of an input */
@@ -34,19 +44,19 @@ r1_status r1_exec_init(r1_exec *e, const r1_kernels *k, r1_pool *pool, r1_activa
 void r1_exec_deinit(r1_exec *e); /* accepts a zeroed one */
 
 /* One product of a group: y[c * ldy + r] = W x[c0 + c] (+ bias[r]) for c < C. */
-typedef struct r1_product {
+struct r1_product {
     const r1_weight *w;
     const float *bias;           /* [rows] or NULL */
     float *y;
     size_t ldy, c0, C;
-} r1_product;
+};
 
 /* An input: x[c * ldx + i], c < C, i < K. `exact`: never rounded or quantised (the router). */
-typedef struct r1_input {
+struct r1_input {
     const float *x;
     size_t ldx, C, K;
     bool exact;
-} r1_input;
+};
 
 /* All products read the same input; every weight has k == K. One parallel region (two when C > 1). */
 void r1_multiply(r1_exec *e, const r1_product *p, size_t n, const r1_input *in);

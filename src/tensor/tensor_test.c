@@ -358,6 +358,68 @@ TEST(rows_of_a_scaled_matrix_keep_their_blocks)
     free_matrix(&m);
 }
 
+TEST(rows_of_panels_are_those_of_the_file)
+{
+    enum { R = 37, K = 4096 + 256 }; /* several parts of a row */
+    uint64_t seed = test_seed();
+    bench b;
+    bench_open(&b, r1_cpu_best(), 2, R1_ACTIVATIONS_F32, K, 3 * K);
+    float *row = malloc(K * sizeof *row), *again = malloc(K * sizeof *again), *x = random_floats(3 * K, &seed);
+    for (size_t q = 0; q < R1_COUNT(quantised); q++) {
+        matrix m = random_matrix(quantised[q].type, R, K, true, &seed);
+        r1_weight file = m.w, panels = m.w;
+        file.packed = panels.packed = panels.data = NULL;
+        panels.panels = m.packed;
+        for (size_t r = 0; r < R; r++) {
+            r1_weight_decode(&file, &b.k, r, row);
+            r1_weight_decode(&panels, &b.k, r, again);
+            EXPECT(!memcmp(row, again, K * sizeof *row));
+        }
+        r1_weight end = r1_weight_rows(&panels, 32, 5);
+        r1_weight_decode(&end, &b.k, 4, again);
+        EXPECT(!memcmp(row, again, K * sizeof *row)); /* both are row 36 */
+        r1_input in = { x, K, 3, K, false };
+        float *y = multiply(&b, &file, NULL, &in), *z = multiply(&b, &panels, NULL, &in);
+        EXPECT(!memcmp(y, z, 3 * (R + GUARD) * sizeof *y));
+        free(y);
+        free(z);
+        free_matrix(&m);
+    }
+    free(row);
+    free(again);
+    free(x);
+    bench_close(&b);
+}
+
+typedef struct seen { r1_exec *e; const r1_product *p; size_t n; const r1_input *in; int calls; } seen;
+
+static void note(void *ctx, r1_exec *e, const r1_product *p, size_t n, const r1_input *in)
+{
+    seen *s = ctx;
+    *s = (seen){ e, p, n, in, s->calls + 1 };
+    EXPECT(p[0].y[0] == 12345.5f); /* nothing is computed yet */
+}
+
+TEST(an_observer_sees_each_product)
+{
+    uint64_t seed = test_seed();
+    bench b;
+    bench_open(&b, r1_cpu_best(), 2, R1_ACTIVATIONS_AUTO, 256, 3 * 256);
+    matrix m = random_matrix(R1_Q4_K, 20, 256, true, &seed);
+    float *x = random_floats(3 * 256, &seed), *y = poisoned(3 * 20);
+    seen s = { 0 };
+    b.e.observe = note;
+    b.e.observe_ctx = &s;
+    r1_product p = { &m.w, NULL, y, 20, 0, 3 };
+    r1_input in = { x, 256, 3, 256, false };
+    r1_multiply(&b.e, &p, 1, &in);
+    EXPECT(s.calls == 1 && s.e == &b.e && s.p == &p && s.n == 1 && s.in->x == x);
+    free(x);
+    free(y);
+    free_matrix(&m);
+    bench_close(&b);
+}
+
 typedef struct visits { uint8_t count[400]; } visits;
 
 static void visit(void *ctx, size_t c, int thread)

@@ -48,7 +48,9 @@ static void use_tensor(const r1_gguf *g, const r1_gguf_tensor *t, const uint8_t 
     char *name = strndup(t->name.p, t->name.n);
     require(name && r1_gguf_find_tensor(g, name) == t);
     require(t->bytes > 0 && t->data >= data && t->data - data <= (ptrdiff_t)size && t->bytes <= size - (size_t)(t->data - data));
-    require(t->bytes / t->ne[1] / t->ne[2] / t->ne[3] == r1_row_bytes(t->type, (size_t)t->ne[0]));
+    if (t->packed) require(t->bytes == t->ne[2] * t->ne[3] * r1_packed_bytes(t->type, (size_t)t->ne[1], (size_t)t->ne[0]));
+    else require(t->bytes / t->ne[1] / t->ne[2] / t->ne[3] == r1_row_bytes(t->type, (size_t)t->ne[0]));
+    require(!t->packed || (t->data - data) % R1_PACKED_ALIGNMENT == 0);
     require(t->data[0] + t->data[t->bytes - 1] < 1000);
     free(name);
 }
