@@ -150,8 +150,9 @@ static r1_status read_kv(cursor *c, r1_gguf_kv *kv, r1_error *err)
         return r1_fail(err, R1_EFORMAT, "the metadata key '%.*s' is empty or not valid UTF-8", R1_SLICE_ARG(kv->key));
     s = take_type(c, &kv->type, "a value's type", err);
     if (s == R1_OK) {
-        kv->data = c->p;
+        kv->data = kv->stored = c->p;
         s = kv->type == R1_GGUF_ARRAY ? skip_array(c, 1, kv, err) : skip_values(c, kv->type, 1, 0, err);
+        kv->stored_bytes = (size_t)(c->p - kv->stored);
     }
     return r1_context(err, s, "metadata key '%.*s'", R1_SLICE_ARG(kv->key));
 }

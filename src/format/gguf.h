@@ -17,6 +17,11 @@ typedef enum r1_gguf_type {
     R1_GGUF_STRING, R1_GGUF_ARRAY, R1_GGUF_U64, R1_GGUF_I64, R1_GGUF_F64
 } r1_gguf_type;
 
+/* "u8", "string", ...; type is at most R1_GGUF_F64. */
+const char *r1_gguf_type_name(r1_gguf_type type);
+/* Bytes of a value; 0 for strings and arrays. */
+size_t r1_gguf_type_size(r1_gguf_type type);
+
 typedef struct r1_gguf r1_gguf;
 
 typedef struct r1_gguf_kv {
@@ -24,6 +29,8 @@ typedef struct r1_gguf_kv {
     r1_gguf_type type, item;  /* item: element type of an array (never ARRAY: nested arrays are skipped over, type stays ARRAY) */
     uint64_t n;               /* elements of an array, else 1 */
     const uint8_t *data;      /* first value, unaligned; a string starts with its u64 length */
+    const uint8_t *stored;    /* the whole value as in the file, after its type: for copying */
+    size_t stored_bytes;
 } r1_gguf_kv;
 
 /* Ids of packed types: other programs do not know them and refuse the file. The version says which layout of panels. */

@@ -18,9 +18,4 @@ struct r1_gguf {
     uint64_t file_bytes;
 };
 
-/* "u8", "string", ...; type is at most R1_GGUF_F64. */
-const char *r1_gguf_type_name(r1_gguf_type type);
-/* Bytes of a value; 0 for strings and arrays. */
-size_t r1_gguf_type_size(r1_gguf_type type);
-
 #endif
