@@ -89,6 +89,10 @@ const r1_opt r1_opts_logits[] = {
 const r1_opt r1_opts_perplexity[] = {
     INT("window", 0, window, 2, 1e9), INT("stride", 0, stride, 1, 1e9), TEXT("kl", 0, kl), END
 };
+const r1_opt r1_opts_bench[] = {
+    TEXT("prefill", 0, bench_prefill), TEXT("decode", 0, bench_decode), TEXT("batch", 0, bench_batch), TEXT("depth", 0, bench_depth),
+    INT("repeat", 0, repeat, 1, 1000), FLAG("csv", 0, csv), END
+};
 
 void r1_opts_init(r1_opts *o)
 {

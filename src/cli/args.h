@@ -60,6 +60,10 @@ typedef struct r1_opts {
     /* perplexity */
     int64_t window, stride;
     const char *kl;
+    /* bench: lists of numbers */
+    const char *bench_prefill, *bench_decode, *bench_batch, *bench_depth;
+    int64_t repeat;                /* 0: the usual number */
+    bool csv;
 } r1_opts;
 
 typedef enum r1_opt_kind {
@@ -89,7 +93,7 @@ typedef const r1_opt *r1_opt_table;
 
 extern const r1_opt r1_opts_common[], r1_opts_json[], r1_opts_force[], r1_opts_model[], r1_opts_sampling[], r1_opts_answer[],
     r1_opts_run[], r1_opts_generate[], r1_opts_tokenize[], r1_opts_detokenize[], r1_opts_template[], r1_opts_logits[],
-    r1_opts_perplexity[];
+    r1_opts_perplexity[], r1_opts_bench[];
 
 void r1_opts_init(r1_opts *o);
 

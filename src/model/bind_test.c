@@ -472,6 +472,7 @@ TEST(what_is_said_of_a_model)
     uint64_t attention = 64 * 96 + 64 * 80 + 64 * 2 * (32 + 64) + 128 * 64, norms = 3 * (64 + 64 + 64) + 64, expert = 3 * 64 * 32;
     EXPECT_INT(r1_model_get_info(m)->parameters, 2 * 64 * 320 + 3 * attention + 3 * 64 * 224 + 2 * (64 * 12 + 14 * expert) + norms);
     EXPECT_INT(r1_model_get_info(m)->parameters_active, 2 * 64 * 320 + 3 * attention + 3 * 64 * 224 + 2 * (64 * 12 + 5 * expert) + norms);
+    EXPECT_INT(r1_model_token_bytes(m), 4 * (64 * 320 + 3 * attention + 3 * 64 * 224 + 2 * (64 * 12 + 5 * expert))); /* no embedding, no norms */
     r1_model_close(m);
     m = open_golden(mtp_file);
     r1_model *without = open_golden(v3_file);

@@ -177,6 +177,23 @@ const r1_kernels *r1_model_kernels(const r1_model *m) { return &m->k; }
 int r1_model_experts_used(const r1_model *m) { return m->c.n_used; }
 bool r1_model_has_mtp(const r1_model *m) { return m->mtp != NULL; }
 
+static uint64_t matrix_bytes(const r1_weight *w) { return w->rows * (uint64_t)r1_row_bytes(w->type, w->k); }
+static uint64_t mlp_bytes(const r1_mlp *p) { return matrix_bytes(&p->gate) + matrix_bytes(&p->up) + matrix_bytes(&p->down); }
+
+uint64_t r1_model_token_bytes(const r1_model *m)
+{
+    uint64_t n = matrix_bytes(&m->head);
+    for (int i = 0; i < m->c.n_layers; i++) {
+        const r1_layer *l = &m->layers[i];
+        const r1_weight *const all[] = { &l->wq, &l->wk, &l->wv, &l->wq_a, &l->wq_b, &l->wkv_a, &l->wo };
+        for (size_t j = 0; j < R1_COUNT(all); j++) n += matrix_bytes(all[j]);
+        for (int h = 0; l->k_b && h < m->c.n_heads; h++) n += matrix_bytes(&l->k_b[h]) + matrix_bytes(&l->v_b[h]);
+        n += mlp_bytes(&l->mlp);
+        if (l->moe) n += matrix_bytes(&l->router) + (uint64_t)m->c.n_used * mlp_bytes(&l->experts[0]);
+    }
+    return n;
+}
+
 int r1_model_moe_layers(const r1_model *m, const int32_t **layers)
 {
     *layers = m->moe_layers;

@@ -17,5 +17,7 @@ const r1_kernels *r1_model_kernels(const r1_model *m);
 int r1_model_moe_layers(const r1_model *m, const int32_t **layers); /* how many, and their indices */
 int r1_model_experts_used(const r1_model *m);
 bool r1_model_has_mtp(const r1_model *m);
+/* Bytes of weights that one token reads when it is alone: every matrix once, of the routed experts those used; not the embedding. */
+uint64_t r1_model_token_bytes(const r1_model *m);
 
 #endif
