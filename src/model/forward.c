@@ -34,17 +34,19 @@ static void size_experts(r1_forward *f)
     if (c->n_dense == c->n_layers && !f->m->mtp) return;
     size_t a_token = ((1 + 2 * used) * D + 2 * used * F) * sizeof(float);
     f->expert_tokens = r1_max(1, r1_min(f->chunk, EXPERT_BYTES / a_token));
+    /* an expert with two rows or more may leave a gap of 3 before it */
+    f->expert_rows = f->expert_tokens * used + 3 * r1_min((size_t)c->n_experts, f->expert_tokens * used / 2);
 }
 
 static r1_exec_sizes exec_sizes(const r1_forward *f)
 {
     const r1_config *c = &f->m->c;
-    size_t H = (size_t)c->n_heads, used = (size_t)c->n_used, D = (size_t)c->n_embd;
+    size_t H = (size_t)c->n_heads, D = (size_t)c->n_embd;
     size_t dense = r1_max(r1_max(D * (f->m->mtp ? 2 : 1), (size_t)c->n_ff), (size_t)(c->n_shared * c->n_ff_expert));
     dense = r1_max(dense, r1_max(H * (size_t)(c->mla ? c->v_dim : c->head_dim), (size_t)c->q_lora));
     size_t input = f->chunk * dense;
-    if (f->latent_tokens) input = r1_max(input, H * f->latent_tokens * (size_t)r1_max((size_t)c->nope_dim, (size_t)c->kv_lora));
-    if (f->expert_tokens) input = r1_max(input, f->expert_tokens * r1_max((1 + used) * D, used * (size_t)c->n_ff_expert));
+    if (f->latent_tokens) input = r1_max(input, H * r1_round_up(f->latent_tokens, 4) * (size_t)r1_max((size_t)c->nope_dim, (size_t)c->kv_lora));
+    if (f->expert_tokens) input = r1_max(input, r1_max((f->expert_tokens + 3 + f->expert_rows) * D, f->expert_rows * (size_t)c->n_ff_expert));
     input = r1_max(input, LOGIT_COLUMNS * D);
     return (r1_exec_sizes){ .input_values = input, .max_k = f->m->max_k, .need_32 = f->m->need_32, .need_256 = f->m->need_256,
                             .max_products = 2 * (size_t)c->n_experts + r1_max(4, (size_t)c->n_heads) };
@@ -55,7 +57,7 @@ static r1_status allocate(r1_forward *f, r1_error *err)
     const r1_config *c = &f->m->c;
     size_t T = f->chunk, D = (size_t)c->n_embd, H = (size_t)c->n_heads, V = (size_t)c->n_vocab, R = (size_t)c->rope.dim, lora = (size_t)c->kv_lora;
     size_t kv = c->mla ? lora + R : (size_t)(c->n_kv_heads * c->head_dim), vd = (size_t)(c->mla ? c->v_dim : c->head_dim);
-    size_t F = r1_max((size_t)c->n_ff, (size_t)(c->n_shared * c->n_ff_expert)), LT = f->latent_tokens, ET = f->expert_tokens, used = (size_t)c->n_used;
+    size_t F = r1_max((size_t)c->n_ff, (size_t)(c->n_shared * c->n_ff_expert)), LT = f->latent_tokens, ET = f->expert_tokens, ER = f->expert_rows, used = (size_t)c->n_used;
     size_t E = (size_t)c->n_experts, threads = (size_t)r1_pool_threads(f->pool), fl = sizeof(float);
     f->tile_rows = c->mla ? QUERY_ROWS / 2 : QUERY_ROWS;
     f->attn_floats = r1_round_up(r1_attention_scratch(f->m, f->tile_rows), 16);
@@ -67,12 +69,12 @@ static r1_status allocate(r1_forward *f, r1_error *err)
         { (void **)&f->cos, T * R / 2 * fl }, { (void **)&f->sin, T * R / 2 * fl },
         { (void **)&f->wide, T * r1_max((size_t)c->q_lora, f->m->mtp ? 2 * D : 0) * fl },
         { (void **)&f->q_latent, LT * H * (lora + R) * fl }, { (void **)&f->o_latent, LT * H * lora * fl },
-        { (void **)&f->head_in, LT * H * r1_max((size_t)c->nope_dim, lora) * fl },
+        { (void **)&f->head_in, r1_round_up(LT, 4) * H * r1_max((size_t)c->nope_dim, lora) * fl },
         { (void **)&f->router_out, ET ? T * E * fl : 0 }, { (void **)&f->route_ids, ET ? T * used * 4 : 0 },
         { (void **)&f->route_weights, ET ? T * used * fl : 0 },
-        { (void **)&f->expert_in, ET * (1 + used) * D * fl }, { (void **)&f->expert_gate, ET * used * (size_t)c->n_ff_expert * fl },
-        { (void **)&f->expert_up, ET * used * (size_t)c->n_ff_expert * fl }, { (void **)&f->expert_out, ET * used * D * fl },
-        { (void **)&f->expert_row, ET * used * 4 }, { (void **)&f->expert_first, (E + 1) * 4 },
+        { (void **)&f->expert_in, ET ? (ET + 3 + ER) * D * fl : 0 }, { (void **)&f->expert_gate, ER * (size_t)c->n_ff_expert * fl },
+        { (void **)&f->expert_up, ER * (size_t)c->n_ff_expert * fl }, { (void **)&f->expert_out, ER * D * fl },
+        { (void **)&f->expert_row, ET * used * 4 }, { (void **)&f->expert_first, E * 4 }, { (void **)&f->expert_n, E * 4 },
         { (void **)&f->products, (2 * E + r1_max(4, H)) * sizeof(r1_product) },
         { (void **)&f->tiles, f->cap_tiles * sizeof(r1_tile) }, { (void **)&f->attn_scratch, threads * f->attn_floats * fl },
         { (void **)&f->head_x, LOGIT_COLUMNS * D * fl }, { (void **)&f->head_y, LOGIT_COLUMNS * V * fl },
@@ -91,7 +93,7 @@ void r1_forward_free(r1_forward *f)
     r1_exec_deinit(&f->exec);
     void *all[] = { f->x, f->h, f->y, f->q, f->k, f->v, f->o, f->gate, f->up, f->cos, f->sin, f->wide, f->q_latent, f->o_latent, f->head_in,
                     f->router_out, f->route_ids, f->route_weights, f->expert_in, f->expert_gate, f->expert_up, f->expert_out, f->expert_row,
-                    f->expert_first, f->products, f->tiles, f->attn_scratch, f->head_x, f->head_y };
+                    f->expert_first, f->expert_n, f->products, f->tiles, f->attn_scratch, f->head_x, f->head_y };
     for (size_t i = 0; i < R1_COUNT(all); i++) free(all[i]);
     free(f);
 }
@@ -149,31 +151,21 @@ void r1_normalise(r1_forward *f, float *y, const float *x, const float *w, size_
     r1_columns(&f->exec, C, norm_column, &a);
 }
 
-static void silu_column(void *ctx, size_t c, int thread)
+void r1_silu_column(void *ctx, size_t c, int thread)
 {
-    const columns *a = ctx;
+    const r1_gated *a = ctx;
     (void)thread;
-    float *g = a->y + c * a->n;
-    a->f->m->k.silu_mul(g, g, a->x + c * a->n, a->n);
+    a->f->m->k.silu_mul(a->gate + c * a->n, a->gate + c * a->n, a->up + c * a->n, a->n);
 }
 
-void r1_silu(r1_forward *f, float *g, const float *u, size_t n, size_t C)
+void r1_residual_column(void *ctx, size_t c, int thread)
 {
-    columns a = { .f = f, .y = g, .x = u, .n = n };
-    r1_columns(&f->exec, C, silu_column, &a);
-}
-
-static void add_column(void *ctx, size_t c, int thread)
-{
-    const columns *a = ctx;
+    const r1_residual *a = ctx;
+    r1_forward *f = a->f;
+    size_t D = (size_t)f->m->c.n_embd;
     (void)thread;
-    a->f->m->k.add(a->y + c * a->n, a->x + c * a->n, a->n);
-}
-
-static void add_residual(r1_forward *f, const float *y)
-{
-    columns a = { .f = f, .y = f->x, .x = y, .n = (size_t)f->m->c.n_embd };
-    r1_columns(&f->exec, f->n, add_column, &a);
+    if (a->y) f->m->k.add(f->x + c * D, a->y + c * D, D);
+    if (a->w) f->m->k.rmsnorm(f->h + c * D, f->x + c * D, a->w, D, f->m->c.eps);
 }
 
 static void embed_column(void *ctx, size_t c, int thread)
@@ -244,44 +236,46 @@ static void store_column(void *ctx, size_t c, int thread)
     }
 }
 
-static void grouped_attention(r1_forward *f, const r1_layer *l, int index)
+static void grouped_attention(r1_forward *f, const r1_layer *l, int index, r1_residual *in)
 {
     const r1_config *c = &f->m->c;
     size_t d = (size_t)c->head_dim, Q = (size_t)c->n_heads * d, KV = (size_t)c->n_kv_heads * d;
     const r1_product qkv[] = {
         { &l->wq, l->bq, f->q, Q, 0, f->n }, { &l->wk, l->bk, f->k, KV, 0, f->n }, { &l->wv, l->bv, f->v, KV, 0, f->n },
     };
-    r1_multiply(&f->exec, qkv, 3, &(r1_input){ f->h, (size_t)c->n_embd, f->n, (size_t)c->n_embd, false });
+    r1_multiply(&f->exec, qkv, 3, &(r1_input){ .x = f->h, .ldx = (size_t)c->n_embd, .C = f->n, .K = (size_t)c->n_embd, .before = r1_residual_column, .ctx = in });
     r1_columns(&f->exec, f->n, store_column, &(store){ f, index });
     r1_attend(&(r1_attention){ .f = f, .layer = l, .layer_index = index, .n = f->n, .q = f->q, .key_dim = d, .o = f->o, .value_dim = d });
 }
 
 /* ---- layers ---------------------------------------------------------------------------------------------------- */
 
-static void dense_feed_forward(r1_forward *f, const r1_mlp *m)
+static void dense_feed_forward(r1_forward *f, const r1_mlp *m, r1_residual *before)
 {
     size_t D = (size_t)f->m->c.n_embd, F = m->gate.rows;
     const r1_product in[] = { { &m->gate, NULL, f->gate, F, 0, f->n }, { &m->up, NULL, f->up, F, 0, f->n } };
-    r1_multiply(&f->exec, in, 2, &(r1_input){ f->h, D, f->n, D, false });
-    r1_silu(f, f->gate, f->up, F, f->n);
+    r1_multiply(&f->exec, in, 2, &(r1_input){ .x = f->h, .ldx = D, .C = f->n, .K = D, .before = r1_residual_column, .ctx = before });
     const r1_product out = { &m->down, NULL, f->y, D, 0, f->n };
-    r1_multiply(&f->exec, &out, 1, &(r1_input){ f->gate, F, f->n, F, false });
+    r1_multiply(&f->exec, &out, 1, &(r1_input){ .x = f->gate, .ldx = F, .C = f->n, .K = F, .before = r1_silu_column, .ctx = &(r1_gated){ f, f->gate, f->up, F } });
 }
 
-static void run_layer(r1_forward *f, const r1_layer *l, int index, int moe_index)
+/* x is behind by f->y where `pending` says so, before and after: the sum is made by whoever reads x next. */
+static void run_layer(r1_forward *f, const r1_layer *l, int index, int moe_index, bool pending)
 {
     const r1_config *c = &f->m->c;
     size_t D = (size_t)c->n_embd, O = (size_t)c->n_heads * (size_t)(c->mla ? c->v_dim : c->head_dim);
-    r1_normalise(f, f->h, f->x, l->attn_norm, D, f->n, D, c->eps);
-    if (c->mla) r1_latent_attention(f, l, index);
-    else grouped_attention(f, l, index);
+    r1_residual in = { f, pending ? f->y : NULL, l->attn_norm }, between = { f, f->y, l->ffn_norm };
+    if (c->mla) r1_latent_attention(f, l, index, &in);
+    else grouped_attention(f, l, index, &in);
     const r1_product out = { &l->wo, NULL, f->y, D, 0, f->n };
-    r1_multiply(&f->exec, &out, 1, &(r1_input){ f->o, O, f->n, O, false });
-    add_residual(f, f->y);
-    r1_normalise(f, f->h, f->x, l->ffn_norm, D, f->n, D, c->eps);
-    if (l->moe) r1_experts(f, l, moe_index);
-    else dense_feed_forward(f, &l->mlp);
-    add_residual(f, f->y);
+    r1_multiply(&f->exec, &out, 1, &(r1_input){ .x = f->o, .ldx = O, .C = f->n, .K = O });
+    if (l->moe) r1_experts(f, l, moe_index, &between);
+    else dense_feed_forward(f, &l->mlp, &between);
+}
+
+static void add_residual(r1_forward *f)
+{
+    r1_columns(&f->exec, f->n, r1_residual_column, &(r1_residual){ f, f->y, NULL });
 }
 
 static void start(r1_forward *f, const r1_span *spans, size_t n_spans, const r1_tap *tap)
@@ -305,11 +299,15 @@ void r1_forward_run(r1_forward *f, const r1_span *spans, size_t n_spans, const r
     const r1_model *m = f->m;
     size_t D = (size_t)m->c.n_embd;
     int moe_index = 0;
+    bool pending = false;
     start(f, spans, n_spans, tap);
     tap_hidden(f, 0);
     for (int i = 0; i < m->c.n_layers; i++) {
-        run_layer(f, &m->layers[i], i, moe_index);
+        bool last = i + 1 == m->c.n_layers, shown = tap && tap->hidden && tap->hidden_layer == i + 1;
+        run_layer(f, &m->layers[i], i, moe_index, pending);
         moe_index += m->layers[i].moe;
+        pending = !last && !shown;
+        if (!pending) add_residual(f);
         tap_hidden(f, i + 1);
     }
     if (tap && tap->final) r1_normalise(f, tap->final + tap->first * D, f->x, m->out_norm, D, f->n, D, m->c.eps);
@@ -321,7 +319,7 @@ static void head_columns(r1_forward *f, const float *norm, const r1_weight *head
     size_t D = (size_t)f->m->c.n_embd, V = (size_t)f->m->c.n_vocab;
     r1_normalise(f, f->head_x, f->head_x, norm, D, n, D, f->m->c.eps);
     const r1_product p = { head, NULL, f->head_y, V, 0, n };
-    r1_multiply(&f->exec, &p, 1, &(r1_input){ f->head_x, D, n, D, false });
+    r1_multiply(&f->exec, &p, 1, &(r1_input){ .x = f->head_x, .ldx = D, .C = n, .K = D });
 }
 
 void r1_forward_logits(r1_forward *f, const r1_logits_to *to, size_t n)
@@ -349,8 +347,9 @@ void r1_forward_mtp(r1_forward *f, const r1_kv *kv, size_t pos, const int32_t *n
         f->m->k.rmsnorm(u + D, h + i * D, m->hnorm, D, eps);
     }
     const r1_product p = { &m->eh_proj, NULL, f->x, D, 0, n };
-    r1_multiply(&f->exec, &p, 1, &(r1_input){ f->wide, 2 * D, n, 2 * D, false });
-    run_layer(f, &m->layer, 0, 0);
+    r1_multiply(&f->exec, &p, 1, &(r1_input){ .x = f->wide, .ldx = 2 * D, .C = n, .K = 2 * D });
+    run_layer(f, &m->layer, 0, 0, false);
+    add_residual(f);
     for (size_t i = 0; i < n; i += LOGIT_COLUMNS) {
         size_t c = r1_min(LOGIT_COLUMNS, n - i);
         memcpy(f->head_x, f->x + i * D, c * D * sizeof(float));

@@ -44,14 +44,14 @@ struct r1_forward {
     float *q_latent, *o_latent;    /* [latent_tokens, H, lora + rope], [latent_tokens, H, lora] */
     float *head_in;                /* [H, latent_tokens, max(nope, lora)]: inputs of the per-head products */
     /* experts, `expert_tokens` at a time */
-    size_t expert_tokens;
+    size_t expert_tokens, expert_rows; /* rows: of the gathered inputs, with what aligns each expert to 4 */
     float *router_out;             /* [chunk, E] */
     int32_t *route_ids; float *route_weights; /* [chunk, n_used] */
-    float *expert_in;              /* [expert_tokens * (1 + n_used), D]: the tokens, then gathered by expert */
+    float *expert_in;              /* the tokens, then gathered by expert; as expert_gate.. [expert rows, ..], see size_experts */
     float *expert_gate, *expert_up;/* [expert_tokens * n_used, n_ff_expert] */
     float *expert_out;             /* [expert_tokens * n_used, D] */
     uint32_t *expert_row;          /* [expert_tokens, n_used]: row of (token, slot) among the gathered */
-    uint32_t *expert_first;        /* [E + 1] */
+    uint32_t *expert_first, *expert_n; /* [E] first row of an expert, and how many it has */
     r1_product *products;          /* [2 E + 4] */
     /* attention */
     r1_tile *tiles; size_t n_tiles, cap_tiles;
@@ -78,10 +78,25 @@ size_t r1_attention_scratch(const r1_model *m, size_t tile_rows); /* floats a th
 /* Rotate n_heads vectors of rope.dim floats, `stride` apart, of token column c. */
 void r1_rotate(const r1_forward *f, float *x, size_t n_heads, size_t stride, size_t c);
 
-void r1_latent_attention(r1_forward *f, const r1_layer *l, int index); /* h -> o */
-void r1_experts(r1_forward *f, const r1_layer *l, int moe_index);      /* h -> y */
+/* Steps of one column, made in the region that quantises the input of a product (r1_input.before).
+ * Residual: x += y (unless NULL), h = norm(x) by w (unless NULL). Gated: gate = silu(gate) * up, n values a column. */
+typedef struct r1_residual {
+    r1_forward *f;
+    const float *y, *w;
+} r1_residual;
+void r1_residual_column(void *residual, size_t c, int thread);
+typedef struct r1_gated {
+    r1_forward *f;
+    float *gate;
+    const float *up;
+    size_t n;
+} r1_gated;
+void r1_silu_column(void *gated, size_t c, int thread);
+
+/* `before` makes h. */
+void r1_latent_attention(r1_forward *f, const r1_layer *l, int index, r1_residual *before); /* h -> o */
+void r1_experts(r1_forward *f, const r1_layer *l, int moe_index, r1_residual *before);      /* h -> y */
 void r1_normalise(r1_forward *f, float *y, const float *x, const float *w, size_t n, size_t C, size_t ld, float eps);
-void r1_silu(r1_forward *f, float *g, const float *u, size_t n, size_t C);
 /* Span and position of token c of the run. */
 const r1_span *r1_span_of(const r1_forward *f, size_t c, size_t *pos);
 

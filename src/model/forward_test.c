@@ -411,7 +411,7 @@ TEST(tokens_go_to_the_experts_that_the_rules_say)
         b.f->tap = &tap;
         b.f->n = T;
         for (size_t i = 0; i < T * D; i++) b.f->h[i] = n % 2 ? (float)(test_random(&seed) % 5) / 2 : uniform(&seed) * 3; /* every other gate: many ties */
-        r1_experts(b.f, &l, 1);
+        r1_experts(b.f, &l, 1, &(r1_residual){ .f = b.f });
         size_t called = 0;
         for (size_t t = 0; t < T; t++) {
             const float *h = b.f->h + t * D;
@@ -438,7 +438,7 @@ TEST(tokens_go_to_the_experts_that_the_rules_say)
         EXPECT(called > T / 2);
         b.f->tap = NULL; /* numbers that are none still go to experts that exist */
         for (size_t i = 0; i < T * D; i++) b.f->h[i] = i % 3 ? NAN : i % 2 ? INFINITY : -INFINITY;
-        r1_experts(b.f, &l, 0);
+        r1_experts(b.f, &l, 0, &(r1_residual){ .f = b.f });
         for (size_t i = 0; i < T * U; i++) EXPECT(b.f->route_ids[i] >= 0 && (size_t)b.f->route_ids[i] < E && (i % U == 0 || b.f->route_ids[i] > b.f->route_ids[i - 1]));
         bench_close(&b);
         free(weights);

@@ -32,7 +32,16 @@ static void store_column(void *ctx, size_t c, int thread)
     r1_kv_store(shape->type, &f->m->k, r1_kv_keys(s->kv, a->layer, 0, pos) + pos % R1_KV_PAGE * r1_kv_row_bytes(shape->type, width), row, width);
 }
 
-static void project(r1_forward *f, const r1_layer *l)
+static void norm_query(void *ctx, size_t c, int thread)
+{
+    const store *a = ctx;
+    size_t n = (size_t)a->f->m->c.q_lora;
+    float *q = a->f->wide + c * n;
+    (void)thread;
+    a->f->m->k.rmsnorm(q, q, a->l->q_a_norm, n, LATENT_EPS);
+}
+
+static void project(r1_forward *f, const r1_layer *l, r1_residual *before)
 {
     const r1_config *c = &f->m->c;
     size_t D = (size_t)c->n_embd, Q = (size_t)c->n_heads * (size_t)c->head_dim, width = (size_t)(c->kv_lora + c->rope.dim), q_lora = (size_t)c->q_lora;
@@ -40,24 +49,27 @@ static void project(r1_forward *f, const r1_layer *l)
         { &l->wkv_a, NULL, f->k, width, 0, f->n },
         { q_lora ? &l->wq_a : &l->wq, NULL, q_lora ? f->wide : f->q, q_lora ? q_lora : Q, 0, f->n },
     };
-    r1_multiply(&f->exec, down, 2, &(r1_input){ f->h, D, f->n, D, false });
+    r1_multiply(&f->exec, down, 2, &(r1_input){ .x = f->h, .ldx = D, .C = f->n, .K = D, .before = r1_residual_column, .ctx = before });
     if (!q_lora) return;
-    r1_normalise(f, f->wide, f->wide, l->q_a_norm, q_lora, f->n, q_lora, LATENT_EPS);
     const r1_product up = { &l->wq_b, NULL, f->q, Q, 0, f->n };
-    r1_multiply(&f->exec, &up, 1, &(r1_input){ f->wide, q_lora, f->n, q_lora, false });
+    r1_multiply(&f->exec, &up, 1, &(r1_input){ .x = f->wide, .ldx = q_lora, .C = f->n, .K = q_lora, .before = norm_query, .ctx = &(store){ f, l, 0 } });
 }
 
 typedef struct gather {
     r1_forward *f;
     const float *src;
-    size_t n, K, step_token, step_head; /* src[token * step_token + head * step_head ..+K] -> head_in[(head * n + token) * K] */
+    size_t n, K, step_token, step_head; /* src[token * step_token + head * step_head ..+K] -> head_in[(head * n4 + token) * K], n4: n rounded up to 4 */
 } gather;
+
+/* Each head's columns start at a multiple of 4, as r1_multiply asks for. */
+static size_t aligned(size_t n) { return n == 1 ? 1 : r1_round_up(n, 4); }
 
 static void gather_column(void *ctx, size_t i, int thread)
 {
     const gather *g = ctx;
     (void)thread;
-    memcpy(g->f->head_in + i * g->K, g->src + i % g->n * g->step_token + i / g->n * g->step_head, g->K * sizeof(float));
+    memcpy(g->f->head_in + (i / g->n * aligned(g->n) + i % g->n) * g->K, g->src + i % g->n * g->step_token + i / g->n * g->step_head,
+           g->K * sizeof(float));
 }
 
 /* out[token, head, 0..rows) = w[head] src[token, head]; `ld` and `step` are out's steps of a token and a head. */
@@ -65,8 +77,8 @@ static void per_head(r1_forward *f, const r1_weight *w, const gather *g, float *
 {
     size_t H = (size_t)f->m->c.n_heads;
     r1_columns(&f->exec, H * g->n, gather_column, (void *)g);
-    for (size_t h = 0; h < H; h++) f->products[h] = (r1_product){ &w[h], NULL, out + h * step, ld, h * g->n, g->n };
-    r1_multiply(&f->exec, f->products, H, &(r1_input){ f->head_in, g->K, H * g->n, g->K, false });
+    for (size_t h = 0; h < H; h++) f->products[h] = (r1_product){ &w[h], NULL, out + h * step, ld, h * aligned(g->n), g->n };
+    r1_multiply(&f->exec, f->products, H, &(r1_input){ .x = f->head_in, .ldx = g->K, .C = H * aligned(g->n), .K = g->K });
 }
 
 typedef struct rope_part {
@@ -98,10 +110,10 @@ static void absorbed(r1_forward *f, const r1_layer *l, int index, size_t first, 
     per_head(f, l->v_b, &o, f->o + first * H * v, H * v, v);
 }
 
-void r1_latent_attention(r1_forward *f, const r1_layer *l, int index)
+void r1_latent_attention(r1_forward *f, const r1_layer *l, int index, r1_residual *before)
 {
     const r1_config *c = &f->m->c;
-    project(f, l);
+    project(f, l, before);
     r1_columns(&f->exec, f->n, store_column, &(store){ f, l, index });
     if (f->m->options.mla_expanded) {
         r1_attend(&(r1_attention){ .f = f, .layer = l, .layer_index = index, .n = f->n, .q = f->q, .key_dim = (size_t)c->head_dim,

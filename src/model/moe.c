@@ -109,22 +109,27 @@ static void route_column(void *ctx, size_t c, int thread)
 
 /* ---- experts --------------------------------------------------------------------------------------------------- */
 
-/* Order the (token, slot) pairs of tokens [first, first + n) by expert: expert_first[e] is where e's rows start. */
-static void sort_by_expert(r1_forward *f, size_t first, size_t n)
+/* Order the (token, slot) pairs of tokens [first, first + n) by expert. The rows of an expert with several start at a multiple of 4, as
+ * r1_multiply asks for. Returns the number of rows with the gaps. */
+static size_t sort_by_expert(r1_forward *f, size_t first, size_t n)
 {
-    size_t E = (size_t)f->m->c.n_experts, used = (size_t)f->m->c.n_used;
+    size_t E = (size_t)f->m->c.n_experts, used = (size_t)f->m->c.n_used, at = 0;
     const int32_t *ids = f->route_ids + first * used;
-    memset(f->expert_first, 0, (E + 1) * sizeof *f->expert_first);
-    for (size_t i = 0; i < n * used; i++) f->expert_first[ids[i] + 1]++;
-    for (size_t e = 0; e < E; e++) f->expert_first[e + 1] += f->expert_first[e];
-    for (size_t i = 0; i < n * used; i++) f->expert_row[i] = f->expert_first[ids[i]]++;
-    for (size_t e = E; e > 0; e--) f->expert_first[e] = f->expert_first[e - 1]; /* back to the starts */
-    f->expert_first[0] = 0;
+    memset(f->expert_n, 0, E * sizeof *f->expert_n);
+    for (size_t i = 0; i < n * used; i++) f->expert_n[ids[i]]++;
+    for (size_t e = 0; e < E; e++) {
+        if (f->expert_n[e] > 1) at = r1_round_up(at, 4);
+        f->expert_first[e] = (uint32_t)at;
+        at += f->expert_n[e];
+    }
+    memset(f->expert_n, 0, E * sizeof *f->expert_n);
+    for (size_t i = 0; i < n * used; i++) f->expert_row[i] = f->expert_first[ids[i]] + f->expert_n[ids[i]]++;
+    return at;
 }
 
 typedef struct step {
     r1_forward *f;
-    size_t first, n;
+    size_t first, n, base; /* base: row of expert_in where the gathered ones start */
     bool shared;
 } step;
 
@@ -136,7 +141,7 @@ static void gather_column(void *ctx, size_t i, int thread)
     const float *h = f->h + (a->first + i) * D;
     (void)thread;
     memcpy(f->expert_in + i * D, h, D * sizeof(float));
-    for (size_t j = 0; j < used; j++) memcpy(f->expert_in + (a->n + f->expert_row[i * used + j]) * D, h, D * sizeof(float));
+    for (size_t j = 0; j < used; j++) memcpy(f->expert_in + (a->base + f->expert_row[i * used + j]) * D, h, D * sizeof(float));
 }
 
 static void combine_column(void *ctx, size_t i, int thread)
@@ -155,42 +160,40 @@ static void combine_column(void *ctx, size_t i, int thread)
 static void run_experts(r1_forward *f, const r1_layer *l, size_t first, size_t n)
 {
     const r1_config *c = &f->m->c;
-    size_t D = (size_t)c->n_embd, E = (size_t)c->n_experts, F = (size_t)c->n_ff_expert, rows = n * (size_t)c->n_used, S = l->mlp.gate.rows, np = 0;
-    step a = { f, first, n, S > 0 };
+    size_t D = (size_t)c->n_embd, E = (size_t)c->n_experts, F = (size_t)c->n_ff_expert, S = l->mlp.gate.rows, np = 0;
+    size_t rows = sort_by_expert(f, first, n), base = n == 1 ? 1 : r1_round_up(n, 4);
+    step a = { f, first, n, base, S > 0 };
     r1_product *p = f->products;
-    sort_by_expert(f, first, n);
     r1_columns(&f->exec, n, gather_column, &a);
     if (S) {
         p[np++] = (r1_product){ &l->mlp.gate, NULL, f->gate, S, 0, n };
         p[np++] = (r1_product){ &l->mlp.up, NULL, f->up, S, 0, n };
     }
     for (size_t e = 0; e < E; e++) {
-        size_t r = f->expert_first[e], m = f->expert_first[e + 1] - r;
+        size_t r = f->expert_first[e], m = f->expert_n[e];
         if (!m) continue;
-        p[np++] = (r1_product){ &l->experts[e].gate, NULL, f->expert_gate + r * F, F, n + r, m };
-        p[np++] = (r1_product){ &l->experts[e].up, NULL, f->expert_up + r * F, F, n + r, m };
+        p[np++] = (r1_product){ &l->experts[e].gate, NULL, f->expert_gate + r * F, F, base + r, m };
+        p[np++] = (r1_product){ &l->experts[e].up, NULL, f->expert_up + r * F, F, base + r, m };
     }
-    r1_multiply(&f->exec, p, np, &(r1_input){ f->expert_in, D, n + rows, D, false });
-    r1_silu(f, f->expert_gate, f->expert_up, F, rows);
+    r1_multiply(&f->exec, p, np, &(r1_input){ .x = f->expert_in, .ldx = D, .C = base + rows, .K = D });
     np = 0;
     for (size_t e = 0; e < E; e++) {
-        size_t r = f->expert_first[e], m = f->expert_first[e + 1] - r;
+        size_t r = f->expert_first[e], m = f->expert_n[e];
         if (m) p[np++] = (r1_product){ &l->experts[e].down, NULL, f->expert_out + r * D, D, r, m };
     }
-    r1_multiply(&f->exec, p, np, &(r1_input){ f->expert_gate, F, rows, F, false });
+    r1_multiply(&f->exec, p, np, &(r1_input){ .x = f->expert_gate, .ldx = F, .C = rows, .K = F, .before = r1_silu_column, .ctx = &(r1_gated){ f, f->expert_gate, f->expert_up, F } });
     if (S) {
-        r1_silu(f, f->gate, f->up, S, n);
         const r1_product down = { &l->mlp.down, NULL, f->y + first * D, D, 0, n };
-        r1_multiply(&f->exec, &down, 1, &(r1_input){ f->gate, S, n, S, false });
+        r1_multiply(&f->exec, &down, 1, &(r1_input){ .x = f->gate, .ldx = S, .C = n, .K = S, .before = r1_silu_column, .ctx = &(r1_gated){ f, f->gate, f->up, S } });
     }
     r1_columns(&f->exec, n, combine_column, &a);
 }
 
-void r1_experts(r1_forward *f, const r1_layer *l, int moe_index)
+void r1_experts(r1_forward *f, const r1_layer *l, int moe_index, r1_residual *before)
 {
     size_t D = (size_t)f->m->c.n_embd, E = (size_t)f->m->c.n_experts;
     const r1_product p = { &l->router, NULL, f->router_out, E, 0, f->n };
-    r1_multiply(&f->exec, &p, 1, &(r1_input){ f->h, D, f->n, D, true });
+    r1_multiply(&f->exec, &p, 1, &(r1_input){ .x = f->h, .ldx = D, .C = f->n, .K = D, .exact = true, .before = r1_residual_column, .ctx = before });
     r1_columns(&f->exec, f->n, route_column, &(routing){ f, l, moe_index });
     for (size_t i = 0; i < f->n; i += f->expert_tokens) run_experts(f, l, i, r1_min(f->expert_tokens, f->n - i));
 }

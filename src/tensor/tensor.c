@@ -9,29 +9,31 @@
 #include "tensor/tensor.h"
 #include "base/half.h"
 
+#include <assert.h>
+
 enum {
     PIECE_BYTES = 32 << 10,  /* least weight bytes of a piece: a few microseconds, many times the cost of taking one */
     PIECES_A_THREAD = 8,     /* at most about this many, so that the last ones even out */
     DECODED_FLOATS = 16 << 10 /* weights decoded at a time: 64 kB, stays in the second-level cache */
 };
 
+/* Codes, scales and sums of n values in groups; columns are rounded up to fours. */
+static bool alloc_act(r1_act8 *a, const r1_kernels *k, size_t n, int group, int sub)
+{
+    *a = (r1_act8){ .q = r1_alloc_scratch(n), .d = r1_alloc_scratch(n / (size_t)group * sizeof(float)), .sum = r1_alloc_scratch(n / (size_t)sub * sizeof(int32_t)),
+                    .group = group, .sub = sub, .q4 = k->interleave ? r1_alloc_scratch(n) : NULL };
+    return a->q && a->d && a->sum && (a->q4 || !k->interleave);
+}
+
 r1_status r1_exec_init(r1_exec *e, const r1_kernels *k, r1_pool *pool, r1_activations mode, const r1_exec_sizes *s, r1_error *err)
 {
-    size_t n = s->input_values, threads = (size_t)r1_pool_threads(pool);
+    size_t n = s->input_values + 3 * s->max_k, threads = (size_t)r1_pool_threads(pool);
     *e = (r1_exec){ .k = k, .pool = pool, .mode = mode, .input_cap = n, .max_products = s->max_products };
     e->decoded_cap = r1_max(DECODED_FLOATS, s->max_k);
     bool ok = (e->decoded = r1_alloc_scratch(threads * e->decoded_cap * sizeof(float))) &&
               (e->first_piece = calloc(s->max_products + 1, sizeof *e->first_piece));
-    if (ok && s->need_32) {
-        e->a32 = (r1_act8){ .q = r1_alloc_scratch(n), .d = r1_alloc_scratch(n / 32 * sizeof(float)),
-                            .sum = r1_alloc_scratch(n / 32 * sizeof(int32_t)), .group = 32, .sub = 32 };
-        ok = e->a32.q && e->a32.d && e->a32.sum;
-    }
-    if (ok && s->need_256) {
-        e->a256 = (r1_act8){ .q = r1_alloc_scratch(n), .d = r1_alloc_scratch(n / 256 * sizeof(float)),
-                             .sum = r1_alloc_scratch(n / 16 * sizeof(int32_t)), .group = 256, .sub = 16 };
-        ok = e->a256.q && e->a256.d && e->a256.sum;
-    }
+    if (ok && s->need_32) ok = alloc_act(&e->a32, k, n, 32, 32);
+    if (ok && s->need_256) ok = alloc_act(&e->a256, k, n, 256, 16);
     if (ok && mode == R1_ACTIVATIONS_BF16) ok = (e->rounded = r1_alloc_scratch(n * sizeof(float))) != NULL;
     if (ok) return R1_OK;
     r1_exec_deinit(e);
@@ -43,6 +45,7 @@ static void free_act(r1_act8 *a)
     free(a->q);
     free(a->d);
     free(a->sum);
+    free(a->q4);
 }
 
 void r1_exec_deinit(r1_exec *e)
@@ -81,20 +84,30 @@ void r1_columns(r1_exec *e, size_t C, r1_work fn, void *ctx)
 typedef struct prepare {
     r1_exec *e;
     const r1_input *in;
-    bool q32, q256, round;
+    bool q32, q256, round, wide; /* wide: a product of several columns is among them */
 } prepare;
 
-static void prepare_column(void *ctx, size_t c, int thread)
+static void prepare_act(const prepare *p, const r1_act8 *a, size_t c, size_t n)
+{
+    const r1_kernels *k = p->e->k;
+    const r1_input *in = p->in;
+    for (size_t i = c; i < c + n; i++) k->quantize(a, i, in->x + i * in->ldx, in->K);
+    if (p->wide && k->interleave) k->interleave(a, c, n, in->K);
+}
+
+/* Columns [4 i, 4 i + 4). */
+static void prepare_four(void *ctx, size_t i, int thread)
 {
     const prepare *p = ctx;
     const r1_input *in = p->in;
-    const float *x = in->x + c * in->ldx;
-    (void)thread;
-    if (p->q32) p->e->k->quantize(&p->e->a32, c, x, in->K);
-    if (p->q256) p->e->k->quantize(&p->e->a256, c, x, in->K);
-    if (p->round) {
-        float *y = p->e->rounded + c * in->K;
-        for (size_t i = 0; i < in->K; i++) y[i] = r1_bf16_to_f32(r1_bf16_from_f32(x[i]));
+    size_t c = 4 * i, n = r1_min(4, in->C - c);
+    for (size_t j = c; in->before && j < c + n; j++) in->before(in->ctx, j, thread);
+    if (p->q32) prepare_act(p, &p->e->a32, c, n);
+    if (p->q256) prepare_act(p, &p->e->a256, c, n);
+    for (size_t j = c; p->round && j < c + n; j++) {
+        const float *x = in->x + j * in->ldx;
+        float *y = p->e->rounded + j * in->K;
+        for (size_t k = 0; k < in->K; k++) y[k] = r1_bf16_to_f32(r1_bf16_from_f32(x[k]));
     }
 }
 
@@ -112,6 +125,7 @@ static r1_act8 act_columns(const r1_act8 *a, size_t c0, size_t K)
 {
     r1_act8 v = *a;
     v.q += c0 * K;
+    if (v.q4) v.q4 += c0 * K;
     v.d += c0 * (K / (size_t)a->group);
     v.sum += c0 * (K / (size_t)a->sub);
     return v;
@@ -167,7 +181,6 @@ static void product_piece(void *ctx, size_t i, int thread)
 
 void r1_multiply(r1_exec *e, const r1_product *p, size_t n, const r1_input *in)
 {
-    if (e->observe) e->observe(e->observe_ctx, e, p, n, in);
     prepare pre = { .e = e, .in = in };
     size_t panels = 0, bytes = 0;
     for (size_t i = 0; i < n; i++) {
@@ -176,9 +189,12 @@ void r1_multiply(r1_exec *e, const r1_product *p, size_t n, const r1_input *in)
         else pre.q32 = true;
         panels += r1_ceil_div(p[i].w->rows, R1_PANEL);
         bytes += p[i].w->rows * r1_row_bytes(p[i].w->type, in->K);
+        assert(p[i].C <= 1 || p[i].c0 % 4 == 0);
+        if (p[i].C > 1) pre.wide = true;
     }
     pre.round = pre.round && e->rounded && !in->exact;
-    if (pre.q32 || pre.q256 || pre.round) r1_columns(e, in->C, prepare_column, &pre);
+    if (pre.q32 || pre.q256 || pre.round || in->before) r1_pool_run(e->pool, r1_ceil_div(in->C, 4), prepare_four, &pre);
+    if (e->observe) e->observe(e->observe_ctx, e, p, n, in);
 
     group g = { .e = e, .p = p, .n = n, .in = *in };
     if (pre.round) {

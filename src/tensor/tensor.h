@@ -14,7 +14,7 @@ typedef struct r1_exec r1_exec;
 typedef struct r1_product r1_product;
 typedef struct r1_input r1_input;
 
-/* Called by r1_multiply with its arguments before anything is computed, in the caller's thread; it may use e->pool. For every
+/* Called by r1_multiply with its arguments once the input is made, before the products, in the caller's thread; it may use e->pool. For every
  * weight the input is what meets it, not yet rounded (`r1 imatrix`). */
 typedef void (*r1_observe)(void *ctx, r1_exec *e, const r1_product *p, size_t n, const r1_input *in);
 
@@ -43,7 +43,7 @@ typedef struct r1_exec_sizes {
 r1_status r1_exec_init(r1_exec *e, const r1_kernels *k, r1_pool *pool, r1_activations mode, const r1_exec_sizes *sizes, r1_error *err) R1_MUST_CHECK;
 void r1_exec_deinit(r1_exec *e); /* accepts a zeroed one */
 
-/* One product of a group: y[c * ldy + r] = W x[c0 + c] (+ bias[r]) for c < C. */
+/* One product of a group: y[c * ldy + r] = W x[c0 + c] (+ bias[r]) for c < C. c0 is a multiple of 4, or C is 1. */
 struct r1_product {
     const r1_weight *w;
     const float *bias;           /* [rows] or NULL */
@@ -51,11 +51,14 @@ struct r1_product {
     size_t ldy, c0, C;
 };
 
-/* An input: x[c * ldx + i], c < C, i < K. `exact`: never rounded or quantised (the router). */
+/* An input: x[c * ldx + i], c < C, i < K. `exact`: never rounded or quantised (the router). `before`, if not NULL, makes column c of x;
+ * it runs in the region that quantises, each column once. */
 struct r1_input {
     const float *x;
     size_t ldx, C, K;
     bool exact;
+    r1_work before;
+    void *ctx;
 };
 
 /* All products read the same input; every weight has k == K. One parallel region (two when C > 1). */

@@ -122,7 +122,7 @@ static void random_block(check *c, const layout *l, uint8_t *b, int kind)
     if (l->m >= 0) put_half(b + l->m, (uint16_t)((ck_random(c) & 0x83FF) | (8 + ck_below(c, 10)) << 10));
 }
 
-/* Activations of C columns in arenas 1 to 3. */
+/* Activations of C columns in arenas 1 to 3 and 6. */
 static r1_act8 random_act(check *c, bool by_256, size_t C, size_t K, int kind)
 {
     r1_act8 a = { .group = by_256 ? 256 : 32, .sub = by_256 ? 16 : 32 };
@@ -143,6 +143,10 @@ static r1_act8 random_act(check *c, bool by_256, size_t C, size_t K, int kind)
     for (size_t i = 0; i < C * (K / sub); i++) {
         a.sum[i] = 0;
         for (size_t j = 0; j < sub; j++) a.sum[i] += a.q[i * sub + j];
+    }
+    if (c->k->interleave) { /* columns past the last one stay poisoned */
+        a.q4 = ck_place(c, 6, r1_round_up(C, 4) * K, 1);
+        for (size_t i = 0; i < C; i += 4) c->k->interleave(&a, i, r1_min(4, C - i), K);
     }
     return a;
 }
@@ -503,7 +507,9 @@ static void bench_type(const r1_kernels *k, r1_type t, size_t weight_bytes)
     EXPECT(j.w && j.y && j.xf && j.x.q && j.x.d && j.x.sum);
     memset(j.w, 0x2A, j.R * j.bytes);
     for (size_t i = 0; i < K * C_MAX; i++) j.xf[i] = (float)(i % 251) / 251;
+    j.x.q4 = malloc(K * C_MAX);
     for (size_t i = 0; i < C_MAX; i++) k->quantize(&j.x, i, j.xf + i * K, K);
+    for (size_t i = 0; k->interleave && i < C_MAX; i += 4) k->interleave(&j.x, i, 4, K);
     j.C = 1;
     double one = ck_seconds(q8 ? run_q8 : run_float, &j), bytes = (double)(j.R * j.bytes);
     j.C = C_MAX;
@@ -518,6 +524,7 @@ static void bench_type(const r1_kernels *k, r1_type t, size_t weight_bytes)
     free(j.x.q);
     free(j.x.d);
     free(j.x.sum);
+    free(j.x.q4);
 }
 
 TEST(bench_products)

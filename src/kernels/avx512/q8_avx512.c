@@ -10,7 +10,7 @@
  *
  * A scale of -offset * sum stays below 2^20, a dot below 2^21: no overflow anywhere. */
 #include "kernels/avx512/avx512_int.h"
-#include "kernels/act_tile.h"
+#include "kernels/avx512/walk_avx512.h"
 
 /* The codes of a block: w[i], i < 8, holds values 4i..4i+3. */
 INLINE void nibbles(const uint8_t *qs, __m512i w[8])
@@ -77,16 +77,17 @@ INLINE void tile(r1_type t, const int nc, const uint16_t block_bytes, const q8_t
     const int32_t *s = a->s;
     const __mmask16 rows = mask16(a->rows);
     __m512 acc[12];
-    UNROLL for (int c = 0; c < nc; c++) acc[c] = a->first ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(rows, a->y + (size_t)c * a->ldy);
+    UNROLL for (int c = 0; c < nc; c++) acc[c] = a->first || c >= a->columns ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(rows, a->y + (size_t)c * a->ldy);
     for (size_t n = a->n_blocks; n > 0; n--) {
         __m512i w[8];
         unpack(t, b, w);
         const __m512 dw = scales(t, b), m = has_min ? load_f16(b + 32) : dw;
         UNROLL for (int c0 = 0; c0 < nc; c0 += 4) {
+            const int8_t *qc = q + (size_t)(c0 / 4) * a->q_step;
             __m512i dot[4];
             UNROLL for (int c = 0; c < MIN4(nc); c++) dot[c] = has_min ? _mm512_setzero_si512() : every32(s + c0 + c);
             UNROLL for (int i = 0; i < 8; i++)
-                UNROLL for (int c = 0; c < MIN4(nc); c++) dot[c] = dpbusd(dot[c], w[i], q + (c0 + c) * 32 + i * 4);
+                UNROLL for (int c = 0; c < MIN4(nc); c++) dot[c] = dpbusd(dot[c], w[i], qc + c * 32 + i * 4);
             UNROLL for (int c = 0; c < MIN4(nc); c++) {
                 const __m512 dx = everyf(d + c0 + c);
                 acc[c0 + c] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot[c]), _mm512_mul_ps(dw, dx), acc[c0 + c]);
@@ -94,11 +95,12 @@ INLINE void tile(r1_type t, const int nc, const uint16_t block_bytes, const q8_t
             }
         }
         b += block_bytes;
-        q += nc * 32;
+        q += nc == 1 ? 32 : 128;
         d += nc;
         s += nc;
     }
-    UNROLL for (int c = 0; c < nc; c++) _mm512_mask_storeu_ps(a->y + (size_t)c * a->ldy, rows, acc[c]);
+    UNROLL for (int c = 0; c < nc; c++)
+        if (c < a->columns) _mm512_mask_storeu_ps(a->y + (size_t)c * a->ldy, rows, acc[c]);
 }
 
 INLINE void tiles(r1_type t, uint16_t block_bytes, const q8_tile *a, int nc)
@@ -107,7 +109,6 @@ INLINE void tiles(r1_type t, uint16_t block_bytes, const q8_tile *a, int nc)
     case 12: tile(t, 12, block_bytes, a); break;
     case 8: tile(t, 8, block_bytes, a); break;
     case 4: tile(t, 4, block_bytes, a); break;
-    case 2: tile(t, 2, block_bytes, a); break;
     default: tile(t, 1, block_bytes, a); break;
     }
 }
@@ -120,13 +121,13 @@ static void tiles_q8_0(const q8_tile *a, int nc) { tiles(R1_Q8_0, 544, a, nc); }
 static void tiles_iq4_nl(const q8_tile *a, int nc) { tiles(R1_IQ4_NL, 288, a, nc); }
 static void tiles_mxfp4(const q8_tile *a, int nc) { tiles(R1_MXFP4, 272, a, nc); }
 
-ENTRY(matmul_q4_0_avx512, tiles_q4_0, 32, 288, SUMS_OFFSET, 8, 12)
-ENTRY(matmul_q4_1_avx512, tiles_q4_1, 32, 320, SUMS_FLOAT, 0, 12)
-ENTRY(matmul_q5_0_avx512, tiles_q5_0, 32, 352, SUMS_OFFSET, 16, 12)
-ENTRY(matmul_q5_1_avx512, tiles_q5_1, 32, 384, SUMS_FLOAT, 0, 12)
-ENTRY(matmul_q8_0_avx512, tiles_q8_0, 32, 544, SUMS_OFFSET, 128, 12)
-ENTRY(matmul_iq4_nl_avx512, tiles_iq4_nl, 32, 288, SUMS_OFFSET, 128, 12)
-ENTRY(matmul_mxfp4_avx512, tiles_mxfp4, 32, 272, SUMS_OFFSET, 12, 12)
+ENTRY(matmul_q4_0_avx512, tiles_q4_0, 32, 288, WALK_OFFSET, 8)
+ENTRY(matmul_q4_1_avx512, tiles_q4_1, 32, 320, WALK_FLOAT, 0)
+ENTRY(matmul_q5_0_avx512, tiles_q5_0, 32, 352, WALK_OFFSET, 16)
+ENTRY(matmul_q5_1_avx512, tiles_q5_1, 32, 384, WALK_FLOAT, 0)
+ENTRY(matmul_q8_0_avx512, tiles_q8_0, 32, 544, WALK_OFFSET, 128)
+ENTRY(matmul_iq4_nl_avx512, tiles_iq4_nl, 32, 288, WALK_OFFSET, 128)
+ENTRY(matmul_mxfp4_avx512, tiles_mxfp4, 32, 272, WALK_OFFSET, 12)
 
 void r1_avx512_fill_q8(r1_kernels *k)
 {

@@ -9,7 +9,7 @@
  *
  * Largest sums: t 63 * 127 * 128 * 256 < 2^28 (Q6_K), 241 * 127 * 32 * 256 < 2^28 (IQ4_XS), offset * u < 2^28. */
 #include "kernels/avx512/avx512_int.h"
-#include "kernels/act_tile.h"
+#include "kernels/avx512/walk_avx512.h"
 
 /* Sub-scales of a block, one register per run, and the factors of the sums, two runs to a register. */
 typedef struct runs {
@@ -203,7 +203,7 @@ INLINE void finish_block(r1_type t, const int nc, const uint8_t *b, const float 
     }
 }
 
-/* How far ahead weights are asked for. With one or two columns a block at once, two blocks ahead (Q6_K, one column: 10-36 GB/s by the minute, 10
+/* How far ahead weights are asked for. With one column a block at once, two blocks ahead (Q6_K, one column: 10-36 GB/s by the minute, 10
  * with the requests spread over the block, 7 without any); with more, spread (Q6_K, 8 columns: 250 GOPS, 130 at once). */
 enum { AHEAD = 4096 };
 
@@ -217,31 +217,31 @@ INLINE void tile(r1_type t, const int nc, const unsigned block_bytes, const q8_t
     const float *d = a->d;
     const int32_t *s = a->s;
     tile_memory m;
-    KEEP_LOOP for (int c = 0; c < nc; c++) m.acc[c] = a->first ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(rows, a->y + (size_t)c * a->ldy);
+    KEEP_LOOP for (int c = 0; c < nc; c++) m.acc[c] = a->first || c >= a->columns ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(rows, a->y + (size_t)c * a->ldy);
     for (size_t n = a->n_blocks; n > 0; n--) {
         __m512i isum[12];
-        const uintptr_t ahead = (uintptr_t)b + (nc <= 2 ? 2 * block_bytes : AHEAD);
-        if (nc <= 2) fetch(ahead, block_bytes);
+        const uintptr_t ahead = (uintptr_t)b + (nc == 1 ? 2 * block_bytes : AHEAD);
+        if (nc == 1) fetch(ahead, block_bytes);
         get_runs(t, b, &m.r);
         UNROLL for (int c = 0; c < nc; c++) isum[c] = _mm512_setzero_si512();
         for (unsigned k = 0; k < 8; k += per)
             UNROLL for (unsigned j = 0; j < per; j++) {
                 const unsigned g = k + group_at(t, j);
-                const int8_t *qg = q + (int)g * nc * 32;
+                const int8_t *qg = q + (int)g * (nc == 1 ? 32 : 128);
                 __m512i w[8];
-                if (nc > 2) fetch(ahead + (k + j) * (block_bytes / 8), block_bytes / 8);
+                if (nc > 1) fetch(ahead + (k + j) * (block_bytes / 8), block_bytes / 8);
                 if (t == R1_Q6_K) unpack_q6_k(b, k / 4, group_at(t, j), w);
                 else unpack(t, b, g, w);
-                UNROLL for (int c = 0; c < nc; c += 4) add_group(t, MIN4(nc), isum + c, w, m.r.scale + n_scale * (int)g, qg + c * 32);
+                UNROLL for (int c = 0; c < nc; c += 4) add_group(t, MIN4(nc), isum + c, w, m.r.scale + n_scale * (int)g, qg + (size_t)(c / 4) * a->q_step);
             }
-        q += nc * 256;
+        q += nc == 1 ? 256 : 1024;
         UNROLL for (int c = 0; c < nc; c++) m.isum[c] = isum[c];
         finish_block(t, nc, b, d, s, &m);
         b += block_bytes;
         d += nc;
         s += nc * n_s;
     }
-    KEEP_LOOP for (int c = 0; c < nc; c++) _mm512_mask_storeu_ps(a->y + (size_t)c * a->ldy, rows, m.acc[c]);
+    KEEP_LOOP for (int c = 0; c < a->columns; c++) _mm512_mask_storeu_ps(a->y + (size_t)c * a->ldy, rows, m.acc[c]);
 }
 
 INLINE void tiles(r1_type t, unsigned block_bytes, const q8_tile *a, int nc)
@@ -250,7 +250,6 @@ INLINE void tiles(r1_type t, unsigned block_bytes, const q8_tile *a, int nc)
     case 12: tile(t, 12, block_bytes, a); break;
     case 8: tile(t, 8, block_bytes, a); break;
     case 4: tile(t, 4, block_bytes, a); break;
-    case 2: tile(t, 2, block_bytes, a); break;
     default: tile(t, 1, block_bytes, a); break;
     }
 }
@@ -262,12 +261,12 @@ static void tiles_q5_k(const q8_tile *a, int nc) { tiles(R1_Q5_K, 2816, a, nc); 
 static void tiles_q6_k(const q8_tile *a, int nc) { tiles(R1_Q6_K, 3360, a, nc); }
 static void tiles_iq4_xs(const q8_tile *a, int nc) { tiles(R1_IQ4_XS, 2176, a, nc); }
 
-ENTRY(matmul_q2_k_avx512, tiles_q2_k, 256, 1344, SUMS_PAIR16, 0, 12)
-ENTRY(matmul_q3_k_avx512, tiles_q3_k, 256, 1760, SUMS_PAIR16, 0, 12)
-ENTRY(matmul_q4_k_avx512, tiles_q4_k, 256, 2304, SUMS_PAIR32, 0, 12)
-ENTRY(matmul_q5_k_avx512, tiles_q5_k, 256, 2816, SUMS_PAIR32, 0, 12)
-ENTRY(matmul_q6_k_avx512, tiles_q6_k, 256, 3360, SUMS_PAIR16, 0, 12)
-ENTRY(matmul_iq4_xs_avx512, tiles_iq4_xs, 256, 2176, SUMS_PAIR32, 0, 12)
+ENTRY(matmul_q2_k_avx512, tiles_q2_k, 256, 1344, WALK_PAIR16, 0)
+ENTRY(matmul_q3_k_avx512, tiles_q3_k, 256, 1760, WALK_PAIR16, 0)
+ENTRY(matmul_q4_k_avx512, tiles_q4_k, 256, 2304, WALK_PAIR32, 0)
+ENTRY(matmul_q5_k_avx512, tiles_q5_k, 256, 2816, WALK_PAIR32, 0)
+ENTRY(matmul_q6_k_avx512, tiles_q6_k, 256, 3360, WALK_PAIR16, 0)
+ENTRY(matmul_iq4_xs_avx512, tiles_iq4_xs, 256, 2176, WALK_PAIR32, 0)
 
 void r1_avx512_fill_q8k(r1_kernels *k)
 {

@@ -232,8 +232,18 @@ static void quantize(const r1_act8 *a, size_t c, const float *x, size_t K)
     else quantize_256(a, c, x, K);
 }
 
+static void interleave(const r1_act8 *a, size_t c, size_t n, size_t K)
+{
+    const int8_t *q = a->q + c * K;
+    int8_t *to = a->q4 + c * K;
+    for (size_t j = 0; j < n; j++)
+        for (size_t g = 0; g < K / 32; g++)
+            _mm256_storeu_si256((__m256i *)(to + 128 * g + 32 * j), _mm256_loadu_si256((const __m256i *)(q + j * K + 32 * g)));
+}
+
 void r1_avx512_fill_vector(r1_kernels *k)
 {
+    k->interleave = interleave;
     k->quantize = quantize;
     k->add = add;
     k->axpy = axpy;
