@@ -379,7 +379,7 @@ TEST(rows_of_panels_are_those_of_the_file)
         r1_weight end = r1_weight_rows(&panels, 32, 5);
         r1_weight_decode(&end, &b.k, 4, again);
         EXPECT(!memcmp(row, again, K * sizeof *row)); /* both are row 36 */
-        r1_input in = { x, K, 3, K, false };
+        r1_input in = { .x = x, .ldx = K, .C = 3, .K = K };
         float *y = multiply(&b, &file, NULL, &in), *z = multiply(&b, &panels, NULL, &in);
         EXPECT(!memcmp(y, z, 3 * (R + GUARD) * sizeof *y));
         free(y);
@@ -412,7 +412,7 @@ TEST(an_observer_sees_each_product)
     b.e.observe = note;
     b.e.observe_ctx = &s;
     r1_product p = { &m.w, NULL, y, 20, 0, 3 };
-    r1_input in = { x, 256, 3, 256, false };
+    r1_input in = { .x = x, .ldx = 256, .C = 3, .K = 256 };
     r1_multiply(&b.e, &p, 1, &in);
     EXPECT(s.calls == 1 && s.e == &b.e && s.p == &p && s.n == 1 && s.in->x == x);
     free(x);
