@@ -11,6 +11,7 @@
 
 BUILD   ?= release
 CC      ?= cc
+OBJCOPY ?= objcopy
 PREFIX  ?= /usr/local
 ifeq ($(origin CC),default)
 CC      := gcc
@@ -83,7 +84,7 @@ LDFLAGS_ALL := -pthread $(filter -fsanitize%,$(OPT)) $(LDFLAGS)
 # ---- sources -----------------------------------------------------------------------------------------------------
 
 # An instruction set's kernels are built only where the compiler's target has it; src/kernels/kernels.c chooses at run time.
-NOT_HERE := $(if $(filter x86_64%,$(MACHINE)),,avx2 avx512 amx) $(if $(filter aarch64%,$(MACHINE)),,neon)
+NOT_HERE := $(if $(filter x86_64%,$(MACHINE)),,avx2 avx512 amx) $(if $(filter aarch64-% arm64-%,$(MACHINE)),,neon)
 SRC     := $(filter-out %_test.c $(NOT_HERE:%=src/kernels/%/%),$(wildcard src/*/*.c src/*/*/*.c))
 LIBSRC  := $(filter-out src/cli/%,$(SRC))
 CLISRC  := $(filter src/cli/%,$(SRC))
@@ -102,6 +103,7 @@ PROGRAM := $(if $(CLISRC),$(B)/r1)
 KERNEL_OPT := $(if $(findstring -fsanitize,$(OPT)),$(if $(findstring clang,$(CC)),-fno-sanitize=undefined),$(if $(filter release,$(BUILD)),-O3))
 $(B)/src/kernels/avx2/%.o:   CFLAGS_ALL += -mavx2 -mfma -mf16c $(KERNEL_OPT)
 $(B)/src/kernels/avx512/%.o: CFLAGS_ALL += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx2 -mfma -mf16c $(KERNEL_OPT)
+$(B)/src/kernels/neon/%.o:   CFLAGS_ALL += -march=armv8.2-a+dotprod $(KERNEL_OPT)
 $(B)/src/kernels/scalar/%.o: CFLAGS_ALL += $(KERNEL_OPT)
 $(B)/src/quant/%.o:          CFLAGS_ALL += $(KERNEL_OPT)
 $(B)/src/cli/%.o $(B)/gen/%.o: CFLAGS_ALL += -I$(B)/gen
@@ -180,7 +182,7 @@ $(B)/gen/%.o: $(B)/gen/%.c
 
 $(B)/libr1.a: $(LIBOBJ)
 	@rm -f $@
-	$(Q)ar rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 # The objects hide everything that r1.h does not mark R1_API; the version script keeps it so and tools/check looks.
 $(B)/libr1.so.0: $(LIBOBJ) tools/libr1.map
@@ -192,7 +194,7 @@ $(B)/r1: $(CLIOBJ) $(B)/libr1.a
 # Unit tests of the command line link its objects too, with main() under another name.
 CLITEST := $(CLIOBJ:$(B)/src/cli/main.o=$(B)/src/cli/main_renamed.o)
 $(B)/src/cli/main_renamed.o: $(B)/src/cli/main.o
-	$(Q)objcopy --redefine-sym main=r1_main $< $@
+	$(Q)$(OBJCOPY) --redefine-sym main=r1_main $< $@
 
 $(filter $(B)/src/cli/%,$(TESTS)): $(B)/src/cli/%_test: $(B)/src/cli/%_test.o $(CLITEST) $(B)/tests/test_main.o $(B)/libr1.a
 	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(PKGL) $(PKGLCLI) -lcmocka -lm -o $@

@@ -1,8 +1,9 @@
 /* Choosing kernels: what the processor can do, names of levels, filling the table.
  *
- * The processor is asked directly (CPUID, XGETBV) because compilers disagree on which feature names their builtins know,
+ * An x86 processor is asked directly (CPUID, XGETBV) because compilers disagree on which feature names their builtins know,
  * and because registers the operating system does not save must count as absent. A level is all or nothing: AVX-512
- * means F, BW, DQ, VL and VNNI together with everything of AVX2.
+ * means F, BW, DQ, VL and VNNI together with everything of AVX2. On 64-bit ARM only the system may ask; it is enough that it, or
+ * the target the compiler was told, knows of the dot product instructions: NEON itself is part of every such processor.
  */
 #include "kernels/exp.h"
 #include "base/half.h"
@@ -40,6 +41,14 @@ static r1_cpu_level detect(void)
     const uint32_t amx = 1u << 24 | 1u << 25; /* TILE, INT8 */
     return all(saved, XCR_AMX) && all(d, amx) ? R1_CPU_AMX : R1_CPU_AVX512;
 }
+#elif defined(__ARM_FEATURE_DOTPROD)
+static r1_cpu_level detect(void) { return R1_CPU_NEON; }
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+
+enum { DOT_PRODUCTS = 1 << 20 /* HWCAP_ASIMDDP of the Linux interface */ };
+
+static r1_cpu_level detect(void) { return getauxval(AT_HWCAP) & DOT_PRODUCTS ? R1_CPU_NEON : R1_CPU_SCALAR; }
 #else
 static r1_cpu_level detect(void) { return R1_CPU_SCALAR; }
 #endif
@@ -52,7 +61,8 @@ static const char *const level_names[] = {
 bool r1_cpu_has(r1_cpu_level level)
 {
     if (level == R1_CPU_AUTO || level == R1_CPU_SCALAR) return true;
-    return level <= R1_CPU_AMX && level <= detect();
+    const r1_cpu_level best = detect();
+    return level == best || (level < best && best <= R1_CPU_AMX); /* each x86 level includes those below it */
 }
 
 /* AMX has no kernels of its own yet, so naming it would promise what it does not do. */
@@ -84,6 +94,8 @@ void r1_kernels_init(r1_kernels *k, r1_cpu_level level)
 #if defined(__x86_64__)
     if (level >= R1_CPU_AVX2 && level <= R1_CPU_AMX) r1_kernels_init_avx2(k);
     if (level >= R1_CPU_AVX512 && level <= R1_CPU_AMX) r1_kernels_init_avx512(k);
+#elif defined(__aarch64__)
+    if (level == R1_CPU_NEON) r1_kernels_init_neon(k);
 #endif
 }
 

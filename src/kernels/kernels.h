@@ -1,6 +1,6 @@
 /* kernels: the inner loops, one table of functions per CPU level.
  *
- * scalar/ defines every entry and is its meaning; avx2/ and avx512/ override what they do better. Selection is a pure
+ * scalar/ defines every entry and is its meaning; avx2/, avx512/ and neon/ override what they do better. Selection is a pure
  * function of the level. Every entry gives the SAME BITS at every level, for any number of rows or columns in a call:
  * one accumulator chain per output element, in an order that depends on the tensor's shape only. (Where a result is NaN, it
  * is NaN at every level; its sign and payload are not promised.)
@@ -45,7 +45,7 @@ typedef struct r1_act8 {
 enum { R1_PANEL = 16, R1_KEYS = 64 /* keys in an attention block */ };
 
 typedef struct r1_kernels {
-    const char *name;   /* "scalar", "avx2", "avx512" */
+    const char *name;   /* "scalar", "avx2", "avx512", "neon" */
 
     /* y[c * ldy + r] = 16-lane dot of row r of w and x[c * ldx ..]; r < R, c < C. w: R rows, w_stride bytes apart, any
      * alignment. ldx, ldy in floats. BF16 and F16 weights are widened exactly. */

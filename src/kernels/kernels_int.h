@@ -7,5 +7,6 @@
 void r1_kernels_init_scalar(r1_kernels *k);
 void r1_kernels_init_avx2(r1_kernels *k);
 void r1_kernels_init_avx512(r1_kernels *k);
+void r1_kernels_init_neon(r1_kernels *k);
 
 #endif

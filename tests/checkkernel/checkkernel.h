@@ -155,7 +155,7 @@ static inline bool ck_near(check *c, const char *what, size_t i, size_t n, float
 
 typedef bool (*checker)(check *c);
 
-static const r1_cpu_level ck_levels[] = { R1_CPU_SCALAR, R1_CPU_AVX2, R1_CPU_AVX512 };
+static const r1_cpu_level ck_levels[] = { R1_CPU_SCALAR, R1_CPU_AVX2, R1_CPU_AVX512, R1_CPU_NEON };
 
 static inline bool ck_try(checker f, const r1_kernels *k, const r1_kernels *ref, bool oracle, char *why, size_t n)
 {
