@@ -147,7 +147,7 @@ lint:
 	@CC='$(CC)' FLAGS='$(CFLAGS_ALL)' tools/lint --all
 
 bench: $(PROGRAM)
-	@model=$$(tools/fetch model) && exec bench/run $(B)/r1 "$$model"
+	@model=$$(tools/fetch model) && exec bench/compare.sh --r1 $(B)/r1 --model "$$model" $(if $(LLAMA_BENCH),--rival llama.cpp="$(LLAMA_BENCH)")
 
 deps:
 	@CC='$(CC)' tools/deps build unit model tokenizers

@@ -215,6 +215,12 @@ R1_API r1_status r1_chat_ids(const r1_model *m, const char *name, const char *re
 
 typedef enum r1_finish { R1_FINISH_STOP, R1_FINISH_LENGTH, R1_FINISH_CANCELLED } r1_finish;
 
+/* Guessing ahead from text that repeats itself, so that one step gives several tokens. Each guess is checked against what the
+ * sampler chooses: ids, log-probabilities, text and calls are the same bits with and without it. */
+#define R1_SPECULATION_AUTO 0  /* as many guesses as pay, by measured times; usually none where nothing repeats */
+#define R1_SPECULATION_OFF (-1)
+#define R1_SPECULATION_MAX 8   /* 1 to 8: always so many where there is something to guess from */
+
 typedef struct r1_generate_options {
     r1_sampling sampling;
     size_t max_tokens;         /* 0: what the context leaves */
@@ -229,6 +235,7 @@ typedef struct r1_generate_options {
     bool (*on_token)(void *ctx, const r1_sample *token);
     bool (*on_prefill)(void *ctx, size_t done, size_t total);
     void *ctx;
+    int speculation;           /* R1_SPECULATION_AUTO, _OFF, or 1 to R1_SPECULATION_MAX */
 } r1_generate_options;
 
 /* Start from this: a structure of zeros would close every thought at once. */
@@ -243,6 +250,7 @@ typedef struct r1_generation {
     r1_finish finish;
     bool budget_closed, loop_closed;       /* thinking was closed by the budget; the loop guard acted */
     double prefill_s, decode_s;
+    size_t n_drafted, n_accepted;          /* tokens guessed ahead, and how many of them came true; of AUTO they depend on times */
 } r1_generation;
 
 /* Append prompt to the session and generate. The session then holds prompt and generated tokens but the last.

@@ -172,7 +172,7 @@ r1_status r1_answer_make(r1_answer *a, r1_cli *c, r1_setup *u, const int32_t *id
     view v;
     view_begin(&v, c);
     r1_generate_options go = { .sampling = *sampling, .max_tokens = (size_t)o->max_tokens, .think_budget = (long)o->think_budget,
-                               .no_loop_guard = o->no_loop_guard, .stop = o->stop.items, .n_stop = o->stop.n,
+                               .no_loop_guard = o->no_loop_guard, .stop = o->stop.items, .n_stop = o->stop.n, .speculation = r1_setup_speculation(o),
                                .on_text = on_text, .on_token = on_token, .on_prefill = on_prefill, .ctx = &v };
     r1_interrupt_arm(true);
     s = r1_generate(u->session, ids + a->n_cached, n - a->n_cached, &go, &a->g, err);
@@ -202,13 +202,14 @@ static double rate(size_t n, double s) { return s > 0 ? (double)n / s : 0; }
 void r1_answer_stats(const r1_answer *a, const r1_cli *c)
 {
     const r1_generation *g = &a->g;
-    char read[64] = "", speed[32] = "", answer[160] = "no answer";
+    char read[64] = "", speed[32] = "", guesses[80] = "", answer[160] = "no answer";
     if (a->n_cached + a->n_read < a->n_prompt) snprintf(read, sizeof read, ", stopped after reading %zu", a->n_cached + a->n_read);
     if (a->n_read && g->prefill_s > 0) snprintf(speed, sizeof speed, ", %.1f tokens/s", (double)a->n_read / g->prefill_s);
     if (g->n_ids)
         snprintf(answer, sizeof answer, "answer%s: %zu tokens (%zu thinking), %.2f s, %.1f tokens/s", a->stopped ? ", stopped" : "", g->n_ids,
                  g->n_reasoning_ids, g->decode_s, rate(g->n_ids, g->decode_s));
-    r1_aside(&c->err, "prompt: %zu tokens (%zu reused)%s, %.2f s%s; %s", a->n_prompt, a->n_cached, read, g->prefill_s, speed, answer);
+    if (g->n_drafted) snprintf(guesses, sizeof guesses, ", %zu of %zu guessed tokens came true", g->n_accepted, g->n_drafted);
+    r1_aside(&c->err, "prompt: %zu tokens (%zu reused)%s, %.2f s%s; %s%s", a->n_prompt, a->n_cached, read, g->prefill_s, speed, answer, guesses);
 }
 
 static void remark(const r1_answer *a, const r1_cli *c, const char *text)

@@ -27,6 +27,7 @@ static const char *const activation_words[] = { "auto", "f32", "bf16", "int8", N
 static const char *const color_words[] = { "auto", "always", "never", NULL };
 static const char *const think_words[] = { "dim", "show", "hide", NULL };
 static const char *const mla_words[] = { "absorbed", "expanded", NULL };
+static const char *const speculate_words[] = { "auto", "off", "1", "2", "3", "4", "5", "6", "7", "8", NULL };
 
 const r1_opt r1_opts_common[] = {
     INT("threads", 't', threads, 0, 1024),
@@ -58,6 +59,7 @@ const r1_opt r1_opts_sampling[] = {
     { "max-tokens", 'n', R1_OPT_INT, AT(max_tokens), AT(max_tokens_given), 0, 1e9, NULL },
     END
 };
+const r1_opt r1_opts_speculate[] = { CHOICE("speculate", speculate, speculate_words), END };
 /* What only an answer has: also offered by the chat's /set. */
 const r1_opt r1_opts_answer[] = {
     TEXTS("stop", stop),

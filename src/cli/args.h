@@ -35,6 +35,7 @@ typedef struct r1_opts {
     /* model */
     int64_t mla;                   /* 1: expanded */
     int64_t chunk;                 /* 0: automatic */
+    int64_t speculate;             /* word of its list: 0 auto, 1 off, 1 + n: n guesses */
     /* sampling */
     double temperature, top_p, min_p, repetition_penalty, presence_penalty, frequency_penalty;
     int64_t top_k, penalty_window, max_tokens;
@@ -91,8 +92,8 @@ typedef struct r1_opt {
 /* Ends with an option whose name is NULL. */
 typedef const r1_opt *r1_opt_table;
 
-extern const r1_opt r1_opts_common[], r1_opts_json[], r1_opts_force[], r1_opts_model[], r1_opts_sampling[], r1_opts_answer[],
-    r1_opts_run[], r1_opts_generate[], r1_opts_tokenize[], r1_opts_detokenize[], r1_opts_template[], r1_opts_logits[],
+extern const r1_opt r1_opts_common[], r1_opts_json[], r1_opts_force[], r1_opts_model[], r1_opts_sampling[], r1_opts_speculate[],
+    r1_opts_answer[], r1_opts_run[], r1_opts_generate[], r1_opts_tokenize[], r1_opts_detokenize[], r1_opts_template[], r1_opts_logits[],
     r1_opts_perplexity[], r1_opts_bench[];
 
 void r1_opts_init(r1_opts *o);

@@ -6,8 +6,8 @@
 #include <ctype.h>
 #include <math.h>
 
-static const r1_opt_table tables[] = { r1_opts_run, r1_opts_answer, r1_opts_sampling, r1_opts_model, r1_opts_json, r1_opts_common, NULL };
-static const r1_opt_table all[] = { r1_opts_run, r1_opts_answer, r1_opts_sampling, r1_opts_model, r1_opts_json, r1_opts_common, r1_opts_logits,
+static const r1_opt_table tables[] = { r1_opts_run, r1_opts_answer, r1_opts_sampling, r1_opts_speculate, r1_opts_model, r1_opts_json, r1_opts_common, NULL };
+static const r1_opt_table all[] = { r1_opts_run, r1_opts_answer, r1_opts_sampling, r1_opts_speculate, r1_opts_model, r1_opts_json, r1_opts_common, r1_opts_logits,
                                     r1_opts_perplexity, r1_opts_generate, r1_opts_tokenize, r1_opts_template, NULL };
 static const char *const commands[] = { "run", "show", "tokenize", NULL };
 
@@ -235,12 +235,12 @@ static void all_known(const char *page, const char *section, const r1_opt_table 
 /* main.c has the table of commands and main() itself, so it is not linked here; this repeats which tables go where. */
 static const struct { const char *name; r1_opt_table tables[8]; } pages[] = {
     { "r1", { r1_opts_common, NULL } },
-    { "run", { r1_opts_run, r1_opts_answer, r1_opts_sampling, r1_opts_model, r1_opts_json, NULL } },
+    { "run", { r1_opts_run, r1_opts_answer, r1_opts_sampling, r1_opts_speculate, r1_opts_model, r1_opts_json, NULL } },
     { "show", { r1_opts_json, NULL } },
     { "tokenize", { r1_opts_tokenize, NULL } },
     { "detokenize", { r1_opts_detokenize, NULL } },
     { "template", { r1_opts_template, NULL } },
-    { "generate", { r1_opts_generate, r1_opts_sampling, r1_opts_model, r1_opts_json, NULL } },
+    { "generate", { r1_opts_generate, r1_opts_sampling, r1_opts_speculate, r1_opts_model, r1_opts_json, NULL } },
     { "logits", { r1_opts_logits, r1_opts_force, r1_opts_model, NULL } },
     { "perplexity", { r1_opts_perplexity, r1_opts_model, r1_opts_json, NULL } },
     { "bench", { r1_opts_bench, r1_opts_model, r1_opts_json, NULL } },

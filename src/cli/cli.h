@@ -67,6 +67,8 @@ void r1_setup_close(r1_setup *u);
 /* Sampling from options, the model's generation_config.json, and defaults. bias: room for the logit biases given. */
 r1_status r1_setup_sampling(r1_sampling *p, const r1_opts *o, const r1_model *m, r1_logit_bias bias[64], r1_error *err) R1_MUST_CHECK;
 uint64_t r1_random_seed(void);
+/* --speculate as r1_generate_options has it. */
+int r1_setup_speculation(const r1_opts *o);
 
 /* ---- input.c ---- */
 
@@ -89,7 +91,7 @@ char *r1_user_path(const char *kind, const char *file);
 /* One JSON value and a line feed to standard output. */
 r1_status r1_print_json(const json_t *v, r1_error *err) R1_MUST_CHECK;
 json_t *r1_json_text(const char *s, size_t n); /* a string; wrong UTF-8 becomes U+FFFD */
-/* "timings" of a generation: cache_n, prompt_n, prompt_ms, prompt_per_second, predicted_n, ..., load_ms. NULL: no memory. */
+/* "timings" of a generation: cache_n, prompt_n, prompt_ms, prompt_per_second, predicted_n, ..., load_ms, drafted, accepted. NULL: no memory. */
 json_t *r1_timings_json(const r1_generation *g, size_t n_cached, size_t n_read, double load_s);
 
 /* A file written piece by piece, there under its name only when finished. "-" is standard output. */

@@ -77,7 +77,7 @@ static r1_status generate(r1_cli *c, r1_setup *u, r1_ids *ids, r1_error *err)
     const size_t usual = 256;
     r1_logit_bias bias[64];
     output w = { .c = c, .flow = { .term = &c->out }, .t = r1_model_get_tokenizer(u->model), .err = err };
-    r1_generate_options go = { .think_budget = -1, .raw = true, .no_loop_guard = true, .ignore_eos = c->o.ignore_eos,
+    r1_generate_options go = { .think_budget = -1, .raw = true, .no_loop_guard = true, .ignore_eos = c->o.ignore_eos, .speculation = r1_setup_speculation(&c->o),
                                .max_tokens = c->o.max_tokens_given ? (size_t)c->o.max_tokens : usual,
                                .on_token = on_token, .on_prefill = on_prefill, .ctx = &w };
     r1_status s = r1_setup_sampling(&go.sampling, &c->o, u->model, bias, err);

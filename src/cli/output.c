@@ -23,10 +23,11 @@ r1_status r1_flush(r1_cli *c, r1_error *err)
 
 json_t *r1_timings_json(const r1_generation *g, size_t n_cached, size_t n_read, double load_s)
 {
-    return json_pack("{s:I, s:I, s:f, s:f, s:I, s:f, s:f, s:f}", "cache_n", (json_int_t)n_cached, "prompt_n", (json_int_t)n_read,
+    return json_pack("{s:I, s:I, s:f, s:f, s:I, s:f, s:f, s:f, s:I, s:I}", "cache_n", (json_int_t)n_cached, "prompt_n", (json_int_t)n_read,
                      "prompt_ms", 1e3 * g->prefill_s, "prompt_per_second", g->prefill_s > 0 ? (double)n_read / g->prefill_s : 0.0,
                      "predicted_n", (json_int_t)g->n_ids, "predicted_ms", 1e3 * g->decode_s,
-                     "predicted_per_second", g->decode_s > 0 ? (double)g->n_ids / g->decode_s : 0.0, "load_ms", 1e3 * load_s);
+                     "predicted_per_second", g->decode_s > 0 ? (double)g->n_ids / g->decode_s : 0.0, "load_ms", 1e3 * load_s,
+                     "drafted", (json_int_t)g->n_drafted, "accepted", (json_int_t)g->n_accepted);
 }
 
 r1_status r1_print_json(const json_t *v, r1_error *err)

@@ -60,6 +60,11 @@ uint64_t r1_random_seed(void)
     return seed >> 1; /* fits a JSON integer everywhere */
 }
 
+int r1_setup_speculation(const r1_opts *o)
+{
+    return o->speculate == 0 ? R1_SPECULATION_AUTO : o->speculate == 1 ? R1_SPECULATION_OFF : (int)o->speculate - 1;
+}
+
 static r1_status parse_bias(const r1_texts *given, int32_t n_tokens, r1_logit_bias *bias, r1_error *err)
 {
     for (size_t i = 0; i < given->n; i++) {

@@ -49,6 +49,7 @@ void r1_session_close(r1_session *s)
 {
     if (!s) return;
     r1_kv_free(s->kv);
+    r1_lookup_free(s->lookup);
     free(s->ids);
     free(s);
 }

@@ -3,7 +3,9 @@
 #define R1_ENGINE_ENGINE_INT_H
 
 #include "base/thread.h"
+#include "engine/draft.h"
 #include "engine/engine.h"
+#include "engine/lookup.h"
 #include "kv/kv.h"
 #include "model/forward.h"
 
@@ -15,6 +17,7 @@ struct r1_engine {
     size_t chunk;
     r1_span *spans;            /* [chunk] of the current chunk */
     r1_logits_to *wanted;      /* [chunk] */
+    r1_draft_costs costs;      /* of generating */
 };
 
 struct r1_session {
@@ -22,6 +25,8 @@ struct r1_session {
     r1_kv *kv;
     int32_t *ids;              /* [n_ctx]: address space; memory as it fills */
     size_t n, n_ctx;
+    r1_lookup *lookup;         /* made by the first generation that guesses ahead, NULL before; its ids may lag behind */
+    r1_draft_odds odds;
 };
 
 /* Refuse ids out of range and a context that would overflow; nothing is changed. */

@@ -1,4 +1,11 @@
-/* From a prompt to an answer: prefill, sampling, the reasoning machine; and conversations to ids. */
+/* From a prompt to an answer: prefill, sampling, the reasoning machine; and conversations to ids.
+ *
+ * Guessing ahead (lookup.h, draft.h): a step runs the token chosen last and some guesses behind it, and gives logits after each.
+ * Then everything goes on as without guesses, a token at a time: sampler, callbacks, reasoning machine. A chosen token that is
+ * the next guess was run already and its logits are there; another one ends the row, and what was run behind it is forgotten.
+ * A row of a batch step gives the bits of single steps, so nobody can see the difference: the session's length counts guesses
+ * only when they have come true, also for callbacks that look at it.
+ */
 #include "engine/engine_int.h"
 #include "base/json.h"
 #include "text/reasoning.h"
@@ -12,8 +19,12 @@ typedef struct run {
     r1_error *err;
     r1_sampler *sampler;
     r1_reasoning *reasoning;  /* NULL: the model has no tokenizer */
-    float *logits;            /* [n_vocab] */
-    size_t max_tokens;
+    float *rows;              /* [1 + max_drafts, n_vocab] */
+    float *logits;            /* the row the next token is chosen from */
+    size_t max_tokens, max_drafts;
+    int32_t ahead[1 + R1_DRAFT_MAX]; /* the last step: a token, then guesses */
+    size_t n_ahead, i_ahead;  /* guesses of it, and how many have come true */
+    r1_match match;           /* of the end of all tokens so far */
 } run;
 
 void r1_generation_deinit(r1_generation *g)
@@ -72,6 +83,16 @@ static r1_status start_sampler(run *r, const int32_t *prompt, size_t n)
     return s;
 }
 
+static r1_status start_drafts(run *r)
+{
+    int most = r->o->speculation;
+    if (most < R1_SPECULATION_OFF || most > R1_SPECULATION_MAX)
+        return r1_fail(r->err, R1_EINVAL, "speculation is %d, expected %d (off), 0 (automatic) or 1 to %d", most, R1_SPECULATION_OFF, R1_SPECULATION_MAX);
+    r->max_drafts = most == R1_SPECULATION_OFF ? 0 : most == R1_SPECULATION_AUTO ? R1_SPECULATION_MAX : (size_t)most;
+    r->max_drafts = r1_min(r->max_drafts, r->max_tokens - 1);
+    return r->max_drafts && !r->s->lookup ? r1_lookup_new(&r->s->lookup, r->s->n_ctx, r->err) : R1_OK;
+}
+
 static r1_status start(run *r, const int32_t *prompt, size_t n)
 {
     r1_status s = r1_session_check(r->s, prompt, n, r->err);
@@ -79,10 +100,12 @@ static r1_status start(run *r, const int32_t *prompt, size_t n)
     if (s) return s;
     size_t room = r->s->n_ctx - r->s->n - n + 1; /* the last token generated is not run */
     r->max_tokens = r->o->max_tokens ? r1_min(r->o->max_tokens, room) : room;
-    r->logits = malloc((size_t)r1_model_get_info(r->s->e->m)->n_vocab * sizeof *r->logits);
+    s = start_drafts(r);
+    if (s) return s;
+    r->logits = r->rows = malloc((1 + r->max_drafts) * (size_t)r1_model_get_info(r->s->e->m)->n_vocab * sizeof *r->rows);
     r->out->ids = malloc(r->max_tokens * sizeof *r->out->ids);
     r->out->logprobs = malloc(r->max_tokens * sizeof *r->out->logprobs);
-    if (!r->logits || !r->out->ids || !r->out->logprobs) return r1_fail(r->err, R1_ENOMEM, "no memory to generate %zu tokens", r->max_tokens);
+    if (!r->rows || !r->out->ids || !r->out->logprobs) return r1_fail(r->err, R1_ENOMEM, "no memory to generate %zu tokens", r->max_tokens);
     s = start_sampler(r, prompt, n);
     return s ? s : start_reasoning(r, prompt, n, r->err);
 }
@@ -124,9 +147,61 @@ static r1_status next_token(run *r, r1_sample *t)
     return r->reasoning ? r1_reasoning_accept(r->reasoning, t->id, r->err) : R1_OK;
 }
 
+/* Whether the last step has run the chosen token already. What was expected of it is learned from. */
+static bool guessed(run *r, int32_t id)
+{
+    r1_session *s = r->s;
+    int32_t expected;
+    if (!r->max_drafts) return false;
+    if (r->match.length) {
+        r1_lookup_copy(s->lookup, r->match, &expected, 1);
+        r1_draft_learn(&s->odds, r->match.length, id == expected);
+    }
+    r1_lookup_add(s->lookup, id);
+    r->match = r1_lookup_find(s->lookup);
+    if (r->i_ahead == r->n_ahead || r->ahead[1 + r->i_ahead] != id) return false;
+    r->i_ahead++;
+    s->n++;
+    r->logits += r1_model_get_info(s->e->m)->n_vocab;
+    r->out->n_accepted++;
+    return true;
+}
+
+/* Guesses behind the chosen token. */
+static void guess(run *r)
+{
+    r1_session *s = r->s;
+    size_t most = r1_min(r->max_drafts, r->max_tokens - r->out->n_ids - 1);
+    if (!r->match.length) return;
+    r->n_ahead = r->o->speculation == R1_SPECULATION_AUTO ? r1_draft_length(&s->e->costs, &s->odds, r->match.length, most) : most;
+    r1_lookup_copy(s->lookup, r->match, r->ahead + 1, r->n_ahead);
+}
+
+/* Run the chosen token and guesses behind it. */
+static r1_status step(run *r, int32_t id)
+{
+    r1_session *s = r->s;
+    r->ahead[0] = id;
+    r->i_ahead = r->n_ahead = 0;
+    if (r->max_drafts) guess(r);
+    r1_batch_row row = { s, r->ahead, 1 + r->n_ahead, r->rows, 1 + r->n_ahead };
+    double t = r1_now();
+    r1_status st = r1_batch_step(s->e, &row, 1, r->err);
+    if (st) return st;
+    r1_draft_measured(&s->e->costs, r->n_ahead, r1_now() - t);
+    s->n -= r->n_ahead; /* the pages stay */
+    r->logits = r->rows;
+    r->out->n_drafted += r->n_ahead;
+    return R1_OK;
+}
+
 static r1_status decode(run *r)
 {
     r->out->finish = R1_FINISH_LENGTH;
+    if (r->max_drafts) {
+        r1_lookup_sync(r->s->lookup, r->s->ids, r->s->n);
+        r->match = r1_lookup_find(r->s->lookup);
+    }
     while (r->out->n_ids < r->max_tokens) {
         r1_sample t;
         r1_status s = next_token(r, &t);
@@ -136,8 +211,8 @@ static r1_status decode(run *r)
             return R1_OK;
         }
         if (r->out->n_ids == r->max_tokens) break;
-        r1_batch_row row = { r->s, &t.id, 1, r->logits, 1 };
-        s = r1_batch_step(r->s->e, &row, 1, r->err);
+        if (guessed(r, t.id)) continue;
+        s = step(r, t.id);
         if (s) return s;
     }
     return R1_OK;
@@ -192,13 +267,14 @@ r1_status r1_generate(r1_session *session, const int32_t *prompt, size_t n_promp
         s = prefill(&r, prompt, n_prompt);
         t1 = r1_now();
         if (s == R1_OK) s = decode(&r);
+        r1_kv_resize(session->kv, session->n); /* without pages of guesses that did not come true */
         s = collect(&r, s);
     }
     out->prefill_s = t1 - t0;
     out->decode_s = r1_now() - t1;
     r1_reasoning_free(r.reasoning);
     r1_sampler_free(r.sampler);
-    free(r.logits);
+    free(r.rows);
     return s;
 }
 

@@ -1,11 +1,15 @@
 """r1 bench from the outside: the fixed fields, and relations between numbers that hold on any machine. No test looks at a time."""
 import csv
 import io
+import json
+import os
+import re
+import shutil
 import signal
 import subprocess
 import time
 
-from harness import R1, environment, fails, main, model, r1, test
+from harness import HERE, R1, TESTS, TMP, environment, fails, main, model, r1, test
 
 LLAMA = model("llama")
 GGUF = model("llama_256", "llama_256.Q8_0.gguf")
@@ -77,6 +81,97 @@ def it_can_be_interrupted():
     p.send_signal(signal.SIGINT)
     out, err = p.communicate(timeout=20)
     assert p.returncode == 130 and not out and b"interrupted" in err, (p.returncode, out, err)
+
+
+# ---- bench/compare.sh, beside programs that print known numbers ----
+
+COMPARE = os.path.join(os.path.dirname(TESTS), "bench", "compare.sh")
+
+
+def rival(name, speed, depth, programs=("llama-bench", "llama-batched-bench", "llama-sweep-bench")):
+    """A folder of programs that claim 10^9 tokens per second in prefill and 0.001 in decode, times `speed`."""
+    folder = os.path.join(TMP.name, name)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    shutil.copy(os.path.join(HERE, "fake_llama_bench.py"), os.path.join(folder, "fake"))
+    for p in programs:
+        path = os.path.join(folder, p)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(f"#!/usr/bin/env python3\nimport os, sys\nos.environ.update(SPEED='{speed}', DEPTH='{depth}', LOG='{folder}/log')\n"
+                    f"exec(compile(open('{folder}/fake').read(), 'fake', 'exec'))\n")
+        os.chmod(path, 0o755)
+    return folder
+
+
+def compare(*args, code=0):
+    out = os.path.join(TMP.name, "compare.json")
+    p = subprocess.run([COMPARE, "--r1", R1, "--model", GGUF, "--json", out, *args], capture_output=True, text=True, env=environment(), check=False)
+    assert p.returncode == code, (p.returncode, p.stderr)
+    rounds = json.load(open(out, encoding="utf-8")) if code == 0 else []
+    return p.stdout, p.stderr, rounds
+
+
+def ratio(text, work):
+    m = re.search(rf"^{re.escape(work)}\n(?:  .*\n)*?  r1 / best rival +(\S+) \((\S+) to (\S+)\)$", text, re.M)
+    assert m, (work, text)
+    return [float(x) for x in m.groups()]
+
+
+@test
+def compare_takes_the_best_rival_of_each_round():
+    slow, fast = rival("slow", 1, 1), rival("fast", 1e9, 0)
+    text, _, rounds = compare("--rival", f"a={slow}", "--rival", f"b={fast},-rtr 1,-rtr", "--prefill", "8", "--decode", "4", "--depth", "0,16", "--batch", "2,3",
+                              "--batch-tokens", "4", "--rounds", "3")
+    good = [r for r in rounds if r["counts"]]
+    assert len(good) == 3 or "should be relied on" in _, rounds
+    for r in rounds:
+        have = {n: sorted((w["work"], w["tokens"], w["batch"], w["depth"]) for w in v) for n, v in r["values"].items()}
+        assert set(have) == {"r1", "a", "b"} and have["r1"] == have["a"] == have["b"] and len(have["r1"]) == 6, have
+        assert all(w["value"] > 0 for w in r["values"]["r1"])
+    # b claims 10^18 and 10^6 tokens per second, which no r1 reaches; a is never the best
+    for work in ("prefill 8", "prefill 8, depth 16"):
+        assert ratio(text, work)[2] < 1, text
+    assert ratio(text, "decode 4, 3 sequences")[2] < 1, text
+    log = open(os.path.join(fast, "log"), encoding="utf-8").read()
+    assert "llama-bench -m" in log and "-rtr 1\n" in log and re.search(r"llama-sweep-bench .*-c 24 .*--sweep-stride 2 .*-rtr\n", log), log
+    assert re.search(r"llama-batched-bench .*-npl 2,3 -rtr\n", log) and "-fa 1" in log, log
+    assert "-d 0,16" in open(os.path.join(slow, "log"), encoding="utf-8").read()
+
+
+@test
+def compare_computes_medians_and_ratios():
+    """Decode of 0.001 tokens per second: the ratio is a thousand times our speed, round by round."""
+    slow = rival("slow", 1, 1)
+    text, _, rounds = compare("--rival", f"a={slow}/llama-bench", "--decode", "4", "--rounds", "3", "--markdown", "-")
+    counted = [r for r in rounds if r["counts"]] or rounds
+    ours = sorted(r["values"]["r1"][0]["value"] for r in counted)
+    middle = ours[len(ours) // 2] if len(ours) % 2 else sum(ours[len(ours) // 2 - 1:len(ours) // 2 + 1]) / 2
+    got = ratio(text, "decode 4")
+    assert all(abs(g / (1000 * w) - 1) < 1e-3 for g, w in zip(got, (middle, ours[0], ours[-1]))), (got, ours)
+    assert f"| decode 4 | {middle:.1f} ({ours[0]:.1f} to {ours[-1]:.1f}) | 0.0 (0.0 to 0.0) |" in text, text
+    assert "version" not in text.split("a: ")[1].split("\n")[0] and "1.2.3 (fake)" in text and "load average" in text, text
+
+
+@test
+def compare_on_a_busy_machine_and_from_the_start():
+    slow = rival("slow", 1, 1)
+    text, _, rounds = compare("--rival", f"a={slow}", "--decode", "4", "--rounds", "1", "--hog")
+    assert set(rounds[0]["values"]) == {"r1", "r1, 1 thread", "a"} and ratio(text, "decode 4, busy machine")[0] > 1, text
+    text, _, rounds = compare("--rival", f"a={slow}", "--rounds", "1", "--start")
+    seconds = {n: v[0]["value"] for n, v in rounds[0]["values"].items()}
+    assert abs(ratio(text, "start to first token, s")[0] / (seconds["a"] / seconds["r1"]) - 1) < 0.02, (text, seconds)
+    assert "-n 1 -r 1 --no-warmup" in open(os.path.join(slow, "log"), encoding="utf-8").read().split("\n")[-2]
+
+
+@test
+def compare_says_what_is_missing():
+    only = rival("only", 1, 0, ["llama-bench"])
+    _, said, rounds = compare("--rival", f"a={only}", "--decode", "4", "--depth", "0,16", "--batch", "2", "--rounds", "1")
+    assert "no llama-sweep-bench" in said and "no llama-batched-bench" in said and len(rounds[0]["values"]["a"]) == 1, (said, rounds)
+    assert "'/nowhere/llama-bench' is not there" in compare("--rival", "a=/nowhere/llama-bench", code=1)[1]
+    assert "expected NAME=PATH" in compare("--rival", "nothing", code=1)[1]
+    broken = rival("broken", "x", 1)
+    assert "ended with 1" in compare("--rival", f"a={broken}", "--decode", "4", code=1)[1]
 
 
 main()

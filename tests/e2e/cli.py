@@ -416,6 +416,22 @@ def a_seed_repeats_itself():
 
 
 @test
+def guessing_ahead_changes_no_result():
+    ids = tmp("repeats", "5 6 7 8 " * 6)
+    for more in (["--greedy"], ["--temperature", "1", "--seed", "4"]):
+        args = ["generate", LLAMA, "--ids", ids, "-n", "60", "--ignore-eos", "--json", "--logprobs", "--logit-bias", "5=40", "--logit-bias", "6=40", *more]
+        off = r1(*args, "--speculate", "off").json
+        assert off["timings"]["drafted"] == off["timings"]["accepted"] == 0
+        for how in ([], ["--speculate", "auto"], ["--speculate=1"], ["--speculate", "8"]):
+            j = r1(*args, *how).json
+            assert {k: j[k] for k in ("ids", "text", "logprobs", "finish_reason")} == {k: off[k] for k in ("ids", "text", "logprobs", "finish_reason")}
+            assert j["timings"]["accepted"] <= j["timings"]["drafted"]
+        assert 0 < j["timings"]["accepted"] < 60
+    for wrong in ("9", "-1", "on", ""):
+        fails(2, "--speculate", "auto", "off", args=["generate", LLAMA, "--ids", ids, "--speculate", wrong])
+
+
+@test
 def text_and_json_agree():
     args = ["generate", LLAMA, "--ids", ids_file("llama", "p1"), "--greedy", "-n", "24"]
     j = r1(*args, "--json").json

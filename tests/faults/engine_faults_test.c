@@ -134,3 +134,41 @@ static void decode_allocates_nothing(const char *relative)
 TEST(decode_allocates_nothing_llama) { decode_allocates_nothing("golden/models/llama_256/gguf/llama_256.Q4_K.gguf"); }
 TEST(decode_allocates_nothing_float) { decode_allocates_nothing("golden/models/qwen2"); }
 TEST(decode_allocates_nothing_deepseek) { decode_allocates_nothing("golden/models/deepseek_v3/gguf/deepseek_v3.Q8_0.gguf"); }
+
+/* A generation that guesses ahead allocates what one without guesses does, once its session has its index. */
+static void guessing_allocates_nothing(const char *relative)
+{
+    const int32_t prompt[] = { 5, 6, 7, 5, 6, 7, 5, 6 };
+    static const int ways[] = { R1_SPECULATION_MAX, R1_SPECULATION_OFF, R1_SPECULATION_MAX, R1_SPECULATION_AUTO };
+    const r1_logit_bias bias[] = { { 5, 40 }, { 6, 40 } };
+    r1_generate_options o = { .sampling = R1_SAMPLING_DEFAULT, .think_budget = -1, .ignore_eos = true, .max_tokens = 60 };
+    o.sampling.bias = bias;
+    o.sampling.n_bias = 2;
+    r1_error e = { 0 };
+    r1_model *m = load_model(relative);
+    r1_engine *engine;
+    r1_session *x;
+    size_t count[R1_COUNT(ways)], drafted = 0;
+    EXPECT_OK(r1_engine_open(&engine, m, NULL, &e), &e);
+    EXPECT_OK(r1_session_open(&x, engine, 100, &e), &e);
+    for (size_t i = 0; i < R1_COUNT(ways); i++) {
+        r1_generation g;
+        o.speculation = ways[i];
+        r1_session_truncate(x, 0);
+        faults_reset();
+        EXPECT_OK(r1_generate(x, prompt, R1_COUNT(prompt), &o, &g, &e), &e);
+        count[i] = faults_count();
+        drafted += g.n_drafted;
+        r1_generation_deinit(&g);
+    }
+    EXPECT(drafted > 40);
+    EXPECT(count[0] > count[1]); /* the index */
+    EXPECT_INT(count[2], count[1]);
+    EXPECT_INT(count[3], count[1]);
+    r1_session_close(x);
+    r1_engine_close(engine);
+    r1_model_close(m);
+}
+
+TEST(guessing_allocates_nothing_llama) { guessing_allocates_nothing("golden/models/llama_256/gguf/llama_256.Q4_K.gguf"); }
+TEST(guessing_allocates_nothing_deepseek) { guessing_allocates_nothing("golden/models/deepseek_v3/gguf/deepseek_v3.Q8_0.gguf"); }

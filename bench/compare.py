@@ -1,0 +1,369 @@
+"""How fast is r1, and how fast are llama.cpp and its relatives on the same file in the same minutes?
+
+    bench/compare.sh --r1 build/release-gcc/r1 --model FILE.gguf --rival llama.cpp=FOLDER --rival 'ik=FOLDER,-rtr 1,-rtr'
+                     --prefill 512 --decode 64 --depth 0,4096 --batch 1,8,16 --rounds 5
+
+A rival is a folder with llama-bench and, for what needs them, llama-batched-bench (batches) and llama-sweep-bench (depth, where
+llama-bench has no -d); or llama-bench itself. After the first comma come options for llama-bench, after the second those for
+the other programs; without it they get the first ones.
+
+Each round measures every program once after a warm-up of its own, in an order that turns from round to round, between two probes of
+the memory's speed. A round whose probes differ by more than a fifth does not count and is run again, up to as many times as there
+are rounds. Printed are medians with the smallest and largest, and the same of the rounds' ratios of r1 to the best rival of that
+round. Record results with --markdown in docs/results; this is a measurement and never a test.
+"""
+import argparse
+import contextlib
+import json
+import os
+import platform
+import re
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+SWING = 0.2          # probes of one round may differ by so much
+TMP = tempfile.TemporaryDirectory(prefix="r1-compare-")
+
+
+def say(text):
+    print(f"compare: {text}", file=sys.stderr, flush=True)
+
+
+def run(command, fatal=True):
+    """Standard output and standard error of a command that must succeed. Rivals write logs where they stand, hence cwd."""
+    p = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=TMP.name, errors="replace", check=False)
+    if p.returncode and fatal:
+        sys.exit(f"compare: '{' '.join(command)[:300]}' ended with {p.returncode}: {p.stderr.strip()[-400:]}")
+    return p.stdout, p.stderr
+
+
+def numbers(text):
+    return [int(x) for x in text.split(",")] if text else []
+
+
+def listed(values):
+    return ",".join(map(str, values))
+
+
+# ---- programs ----
+# A work is (kind, tokens, batch, depth). measure() returns {work: tokens per second}; start() seconds of a whole process.
+
+class R1:
+    def __init__(self, name, path, model, threads, options):
+        self.name, self.path, self.model, self.threads, self.options = name, os.path.abspath(path), model, threads, options
+
+    def bench(self, *args):
+        out, _ = run([self.path, "bench", self.model, *args, "--threads", str(self.threads), "--repeat", "1", "--json", "--quiet", *self.options])
+        return {(t["name"], t["tokens"], t["batch"], t["depth"]): t["tokens_per_s"] for t in json.loads(out)["tests"]}
+
+    def measure(self, plan):
+        speeds = {}
+        args = (["--prefill", listed(plan.prefill)] if plan.prefill else []) + (["--decode", listed(plan.decode)] if plan.decode else [])
+        if args:
+            speeds.update(self.bench(*args, "--depth", listed(plan.depth)))
+        if plan.batch:
+            speeds.update(self.bench("--decode", str(plan.batch_tokens), "--batch", listed(plan.batch)))
+        return speeds
+
+    def start(self):
+        ids = os.path.join(TMP.name, "one.ids")
+        with open(ids, "w", encoding="ascii") as f:
+            f.write("1\n")
+        begin = time.monotonic()
+        run([self.path, "generate", self.model, "--ids", ids, "--max-tokens", "1", "--greedy", "--ignore-eos", "--json", "--threads", str(self.threads), *self.options])
+        return time.monotonic() - begin
+
+    def version(self):
+        return " ".join(run([self.path, "--version"])[0].split("\n")[:2]) + ", " + run([self.path, "--version"])[0].strip().split("\n")[-1]
+
+
+class Rival:
+    def __init__(self, spec, model, threads):
+        name, equals, rest = spec.partition("=")
+        if not equals or not name:
+            sys.exit(f"compare: --rival is '{spec}', expected NAME=PATH[,OPTIONS[,OPTIONS]]")
+        path, *options = rest.split(",", 2)
+        path = os.path.abspath(os.path.expanduser(path))
+        self.name, self.model, self.threads = name, model, threads
+        self.bench = os.path.join(path, "llama-bench") if os.path.isdir(path) else path
+        self.folder = os.path.dirname(self.bench)
+        if not os.access(self.bench, os.X_OK):
+            sys.exit(f"compare: rival {name}: '{self.bench}' is not there")
+        self.bench_options = shlex.split(options[0]) if options else []
+        self.other_options = shlex.split(options[1]) if len(options) > 1 else self.bench_options
+        text = "".join(run([self.bench, "--help"], fatal=False))
+        self.has_depth = "--n-depth" in text
+        self.no_warmup = ["--no-warmup"] if "--no-warmup" in text else ["-w", "0"] if "--warmup" in text else []
+        self.build = None
+        self.missing = set()
+
+    def other(self, program, why):
+        path = os.path.join(self.folder, program)
+        if os.access(path, os.X_OK):
+            return path
+        if program not in self.missing:
+            say(f"{self.name} has no {program}, so {why} is not measured")
+        self.missing.add(program)
+        return None
+
+    def llama_bench(self, *args):
+        out, _ = run([self.bench, "-m", self.model, "-t", str(self.threads), "-fa", "1", "-o", "json", *args, *self.bench_options])
+        rows = json.loads(out)
+        self.build = self.build or f"{rows[0].get('build_commit')}, build {rows[0].get('build_number')}"
+        speeds = {}
+        for r in rows:
+            kind, n = ("decode", r["n_gen"]) if r["n_gen"] else ("prefill", r["n_prompt"])
+            speeds[(kind, n, 1, r.get("n_depth", 0))] = r["avg_ts"]
+        return speeds
+
+    @staticmethod
+    def rows(out, err):
+        """Lines of JSON or of a table with a header, from either stream: programs differ, and some mix them with messages."""
+        found, header = [], []
+        for line in (out + "\n" + err).split("\n"):
+            if line.startswith("{"):
+                with contextlib.suppress(ValueError):
+                    found.append(json.loads(line))
+            cells = [c.strip() for c in line.strip().strip("|").split("|")] if line.startswith("|") else []
+            if cells[:1] == ["PP"]:
+                header = cells
+            elif header and len(cells) == len(header) and re.fullmatch(r"\d+", cells[0]):
+                r = dict(zip(header, cells))
+                found.append({"pp": int(r["PP"]), "tg": int(r["TG"]), "pl": int(r.get("B", 1)), "n_kv": int(r["N_KV"]),
+                              "speed_pp": float(r["S_PP t/s"]), "speed_tg": float(r["S_TG t/s"])})
+        return found
+
+    def sweep(self, plan, depth):
+        """Prefill and decode after a context, by a program that reads prompts of one length up to it and looks at the last."""
+        program = self.other("llama-sweep-bench", f"depth {depth}")
+        pp = plan.prefill[0] if plan.prefill else min(depth, 512)
+        tg = plan.decode[0] if plan.decode else 1
+        if not program:
+            return {}
+        if len(plan.prefill) > 1 or len(plan.decode) > 1 or depth % pp:
+            say(f"{self.name}: depth {depth} needs one prefill length that divides it and one decode length; not measured")
+            return {}
+        out = run([program, "-m", self.model, "-t", str(self.threads), "-fa", "1", "-c", str(depth + pp), "-b", str(max(pp, 2048)), "-ub", str(pp), "-n", str(tg),
+                   "--sweep-stride", str(depth // pp), "--output-format", "jsonl", *self.other_options])
+        for r in self.rows(*out):
+            if r["n_kv"] == depth:
+                speeds = {("prefill", pp, 1, depth): r["speed_pp"]} if plan.prefill else {}
+                return speeds | ({("decode", tg, 1, depth): r["speed_tg"]} if plan.decode else {})
+        sys.exit(f"compare: {program} printed no row for {depth} tokens of context: {out[1].strip()[-300:]}")
+
+    def batches(self, plan):
+        program = self.other("llama-batched-bench", "batched decode")
+        if not program:
+            return {}
+        room = max(plan.batch) * (-(-(16 + plan.batch_tokens) // 256) * 256)
+        out = run([program, "-m", self.model, "-t", str(self.threads), "-fa", "1", "-c", str(room), "-npp", "16", "-ntg", str(plan.batch_tokens),
+                   "-npl", listed(plan.batch), *self.other_options])
+        speeds = {("decode", plan.batch_tokens, r["pl"], 0): r["speed_tg"] for r in self.rows(*out)}
+        if set(plan.batch) - {b for _, _, b, _ in speeds}:
+            sys.exit(f"compare: {program} printed rows for batches {sorted(b for _, _, b, _ in speeds)}, expected {plan.batch}: {out[1].strip()[-300:]}")
+        return speeds
+
+    def measure(self, plan):
+        speeds = {}
+        both = ["-p", listed(plan.prefill or [0]), "-n", listed(plan.decode or [0]), "-r", "1"]
+        if plan.prefill or plan.decode:
+            if self.has_depth:
+                speeds.update(self.llama_bench(*both, "-d", listed(plan.depth)))
+            else:
+                if 0 in plan.depth:
+                    speeds.update(self.llama_bench(*both))
+                for depth in plan.depth:
+                    if depth:
+                        speeds.update(self.sweep(plan, depth))
+        if plan.batch:
+            speeds.update(self.batches(plan))
+        return speeds
+
+    def start(self):
+        begin = time.monotonic()
+        self.llama_bench("-p", "0", "-n", "1", "-r", "1", *self.no_warmup)
+        return time.monotonic() - begin
+
+    def version(self):
+        text = "".join(run([self.bench, "--version"], fatal=False))
+        m = re.search(r"version: *(.+)", text)
+        return (m.group(1) if m else f"build {self.build}") + f"; options '{' '.join(self.bench_options)}'"
+
+
+# ---- rounds ----
+
+@contextlib.contextmanager
+def hog(wanted):
+    """One process that keeps a processor busy, beside whatever runs."""
+    p = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if wanted else None
+    try:
+        yield
+    finally:
+        if p:
+            p.kill()
+            p.wait()
+
+
+def probe(r1):
+    """GB/s that all threads read from memory; None when this r1 cannot tell."""
+    out, _ = run([r1.path, "bench", "--roof", "--repeat", "3", "--json", "--quiet", "--threads", str(r1.threads)], fatal=False)
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        return json.loads(out)["roof"]["read_gb_s"]
+    return None
+
+
+def one_round(programs, plan, number):
+    """{program: {work: value}} and the probes before and after."""
+    before = probe(programs[0])
+    seen = {}
+    turn = number % len(programs)
+    with hog(plan.hog):
+        for p in programs[turn:] + programs[:turn]:
+            seen[p.name] = {("start", 1, 1, 0): p.start()} if plan.start else p.measure(plan)
+    return seen, (before, probe(programs[0]))
+
+
+def steady(probes):
+    a, b = probes
+    return a is None or b is None or abs(a - b) <= SWING * max(a, b)
+
+
+def all_rounds(programs, plan):
+    good, dropped = [], []
+    while len(good) < plan.rounds and len(dropped) < plan.rounds:
+        load = os.getloadavg()[0]
+        seen, probes = one_round(programs, plan, len(good) + len(dropped))
+        ok = steady(probes)
+        (good if ok else dropped).append((seen, probes, load))
+        shown = "no probe" if None in probes else f"probes {probes[0]:.1f} and {probes[1]:.1f} GB/s"
+        say(f"round {len(good)} of {plan.rounds}, {shown}, load {load:.2f}{'' if ok else ': does not count, the machine was not steady'}")
+    return good, dropped
+
+
+# ---- results ----
+
+def spread(values, digits=1):
+    if len(values) == 0:
+        return "-"
+    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+
+
+def work_name(work, plan):
+    kind, tokens, batch, depth = work
+    if kind == "start":
+        return "start to first token, s"
+    return f"{kind} {tokens}" + (f", {batch} sequences" if batch > 1 else "") + (f", depth {depth}" if depth else "") + (", busy machine" if plan.hog else "")
+
+
+def summary(rounds, programs, rivals):
+    """[(work, {program: values}, ratios of r1 to the best rival)]; for times the smaller is the better one."""
+    works = sorted({w for seen, _, _ in rounds for s in seen.values() for w in s}, key=lambda w: (w[3], w[2], w[0] != "prefill", w[1]))
+    rows = []
+    for w in works:
+        values = {p.name: [seen[p.name][w] for seen, _, _ in rounds if w in seen[p.name]] for p in programs}
+        ratios = []
+        for seen, _, _ in rounds:
+            theirs = [seen[r.name][w] for r in rivals if w in seen[r.name]]
+            if theirs and w in seen["r1"]:
+                ratios.append(min(theirs) / seen["r1"][w] if w[0] == "start" else seen["r1"][w] / max(theirs))
+        rows.append((w, values, ratios))
+    return rows
+
+
+def machine():
+    cpu = {}
+    with contextlib.suppress(OSError):
+        cpu = dict(re.findall(r"^([^:\n]+?): +(.*)$", run(["lscpu"])[0], re.M))
+    units = [f for f in ("avx2", "avx512_vnni", "avx512_bf16", "amx_int8", "asimddp") if f in cpu.get("Flags", "").split()]
+    return (f"{cpu.get('Model name', platform.machine())}, family {cpu.get('CPU family', '?')} model {cpu.get('Model', '?')}, {os.cpu_count()} CPUs, "
+            f"{' '.join(units)}, Linux {platform.release()}")
+
+
+def head(a, programs, good, dropped, load):
+    lines = [f"{machine()}; load average {load:.2f} before", f"{os.path.basename(a.model)}, {os.path.getsize(a.model)} bytes; {a.threads} threads, -fa 1; {time.strftime('%Y-%m-%d')}"]
+    lines += [f"{p.name}: {p.version()}" for p in programs]
+    probes = [x for _, pair, _ in good for x in pair if x is not None]
+    lines.append(f"{len(good)} rounds that count, {len(dropped)} that do not; memory {spread(probes)} GB/s" + (f"; load average {spread([x for _, _, x in good], 2)} as rounds began" if good else ""))
+    return lines
+
+
+def markdown(a, lines, rows, programs):
+    names = [p.name for p in programs]
+    out = [f"    {a.command}", ""] + [f"{line}  " for line in lines] + ["", "| work | " + " | ".join(names) + " | r1 / best rival |", "| --- |" + " --- |" * (len(names) + 1)]
+    for w, values, ratios in rows:
+        digits = 3 if w[0] == "start" else 1
+        out.append(f"| {work_name(w, a)} | " + " | ".join(spread(values[n], digits) for n in names) + f" | {spread(ratios, 2)} |")
+    return "\n".join(out) + "\n"
+
+
+def text(lines, rows, programs, a):
+    print("\n".join(lines))
+    for w, values, ratios in rows:
+        print(f"\n{work_name(w, a)}")
+        for p in programs:
+            print(f"  {p.name:24} {spread(values[p.name], 3 if w[0] == 'start' else 1)}")
+        if ratios:
+            print(f"  {'r1 / best rival':24} {spread(ratios, 2)}")
+
+
+def options():
+    p = argparse.ArgumentParser(prog="bench/compare.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--r1", required=True, metavar="PATH")
+    p.add_argument("--r1-options", default="", help="more options for r1 bench and r1 generate")
+    p.add_argument("--r1-model", metavar="FILE", help="the model in a form of r1's own (r1 pack); rivals read --model")
+    p.add_argument("--model", required=True, metavar="FILE")
+    p.add_argument("--rival", action="append", default=[], metavar="NAME=PATH[,OPTIONS[,OPTIONS]]")
+    p.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 2))
+    p.add_argument("--prefill", type=numbers, default=[], metavar="LIST")
+    p.add_argument("--decode", type=numbers, default=[], metavar="LIST")
+    p.add_argument("--depth", type=numbers, default=[0], metavar="LIST", help="contexts for prefill and decode")
+    p.add_argument("--batch", type=numbers, default=[], metavar="LIST", help="sequences decoded at once, from prompts of 16 tokens")
+    p.add_argument("--batch-tokens", type=int, default=32, help="tokens each of them decodes")
+    p.add_argument("--rounds", type=int, default=5)
+    p.add_argument("--hog", action="store_true", help="a process that keeps one processor busy runs beside; also measures r1 with one thread")
+    p.add_argument("--start", action="store_true", help="seconds of a whole process that opens the model and makes one token, instead of speeds")
+    p.add_argument("--markdown", metavar="FILE", help="also write a table for docs/results; - for standard output")
+    p.add_argument("--json", metavar="FILE", help="also write every number of every round")
+    a = p.parse_args()
+    if not (a.prefill or a.decode or a.batch or a.start):
+        a.prefill, a.decode = [512], [64]
+    a.model = os.path.abspath(a.model)
+    a.command = "bench/compare.sh " + " ".join(shlex.quote(re.sub(r"(?<![\w.])[~/][^,=]*/", "", x)) for x in sys.argv[1:])
+    return a
+
+
+def main():
+    a = options()
+    own = os.path.abspath(a.r1_model) if a.r1_model else a.model
+    r1 = R1("r1", a.r1, own, a.threads, shlex.split(a.r1_options))
+    rivals = [Rival(spec, a.model, a.threads) for spec in a.rival]
+    programs = [r1] + ([R1("r1, 1 thread", a.r1, own, 1, r1.options)] if a.hog else []) + rivals
+    if len({p.name for p in programs}) < len(programs):
+        sys.exit("compare: two programs have the same name")
+    load = os.getloadavg()[0]
+    for path in {a.model, own}:  # into the page cache
+        with open(path, "rb") as f:
+            while f.read(1 << 24):
+                pass
+    good, dropped = all_rounds(programs, a)
+    if not good:
+        say("no round was steady; all of them are shown, and none should be relied on")
+    rounds = good or dropped
+    rows = summary(rounds, programs, rivals)
+    lines = head(a, programs, good, dropped, load)
+    text(lines, rows, programs, a)
+    if a.markdown:
+        (sys.stdout.write if a.markdown == "-" else open(a.markdown, "w", encoding="utf-8").write)(("\n" if a.markdown == "-" else "") + markdown(a, lines, rows, programs))
+    if a.json:
+        with open(a.json, "w", encoding="utf-8") as f:
+            json.dump([{"probes": list(pr), "load": ld, "counts": (seen, pr, ld) in good,
+                        "values": {n: [{"work": w[0], "tokens": w[1], "batch": w[2], "depth": w[3], "value": v} for w, v in s.items()] for n, s in seen.items()}}
+                       for seen, pr, ld in good + dropped], f, indent=1)
+
+
+if __name__ == "__main__":
+    main()
