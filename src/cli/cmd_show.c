@@ -11,6 +11,7 @@ typedef struct facts {
     r1_error tokenizer_error;
     int64_t context, layers, experts, experts_used;
     uint64_t parameters, active, mtp, bytes, scale_bytes;
+    bool packed, head_is_copy;   /* a packed file; its head is the embedding once more */
 } facts;
 
 /* ---- gathering ------------------------------------------------------------------------------------------------- */
@@ -59,6 +60,7 @@ static void count(facts *f)
             f->mtp += n;
             continue;
         }
+        if (f->head_is_copy && !strcmp(t->name, "output.weight")) continue;
         f->parameters += n;
         if (contains(t->name, "_exps.") || contains(t->name, ".mlp.experts.")) routed += n;
     }
@@ -74,6 +76,8 @@ static void gather(facts *f, r1_ckpt *k)
     f->layers = config_int(f, "block_count", "num_hidden_layers");
     f->experts = config_int(f, "expert_count", "n_routed_experts");
     f->experts_used = config_int(f, "expert_used_count", "num_experts_per_tok");
+    f->packed = r1_ckpt_packed(k);
+    f->head_is_copy = r1_ckpt_head_is_copy(k);
     count(f);
     if (r1_ckpt_tokenizer(k, &f->tokenizer, &f->tokenizer_error) == R1_OK) {
         r1_slice jinja = r1_ckpt_chat_template(k);
@@ -164,8 +168,8 @@ static json_t *tensors_json(const facts *f)
         const r1_ckpt_tensor *t = r1_ckpt_at(f->k, i);
         json_t *shape = json_array();
         for (int d = t->n_dims; d-- > 0;) json_array_append_new(shape, json_integer((json_int_t)t->ne[d]));
-        json_array_append_new(list, json_pack("{s:o, s:s, s:o, s:I}", "name", r1_json_text(t->name, strlen(t->name)), "type", type_name(t->type),
-                                              "shape", shape, "bytes", (json_int_t)t->bytes));
+        json_array_append_new(list, json_pack("{s:o, s:s, s:b, s:o, s:I}", "name", r1_json_text(t->name, strlen(t->name)), "type", type_name(t->type),
+                                              "packed", t->packed, "shape", shape, "bytes", (json_int_t)t->bytes));
     }
     return list;
 }
@@ -187,6 +191,7 @@ static r1_status print_facts_json(const facts *f, r1_error *err)
                           "file_bytes", (json_int_t)r1_ckpt_file_bytes(f->k), "tokenizer", tokenizer_json(f), "metadata", metadata_json(f));
     if (!v) return r1_fail(err, R1_ENOMEM, "no memory for the JSON output");
     json_object_set_new(v, "template", f->template ? json_string(r1_template_name(f->template)) : json_null());
+    json_object_set_new(v, "packed", json_boolean(f->packed));
     json_object_set_new(v, "tensors", tensors_json(f));
     r1_status s = r1_print_json(v, err);
     json_decref(v);
@@ -236,7 +241,7 @@ static r1_status print_summary(const facts *f, r1_error *err)
     printf("  %-18s %lld\n", "layers", (long long)f->layers);
     if (f->experts) printf("  %-18s %lld, %lld used\n", "experts", (long long)f->experts, (long long)f->experts_used);
     printf("  %-18s %lld\n", "context length", (long long)f->context);
-    printf("  %-18s %.2f MB\n", "files", (double)r1_ckpt_file_bytes(f->k) / 1e6);
+    printf("  %-18s %.2f MB%s\n", "files", (double)r1_ckpt_file_bytes(f->k) / 1e6, f->packed ? ", packed: weights are used where they lie" : "");
     printf("  %-18s %.2f\n", "bits per weight", bits_per_weight(f));
     if (s == R1_OK) s = print_text("tokenizer", f->tokenizer ? r1_tokenizer_pre(f->tokenizer) : f->tokenizer_error.msg, "", err);
     if (f->tokenizer)
@@ -292,7 +297,7 @@ static r1_status print_tensors(const facts *f, r1_error *err)
         char shape[96];
         size_t n = 0;
         for (int d = t->n_dims; d-- > 0;) n += (size_t)snprintf(shape + n, sizeof shape - n, "%s%llu", d + 1 < t->n_dims ? " x " : "", (unsigned long long)t->ne[d]);
-        printf("  %-8s %-24s %12llu  ", type_name(t->type), shape, (unsigned long long)t->bytes);
+        printf("  %-8s%s %-24s %12llu  ", type_name(t->type), !f->packed ? "" : t->packed ? " packed" : "       ", shape, (unsigned long long)t->bytes);
         s = print_clean(t->name, strlen(t->name), 200, err);
         putchar('\n');
     }

@@ -41,6 +41,7 @@ const r1_command r1_commands[] = {
       { r1_opts_logits, r1_opts_force, r1_opts_model, r1_opts_common, NULL }, r1_cmd_logits },
     { "perplexity", 2, 2, "MODEL FILE", { r1_opts_perplexity, r1_opts_model, r1_opts_json, r1_opts_common, NULL }, r1_cmd_perplexity },
     { "bench", 1, 1, "MODEL", { r1_opts_bench, r1_opts_model, r1_opts_json, r1_opts_common, NULL }, r1_cmd_bench },
+    { "pack", 2, 2, "SRC DST", { r1_opts_force, r1_opts_json, r1_opts_common, NULL }, r1_cmd_pack },
     { NULL, 0, 0, NULL, { NULL }, NULL }
 };
 
@@ -86,7 +87,7 @@ static const r1_command *find_command(const char *name)
     return NULL;
 }
 
-static void command_names(const char *names[16])
+static void command_names(const char *names[24])
 {
     size_t n = 0;
     for (const r1_command *k = r1_commands; k->name; k++) names[n++] = k->name;
@@ -95,7 +96,7 @@ static void command_names(const char *names[16])
 
 static r1_status unknown_command(const char *name, r1_error *err)
 {
-    const char *names[16];
+    const char *names[24];
     command_names(names);
     size_t n = 0;
     while (names[n]) n++;
@@ -143,7 +144,7 @@ static r1_status print_version(void)
 
 /* ---- options --------------------------------------------------------------------------------------------------- */
 
-static void all_tables(r1_opt_table tables[64])
+static void all_tables(r1_opt_table tables[128])
 {
     size_t n = 0;
     for (const r1_command *k = r1_commands; k->name; k++)
@@ -155,7 +156,7 @@ static void all_tables(r1_opt_table tables[64])
  * is told always, the rest with --verbose. */
 static void note_wrong_variables(const r1_cli *c)
 {
-    r1_opt_table all[64];
+    r1_opt_table all[128];
     all_tables(all);
     for (char **v = environ; *v; v++) {
         char name[64], right[64] = "";
@@ -179,8 +180,8 @@ static r1_status read_config(const r1_command *k, r1_opts *o, json_t **config, r
         free(path);
         return R1_OK;
     }
-    r1_opt_table all[64];
-    const char *names[16];
+    r1_opt_table all[128];
+    const char *names[24];
     command_names(names);
     all_tables(all);
     r1_status s = r1_json_read(config, path, 1 << 20, err);

@@ -526,6 +526,54 @@ def perplexity_windows_and_divergence():
     fails(3, "has 1 token,", args=["perplexity", LLAMA, tmp("none", "")])
 
 
+# ---- pack ----
+
+COMMANDS += ["pack"]
+
+
+@test
+def a_packed_file_is_the_same_model():
+    ids, packed = tmp("ids", "5 17 200 3 44 9 101 7"), tmp("packed.gguf")
+    for source in (GGUF, model("llama_256", "llama_256.Q4_K.gguf"), model("deepseek_v3", "deepseek_v3.Q8_0.mtp.gguf")):
+        r = r1("pack", source, packed, "--json", "--force").json
+        assert r["file"] == packed and r["file_bytes"] == os.path.getsize(packed) and r["source_bytes"] == os.path.getsize(source)
+        assert 0 < r["packed"] < r["tensors"] and r["bits_per_weight"] > 4
+        for way in ((), F32, ("--cpu", "scalar"), ("--mla", "expanded"), ("--threads", "1", "--chunk", "3")):
+            one, two = (r1("logits", m, "--ids", ids, "--out", "-", *way).out for m in (source, packed))
+            assert one == two and len(one) > 1000, (source, way)
+        a, b = r1("show", source, "--json").json, r1("show", packed, "--json").json
+        assert not a["packed"] and b["packed"] and a["parameters"] == b["parameters"] and a["parameters_active"] == b["parameters_active"]
+        kinds = {t["name"]: t["packed"] for t in b["tensors"]}
+        assert not kinds["token_embd.weight"] and kinds["blk.0.attn_output.weight"] and b["metadata"]["r1.packed.version"] == 1
+        text = r1("show", packed).text
+        assert "packed: weights are used where they lie" in text and re.search(r"^  Q\w+ +packed .*attn_output", text, re.M), text
+        assert r1("tokenize", packed, "Hello world").text == r1("tokenize", source, "Hello world").text
+    mtp = [r1("logits", m, "--ids", ids, "--out", "-", "--mtp").out for m in (model("deepseek_v3", "deepseek_v3.Q8_0.mtp.gguf"), packed)]
+    assert mtp[0] == mtp[1]
+    assert "of them packed" in r1("pack", GGUF, packed, "-f").text
+    assert r1("generate", packed, "--ids", ids, "--greedy", "-n", "8", "--json").json["ids"] == r1("generate", GGUF, "--ids", ids, "--greedy", "-n", "8", "--json").json["ids"]
+
+
+@test
+def what_pack_refuses():
+    packed, other = tmp("packed.gguf"), tmp("other.gguf")
+    r1("pack", GGUF, packed, "--force")
+    os.remove(other) if os.path.exists(other) else None
+    fails(2, "exists", "--force", args=["pack", GGUF, packed])
+    fails(2, "'-' as DST", args=["pack", GGUF, "-"])
+    fails(2, "SRC DST", args=["pack", GGUF])
+    fails(5, "is packed already", args=["pack", packed, other])
+    fails(5, "is a Hugging Face folder", args=["pack", LLAMA, other])
+    fails(5, "nothing to pack", args=["pack", model("llama_256", "llama_256.F16.gguf"), other])
+    fails(3, "/nowhere/", args=["pack", GGUF, "/nowhere/x.gguf"])
+    b = bytearray(read(packed))
+    at = b.index(b"r1.packed.version") + 17 + 4
+    b[at] = 7
+    fails(5, "version 7, version 1 is supported", "`r1 pack`", args=["show", tmp("seven.gguf", bytes(b))])
+    fails(3, "cut short or damaged", args=["show", tmp("cut.gguf", read(packed)[:-70000])])
+    assert not os.path.exists(other)
+
+
 # ---- run ----
 
 CHATML = ("--template", "smollm2")

@@ -3,6 +3,9 @@
  * allocates nothing. The common cases are in engine_faults_test.c. */
 #include "tests/faults/faults.h"
 #include "engine/engine.h"
+#include "model/pack.h"
+
+#include <unistd.h>
 
 static r1_status open_model(void *ctx, r1_error *err)
 {
@@ -16,6 +19,31 @@ static r1_status open_model(void *ctx, r1_error *err)
 TEST(r1_model_open_combined) { FAULTS_SWEEP(open_model, (void *)test_path("golden/models/deepseek_v3/gguf/deepseek_v3.Q8_0.combined.gguf")); }
 TEST(r1_model_open_shards) { FAULTS_SWEEP(open_model, (void *)test_path("golden/models/qwen2_bf16")); }
 TEST(r1_model_open_tied) { FAULTS_SWEEP(open_model, (void *)test_path("golden/models/qwen2_tied/gguf/qwen2_tied.Q8_0.gguf")); }
+
+typedef struct packing {
+    const char *src;
+    char dst[64];
+} packing;
+
+static r1_status pack_model(void *ctx, r1_error *err)
+{
+    packing *p = ctx;
+    r1_pack_result r;
+    r1_status s = r1_pack(p->src, p->dst, &(r1_pack_options){ .n_threads = 2 }, &r, err);
+    bool there = access(p->dst, F_OK) == 0;
+    if (s == R1_OK) s = open_model(p->dst, err);
+    unlink(p->dst);
+    return there || s ? s : R1_EINVAL;
+}
+
+/* Nothing is left of a file that could not be finished; what opens it does without memory for weights. */
+TEST(r1_pack)
+{
+    packing p = { .src = test_path("golden/models/deepseek_v3/gguf/deepseek_v3.Q8_0.combined.gguf") };
+    snprintf(p.dst, sizeof p.dst, "%s/r1-pack-%d.gguf", P_tmpdir, (int)getpid());
+    FAULTS_SWEEP(pack_model, &p);
+    EXPECT(access(p.dst, F_OK) != 0);
+}
 
 static r1_model *load_model(const char *relative)
 {

@@ -191,7 +191,7 @@ static void change_field(uint8_t *p, const gguf_field *f, uint64_t *rng)
         if (f->bytes > 8) p[f->at + 8 + next_random(rng) % (f->bytes - 8)] = (uint8_t)next_random(rng);
         return;
     }
-    if (f->kind == GGUF_TYPE) v = next_random(rng) % 42;
+    if (f->kind == GGUF_TYPE) v = next_random(rng) % 42 + (next_random(rng) % 4 ? 0 : R1_PACKED_ID);
     if (f->kind == GGUF_VALUE && next_random(rng) % 8 == 0) { /* a number of another type, as wide */
         static const uint8_t wide4[] = { 4, 5, 6 }, wide8[] = { 10, 11, 12 };
         if (f->bytes == 4) p[f->type_at] = wide4[next_random(rng) % 3];

@@ -138,6 +138,8 @@ AUTO, FULL, HALF, INT8, EXPANDED = 0, 1, 2, 3, 4  # bits 0 to 2 of the options
 KV_F16, KV_BF16, KV_Q8_0, KV_F32 = 8, 16, 24, 32  # bits 3 to 5
 BEST = 64                                         # bits 6 and 7: scalar, the machine's best, AVX2
 BLOCKS = {Q4_0: (32, 18), Q8_0: (32, 34), Q4_K: (256, 144), Q6_K: (256, 210)}
+PACKED = 0x5200  # added to the id of a type: panels of 16 rows
+FIELDS = {Q4_0: ((2, 1), (4, 4)), Q8_0: ((2, 1), (4, 8)), Q4_K: ((2, 1), (2, 1), (4, 3), (4, 32)), Q6_K: ((4, 32), (4, 16), (4, 4), (2, 1))}  # unit, units
 noise = random.Random(1)
 
 
@@ -163,8 +165,25 @@ def numbers(kind, n):
     return struct.pack("<%d%s" % (n, "e" if kind == F16 else "f"), *values)
 
 
+def panels(kind, k, rows, data):
+    """One matrix of blocks as panels: for each block of 16 rows its fields, a unit of each row in turn."""
+    size, out = BLOCKS[kind][1], b""
+    per_row = k // BLOCKS[kind][0] * size
+    data += b"\0" * (-rows % 16 * per_row)
+    for first in range(0, rows, 16):
+        for b in range(0, per_row, size):
+            at = b
+            for unit, n in FIELDS[kind]:
+                for u in range(at, at + unit * n, unit):
+                    out += b"".join(data[(first + r) * per_row + u:(first + r) * per_row + u + unit] for r in range(16))
+                at += unit * n
+    return out
+
+
 class Model:
     """Tensors and metadata of one file; matrices are of self.kind where the row is a multiple of its block, vectors F32."""
+
+    packed = False
 
     def __init__(self, arch, kind, vocab=40, embd=32, layers=1, heads=2, size=0, ff=32, ctx=256):
         self.arch, self.kind, self.vocab, self.embd, self.heads, self.ff = arch, kind, vocab, embd, heads, ff
@@ -188,9 +207,14 @@ class Model:
         n = 1
         for d in dims:
             n *= d
-        self.data += b"\0" * (-len(self.data) % 32)
-        self.tensors.append((name, kind, len(self.data), dims))
-        self.data += numbers(kind, n)
+        packed = self.packed and kind in BLOCKS and name != "token_embd.weight"
+        self.data += b"\0" * (-len(self.data) % 64 if self.packed else -len(self.data) % 32)
+        self.tensors.append((name, kind + PACKED * packed, len(self.data), dims))
+        data = numbers(kind, n)
+        if packed:
+            one = len(data) * dims[0] * dims[1] // n
+            data = b"".join(panels(kind, dims[0], dims[1], data[i:i + one]) for i in range(0, len(data), one))
+        self.data += data
 
     def words(self):
         """A tokenizer: single bytes, three merges, two added tokens."""
@@ -247,7 +271,8 @@ class Model:
 
     def write(self, name, options):
         data = self.data + b"\0" * (-len(self.data) % 32)
-        write("model", name, bytes([options]) + gguf(self.kv, self.tensors, data))
+        kv = self.kv + [("general.alignment", 4, 64), ("r1.packed.version", 4, 1)] * self.packed
+        write("model", name, bytes([options]) + gguf(kv, self.tensors, data, alignment=64 if self.packed else 32))
 
 
 def llama(kind, words=False, scaling=False, **sizes):
@@ -327,3 +352,12 @@ deepseek(Q8_0, v3=False, combined=True, first=0, layers=1).write("deepseek_v2_co
 deepseek(Q4_0, v3=True, mtp=True, layers=1, first=0).write("deepseek_v3_mtp", AUTO)
 deepseek(Q4_0, v3=True, combined=True).write("deepseek_v3_combined", HALF | EXPANDED | BEST | KV_Q8_0)
 deepseek(Q4_0, v3=True, mtp=True, layers=1).write("deepseek_v3_dense", FULL)
+
+# Packed files: matrices of 16 and of other numbers of rows, stacks; the first also through the path that decodes rows.
+Model.packed = True
+llama(Q4_0, words=True).write("packed_llama_q4_0", AUTO | BEST)
+llama(Q8_0, vocab=37).write("packed_llama_decoded", FULL)
+llama(Q4_K, embd=256, ff=256, vocab=37).write("packed_llama_q4_k", AUTO)
+deepseek(Q8_0, True).write("packed_deepseek_v3", AUTO | EXPANDED | BEST)
+write("gguf", "packed", gguf([("r1.packed.version", 4, 1)], [("a", PACKED + Q4_0, 0, (32, 17)), ("b", PACKED + Q8_0, 576 + 64, (32, 1, 2))], b"\x11" * (640 + 2 * 544), alignment=64))
+write("gguf", "packed_no_version", gguf([], [("a", PACKED + Q4_0, 0, (32, 16))], b"\x11" * 288, alignment=64))
