@@ -40,9 +40,11 @@ PEOPLE = ("Alice", "Bob", "Carol", "David", "Erin", "Frank")
 RECORDS = "[" + ",\n ".join(f'{{"id": {101 + i}, "name": "{n}", "email": "{n.lower()}@example.com", "active": {str(i % 2 == 0).lower()}}}'
                            for i, n in enumerate(PEOPLE)) + "]"
 TEXTS = [
-    ("copy: a program", "Copy this program and rename the function add to sum:\n\n```c\n" + PROGRAM + "\n```"),
-    ("copy: a table", 'Make this table again, exactly as given, then add a column "type" at the end:\n\n' + TABLE),
-    ("copy: JSON", "Print this JSON again, in a code block:\n\n" + RECORDS),
+    ("program, indented anew", "Fix the indentation of this program and print all of it:\n\n```c\n" + PROGRAM + "\n```"),
+    ("program, a function renamed", "Rewrite this program with the function add renamed to sum. Give the whole program.\n\n```c\n" + PROGRAM + "\n```"),
+    ("table, a column added", 'Make a markdown table of the planets again, exactly as given, then add a column "type" at the end:\n\n' + TABLE),
+    ("JSON, a field added", 'Add a field "age" to each record and print all the JSON:\n\n' + RECORDS),
+    ("JSON, printed anew", "Pretty-print this JSON with two spaces:\n\n```json\n" + RECORDS + "\n```"),
     ("prose: a story", "Write a short story about a lighthouse keeper who finds a letter in a bottle."),
     ("prose: a question", "Explain how a sailing boat can move against the wind."),
     ("prose: a market", "Describe a walk through a busy market in the morning, with many details of smells and sounds."),
