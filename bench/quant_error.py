@@ -146,4 +146,5 @@ def main():
                   f"| {mb / tot[3]:.1f} | {mb / tot[4]:.1f} |", flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -20,8 +20,8 @@ static uint16_t f16_step(uint16_t h, int step)
 
 static uint16_t best_f16(const r1_code_set *c, r1_run run)
 {
-    uint16_t h = r1_f16_finite(r1_best_scale(c, run)), best = h;
-    float least = INFINITY;
+    uint16_t h = r1_f16_finite(r1_best_scale(c, run)), best = 0;
+    float least = r1_power(run.x, run.w, run.n); /* of zeros */
     for (int step = -2; step <= 2; step++) {
         uint16_t at = f16_step(h, step);
         float e = r1_fit_scale(c, run, r1_f16_to_f32(at)).e;
@@ -35,7 +35,8 @@ static uint16_t best_f16(const r1_code_set *c, r1_run run)
 
 static void best_f16_pair(float top, r1_run run, uint16_t *d, uint16_t *m)
 {
-    float s, o, least = INFINITY;
+    float s, o, least = r1_power(run.x, run.w, run.n); /* of zeros */
+    *d = *m = 0;
     r1_best_offset(top, run, INFINITY, &s, &o);
     uint16_t hs = r1_f16_finite(s), ho = r1_f16_finite(o);
     for (int i = -1; i <= 1; i++)
@@ -76,7 +77,7 @@ static void find_in(const int8_t *table, int *code)
 static void encode_pair(float top, r1_run run, uint8_t *b)
 {
     int code[32];
-    uint16_t d = 0, m = 0;
+    uint16_t d, m;
     best_f16_pair(top, run, &d, &m);
     r1_codes_offset(top, run, r1_f16_to_f32(d), r1_f16_to_f32(m), code);
     r1_put_u16(b, d);

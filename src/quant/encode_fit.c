@@ -80,6 +80,13 @@ r1_fit r1_fit_offset(float top, r1_run run, float s, float o)
     return run.n == 16 ? fit_offset(top, run.x, run.w, 16, s, o) : fit_offset(top, run.x, run.w, 32, s, o);
 }
 
+float r1_power(const float *x, const float *w, int n)
+{
+    v4 e = splat(0);
+    for (int i = 0; i < n; i += 4) e += *(const v4 *)(w + i) * *(const v4 *)(x + i) * *(const v4 *)(x + i);
+    return sum4(e);
+}
+
 void r1_codes_scale(const r1_code_set *c, r1_run run, float s, int *code)
 {
     float inv = s != 0 ? 1 / s : 0;
@@ -100,7 +107,7 @@ void r1_codes_offset(float top, r1_run run, float s, float o, int *code)
 
 /* ---- searching ---- */
 
-enum { KEPT = 3, WALK = 5, GRID = 24, CLIPS = 6 };
+enum { KEPT = 3, WALK = 5, GRID = 16, CLIPS = 6 };
 
 /* The KEPT candidates of least predicted error, best first. */
 typedef struct kept {

@@ -39,6 +39,9 @@ float r1_best_scale(const r1_code_set *c, r1_run run);
 /* The best scale and offset of a run as floats; o_max: the largest offset allowed (0 for formats with a minimum >= 0). */
 void r1_best_offset(float top, r1_run run, float o_max, float *s, float *o);
 
+/* Sum of w x^2: the error of zeros. */
+float r1_power(const float *x, const float *w, int n);
+
 /* The codes that belong to a scale (and offset). */
 void r1_codes_scale(const r1_code_set *c, r1_run run, float s, int *code);
 void r1_codes_offset(float top, r1_run run, float s, float o, int *code);

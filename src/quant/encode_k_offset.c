@@ -7,12 +7,14 @@
  */
 #include "quant/encode_int.h"
 
-enum { RUNS = 16, ROUNDS = 4 };
+enum { RUNS = 16, ROUNDS = 4, KEPT = 2 };
 
 typedef struct k_form {
     float top;          /* the largest code */
     int run, most;      /* values in a run; the largest integer scale and minimum */
-    int tried;          /* how many d, and how many dmin, to begin with */
+    int tried;          /* how many d, and how many dmin, to begin with: the largest integer at most, at most - step, ... */
+    float step;
+    int reach;          /* how far from the wanted integers to look in the end */
 } k_form;
 
 typedef struct k_choice {
@@ -29,6 +31,7 @@ typedef struct sums {
 typedef struct target {
     float s[RUNS], m[RUNS], sum_w[RUNS]; /* wanted scale, minimum; weights of the run */
     float s_most, m_most;
+    int reach;  /* how far from the wanted integers to look */
 } target;
 
 static r1_run run_at(const k_form *k, const float *x, const float *w, int i)
@@ -43,13 +46,13 @@ static int clamped(float v, int most) { return v < 0 ? 0 : v > (float)most ? mos
 static float best_pair(const k_form *k, r1_run run, k_choice *c, const target *g, int i)
 {
     float d = r1_f16_to_f32(c->d), dmin = r1_f16_to_f32(c->dmin), least = INFINITY;
-    int mid = clamped(d > 0 ? g->s[i] / d : 0, k->most), reach = k->most < 16 ? 2 : 1;
+    int mid = clamped(d > 0 ? g->s[i] / d : 0, k->most), reach = g->reach;
     for (int s = mid - reach; s <= mid + reach; s++) {
         if (s < 0 || s > k->most) continue;
         /* the centre of the values stays where it was: the minimum gives way by half the change of the span */
         float m = g->m[i] + (d * (float)s - g->s[i]) * k->top * 0.5f;
         int m_mid = clamped(dmin > 0 ? m / dmin : 0, k->most);
-        for (int n = m_mid - 1; n <= m_mid + 1; n++) {
+        for (int n = m_mid - reach; n <= m_mid + reach; n++) {
             if (n < 0 || n > k->most) continue;
             float e = r1_fit_offset(k->top, run, d * (float)s, -dmin * (float)n).e;
             if (e < least) {
@@ -94,28 +97,43 @@ static void refit(const sums *z, float *d, float *dmin)
     }
 }
 
-static k_choice improved(const k_form *k, const float *x, const float *w, float d, float dmin, const target *g)
+/* A pair (d, dmin) tried: what it gave, and where a refit would go. */
+typedef struct start {
+    k_choice c;
+    float d, dmin;
+} start;
+
+static start begin(const k_form *k, const float *x, const float *w, const target *g, int i, int j)
 {
-    k_choice best = { .e = INFINITY };
-    uint32_t last = 0xFFFFFFFF;
-    for (int round = 0; round < ROUNDS; round++) {
-        uint16_t hd = r1_f16_finite(d), hm = r1_f16_finite(dmin);
-        sums z;
-        if ((hd | (uint32_t)hm << 16) == last) break;
-        last = hd | (uint32_t)hm << 16;
-        k_choice c = choose(k, x, w, hd, hm, g, &z);
-        if (!(c.e < best.e)) break;
-        best = c;
-        d = r1_f16_to_f32(hd);
-        dmin = r1_f16_to_f32(hm);
-        refit(&z, &d, &dmin);
-    }
-    return best;
+    start s;
+    sums z;
+    uint16_t d = r1_f16_finite(g->s_most / ((float)k->most - k->step * (float)i)), dmin = r1_f16_finite(g->m_most / ((float)k->most - k->step * (float)j));
+    s.c = choose(k, x, w, d, dmin, g, &z);
+    s.d = r1_f16_to_f32(d);
+    s.dmin = r1_f16_to_f32(dmin);
+    refit(&z, &s.d, &s.dmin);
+    return s;
 }
 
-static k_choice search(const k_form *k, const float *x, const float *w)
+static k_choice improved(const k_form *k, const float *x, const float *w, start s, const target *g)
 {
-    target g = { .s_most = 0 };
+    for (int round = 0; round < ROUNDS; round++) {
+        uint16_t d = r1_f16_finite(s.d), dmin = r1_f16_finite(s.dmin);
+        sums z;
+        if (d == s.c.d && dmin == s.c.dmin) break;
+        k_choice c = choose(k, x, w, d, dmin, g, &z);
+        if (!(c.e < s.c.e)) break;
+        s.c = c;
+        s.d = r1_f16_to_f32(d);
+        s.dmin = r1_f16_to_f32(dmin);
+        refit(&z, &s.d, &s.dmin);
+    }
+    return s.c;
+}
+
+static target wanted(const k_form *k, const float *x, const float *w)
+{
+    target g = { .reach = 1 };
     for (int i = 0; i < 256 / k->run; i++) {
         r1_run run = run_at(k, x, w, i);
         float s, o;
@@ -126,13 +144,32 @@ static k_choice search(const k_form *k, const float *x, const float *w)
         g.s_most = s > g.s_most ? s : g.s_most;
         g.m_most = -o > g.m_most ? -o : g.m_most;
     }
-    k_choice best = { .e = INFINITY };
+    return g;
+}
+
+static k_choice search(const k_form *k, const float *x, const float *w)
+{
+    target g = wanted(k, x, w);
+    start kept[KEPT];
+    for (int i = 0; i < KEPT; i++) kept[i].c.e = INFINITY;
     for (int i = 0; i < k->tried; i++)
         for (int j = 0; j < k->tried; j++) {
-            k_choice c = improved(k, x, w, g.s_most / (float)(k->most - i), g.m_most / (float)(k->most - j), &g);
-            if (c.e < best.e) best = c;
+            start s = begin(k, x, w, &g, i, j);
+            for (int at = 0; at < KEPT; at++)
+                if (s.c.e < kept[at].c.e) {
+                    start worse = kept[at];
+                    kept[at] = s;
+                    s = worse;
+                }
         }
-    return best;
+    k_choice best = { .e = INFINITY };
+    g.reach = k->reach;
+    for (int i = 0; i < KEPT && kept[i].c.e < INFINITY; i++) {
+        k_choice c = improved(k, x, w, kept[i], &g);
+        if (c.e < best.e) best = c;
+    }
+    /* where the values are so small that F16 has no fitting d, zeros may be nearer */
+    return best.e < r1_power(x, w, 256) ? best : (k_choice){ 0 };
 }
 
 /* ---- writing ---- */
@@ -170,7 +207,7 @@ static void put_q45_k(const k_choice *c, const int *code, uint8_t *b, bool five)
 
 void r1_encode_k_offset(r1_type t, const float *x, const float *w, uint8_t *b)
 {
-    const k_form q2 = { 3, 16, 15, 4 }, q4 = { 15, 32, 63, 2 }, q5 = { 31, 32, 63, 2 };
+    const k_form q2 = { 3, 16, 15, 3, 1, 2 }, q4 = { 15, 32, 63, 2, 1, 3 }, q5 = { 31, 32, 63, 2, 1, 3 };
     const k_form *k = t == R1_Q2_K ? &q2 : t == R1_Q4_K ? &q4 : &q5;
     int code[256];
     k_choice c = search(k, x, w);

@@ -8,12 +8,13 @@
  */
 #include "quant/encode_int.h"
 
-enum { RUNS = 16, ROUNDS = 4 };
+enum { RUNS = 16, ROUNDS = 4, KEPT = 2 };
 
 typedef struct k_form {
     r1_code_set codes;
     int run, lo, hi;    /* values in a run; range of the integer scales */
     bool lopsided;      /* the other sign of a scale is worth a look */
+    int tried;          /* how many d to begin with */
 } k_form;
 
 typedef struct k_choice {
@@ -66,33 +67,48 @@ static k_choice choose(const k_form *k, const float *x, const float *w, uint16_t
     return c;
 }
 
-/* Best d: a few that put the largest scale near the ends, each improved by refits. */
+typedef struct start {
+    k_choice c;
+    float d;    /* refitted */
+} start;
+
+/* Best d: several that put the largest scale near the ends; those of the least error are improved by refits. */
 static k_choice search(const k_form *k, const float *x, const float *w)
 {
     float want[RUNS], most = 0;
+    start kept[KEPT];
     int n = 256 / k->run;
     for (int i = 0; i < n; i++) {
         want[i] = r1_best_scale(&k->codes, run_at(k, x, w, i));
         if (fabsf(want[i]) > fabsf(most)) most = want[i];
     }
+    for (int i = 0; i < KEPT; i++) kept[i].c.e = INFINITY;
+    for (int i = 0; i < k->tried; i++) {
+        float end = i % 2 ? (float)k->hi - 0.5f * (float)(i / 2) : (float)k->lo + 0.5f * (float)(i / 2);
+        start s;
+        s.c = choose(k, x, w, r1_f16_finite(most / end), want, &s.d);
+        for (int j = 0; j < KEPT; j++)
+            if (s.c.e < kept[j].c.e) {
+                start worse = kept[j];
+                kept[j] = s;
+                s = worse;
+            }
+    }
     k_choice best = { .e = INFINITY };
-    int tried = k->hi > 31 ? 4 : 10;
-    for (int i = 0; i < tried; i++) {
-        float end = i % 2 ? (float)k->hi - (float)(i / 2) : (float)k->lo + (float)(i / 2);
-        float d = most / end;
-        uint16_t last = 0xFFFF;
-        k_choice here = { .e = INFINITY };
+    for (int i = 0; i < KEPT && kept[i].c.e < INFINITY; i++) {
+        k_choice here = kept[i].c;
+        float d = kept[i].d;
         for (int round = 0; round < ROUNDS; round++) {
             uint16_t h = r1_f16_finite(d);
-            if (h == last) break;
-            last = h;
+            if (h == here.d) break;
             k_choice c = choose(k, x, w, h, want, &d);
             if (!(c.e < here.e)) break;
             here = c;
         }
         if (here.e < best.e) best = here;
     }
-    return best;
+    /* where the values are so small that F16 has no fitting d, zeros may be nearer */
+    return best.e < r1_power(x, w, 256) ? best : (k_choice){ 0 };
 }
 
 /* ---- writing ---- */
@@ -149,8 +165,8 @@ static void put_iq4_xs(const k_choice *c, const int *code, uint8_t *b)
 
 void r1_encode_k_scale(r1_type t, const float *x, const float *w, uint8_t *b)
 {
-    const k_form q3 = { { -4, 3, NULL, 8 }, 16, -32, 31, true }, q6 = { { -32, 31, NULL, 64 }, 16, -128, 127, false };
-    const k_form xs = { r1_set_iq4, 32, -32, 31, true };
+    const k_form q3 = { { -4, 3, NULL, 8 }, 16, -32, 31, true, 8 }, q6 = { { -32, 31, NULL, 64 }, 16, -128, 127, false, 6 };
+    const k_form xs = { r1_set_iq4, 32, -32, 31, true, 6 };
     const k_form *k = t == R1_Q3_K ? &q3 : t == R1_Q6_K ? &q6 : &xs;
     int code[256];
     k_choice c = search(k, x, w);

@@ -59,3 +59,213 @@ TEST(error_of_normal_values_is_within_what_the_format_allows)
         EXPECT_MSG(e < bound[t], "%s: %g", r1_type_get(block_types[t])->name, e);
     }
 }
+
+/* |x - y| of any one value against half a step of the block's own scale: codes are the nearest ones. */
+TEST(codes_are_the_nearest_ones)
+{
+    uint64_t seed = test_seed() | 1;
+    for (size_t t = 0; t < R1_COUNT(block_types); t++) {
+        const r1_type_info *info = r1_type_get(block_types[t]);
+        float x[256], y[256];
+        uint8_t b[256];
+        r1_codes c;
+        for (int i = 0; i < info->block; i++) x[i] = normal(&seed);
+        EXPECT_INT(r1_encode(block_types[t], x, b, info->block, NULL), 0);
+        r1_decode(block_types[t], b, y, info->block);
+        r1_codes_get(block_types[t], b, &c);
+        for (int i = 0; i < c.n; i++) {
+            int run = i / c.run;
+            /* every value the run can hold, from the codes that occur in formats: no code may be nearer than the chosen one */
+            for (int q = -128; q < 128; q++) {
+                bool legal = false;
+                for (int j = 0; j < 16; j++) legal |= q == (block_types[t] == R1_MXFP4 ? r1_mxfp4_values[j] : r1_iq4_values[j]);
+                switch (block_types[t]) {
+                case R1_Q4_0: legal = q >= -8 && q < 8; break;
+                case R1_Q5_0: legal = q >= -16 && q < 16; break;
+                case R1_Q8_0: legal = true; break;
+                case R1_Q4_1: case R1_Q4_K: legal = q >= 0 && q < 16; break;
+                case R1_Q5_1: case R1_Q5_K: legal = q >= 0 && q < 32; break;
+                case R1_Q2_K: legal = q >= 0 && q < 4; break;
+                case R1_Q3_K: legal = q >= -4 && q < 4; break;
+                case R1_Q6_K: legal = q >= -32 && q < 32; break;
+                default: break;
+                }
+                if (!legal) continue;
+                float v = c.d * (float)c.scale[run] * (float)q - (c.has_min ? c.dmin * (float)c.min[run] : 0);
+                EXPECT_MSG(fabsf(x[i] - y[i]) <= fabsf(x[i] - v) + 1e-5f, "%s value %d: %g became %g, %g is nearer", info->name, i, x[i], y[i], v);
+            }
+        }
+    }
+}
+
+TEST(what_a_format_holds_exactly_stays_exact)
+{
+    /* codes with a scale that is a power of two, both ends of the range present */
+    uint64_t seed = test_seed() | 1;
+    static const struct { r1_type t; int lo, hi; } c[] = { { R1_Q4_0, -8, 7 }, { R1_Q5_0, -16, 15 }, { R1_Q8_0, -127, 127 }, { R1_Q4_1, 0, 15 }, { R1_Q5_1, 0, 31 },
+        { R1_Q3_K, -4, 3 }, { R1_Q6_K, -32, 31 }, { R1_Q2_K, -1, 2 }, { R1_Q4_K, -5, 10 }, { R1_Q5_K, -9, 22 } };
+    for (size_t k = 0; k < R1_COUNT(c); k++) {
+        float x[256], y[256];
+        for (int i = 0; i < 256; i++) {
+            x[i] = 0.25f * (float)(c[k].lo + (int)(test_random(&seed) % (unsigned)(c[k].hi - c[k].lo + 1)));
+            if (i % 16 == 0) x[i] = 0.25f * (float)c[k].lo;
+            if (i % 16 == 1) x[i] = 0.25f * (float)c[k].hi;
+        }
+        round_trip(c[k].t, x, y, 256, NULL);
+        /* d and dmin may be 1/63 and the like in F16: within its half unit in the last place of the largest value, twice */
+        for (int i = 0; i < 256; i++)
+            EXPECT_MSG(fabsf(x[i] - y[i]) <= 0x1p-10f * 0.25f * 32, "%s: %g became %g", r1_type_get(c[k].t)->name, x[i], y[i]);
+    }
+}
+
+TEST(zeros_and_constants)
+{
+    float x[256] = { 0 }, y[256];
+    for (size_t t = 0; t < R1_COUNT(block_types); t++) {
+        const char *name = r1_type_get(block_types[t])->name;
+        memset(x, 0, sizeof x);
+        round_trip(block_types[t], x, y, 256, NULL);
+        for (int i = 0; i < 256; i++) EXPECT_MSG(y[i] == 0, "%s", name);
+        for (float c = -3; c <= 3; c += 1.5f) {
+            for (int i = 0; i < 256; i++) x[i] = c;
+            round_trip(block_types[t], x, y, 256, NULL);
+            /* F16 rounding of one or two scales; MXFP4 has 1, 1.5, 2, 3, 4, 6 and holds these constants */
+            for (int i = 0; i < 256; i++) EXPECT_MSG(fabsf(y[i] - c) <= 0x1p-10f * 3, "%s: %g became %g", name, c, y[i]);
+        }
+        /* one value alone */
+        memset(x, 0, sizeof x);
+        x[77] = -0.375f;
+        round_trip(block_types[t], x, y, 256, NULL);
+        for (int i = 0; i < 256; i++) EXPECT_MSG(fabsf(y[i] - x[i]) <= 0.02f * 0.375f, "%s: %g became %g", name, x[i], y[i]);
+    }
+}
+
+/* Sizes from the smallest to the largest float: what decodes is finite, and no further away than zeros would be (or half the
+ * smallest F16 step). */
+TEST(every_size_of_values)
+{
+    uint64_t seed = test_seed() | 1;
+    for (int e = -149; e <= 127; e++)
+        for (size_t t = 0; t < R1_COUNT(block_types); t++) {
+            const char *name = r1_type_get(block_types[t])->name;
+            float x[256], y[256];
+            uint8_t b[1024];
+            for (int i = 0; i < 256; i++) x[i] = ldexpf(normal(&seed) / 6, e);
+            size_t bad = r1_encode(block_types[t], x, b, 256, NULL);
+            r1_decode(block_types[t], b, y, 256);
+            if (e < 15) EXPECT_INT(bad, 0);
+            double err = 0, power = 0;
+            for (int i = 0; i < 256; i++) {
+                EXPECT_MSG(isfinite(y[i]), "%s, 2^%d: %g became %g", name, e, x[i], y[i]);
+                err += pow((double)x[i] - (double)y[i], 2);
+                power += pow((double)x[i], 2);
+            }
+            EXPECT_MSG(err <= 1.0001 * power, "%s, 2^%d: error %g of %g", name, e, err, power);
+            /* where F16 scales are normal numbers the relative error does not depend on the size */
+            int least = block_types[t] == R1_MXFP4 ? -120 : -1, most = block_types[t] == R1_MXFP4 ? 127 : 15;
+            if (e >= least && e <= most) EXPECT_MSG(err < 0.1 * power, "%s, 2^%d: error %g of %g", name, e, err, power);
+        }
+}
+
+TEST(what_is_too_large_or_not_finite)
+{
+    for (size_t t = 0; t < R1_COUNT(block_types); t++) {
+        const char *name = r1_type_get(block_types[t])->name;
+        float x[256], y[256];
+        uint8_t b[1024];
+        for (int i = 0; i < 256; i++) x[i] = (float)(i % 7) - 3;
+        x[3] = NAN;
+        x[40] = -NAN;
+        EXPECT_INT(r1_encode(block_types[t], x, b, 256, NULL), 2);
+        r1_decode(block_types[t], b, y, 256);
+        for (int i = 0; i < 256; i++) EXPECT_MSG(isfinite(y[i]) && fabsf(y[i]) < 4, "%s: %g became %g", name, x[i], y[i]);
+        EXPECT_MSG(fabsf(y[3]) < 0.7f && fabsf(y[40]) < 0.7f, "%s: NaN became %g, %g", name, y[3], y[40]);
+        x[3] = INFINITY;
+        x[40] = -INFINITY;
+        x[41] = -FLT_MAX;
+        EXPECT_INT(r1_encode(block_types[t], x, b, 256, NULL), 3);
+        r1_decode(block_types[t], b, y, 256);
+        for (int i = 0; i < 256; i++) EXPECT_MSG(isfinite(y[i]), "%s: %g became %g", name, x[i], y[i]);
+        EXPECT_MSG(y[3] > 1000 && y[40] < -1000 && y[41] < -1000, "%s: %g %g %g", name, y[3], y[40], y[41]);
+    }
+}
+
+TEST(floats_and_halves)
+{
+    const float x[] = { 0, -0.0f, 1.5f, -65504, 65519, 65520, 1e30f, -1e30f, INFINITY, -INFINITY, 0x1p-24f, 0x1p-25f, FLT_MAX, NAN };
+    float y[R1_COUNT(x)];
+    uint8_t b[4 * R1_COUNT(x) + 1];
+    EXPECT_INT(r1_encode(R1_F32, x, b + 1, R1_COUNT(x), NULL), 3);
+    EXPECT(!memcmp(b + 1, x, sizeof x));
+    EXPECT_INT(r1_encode(R1_F16, x, b + 1, R1_COUNT(x), NULL), 8);
+    r1_decode(R1_F16, b + 1, y, R1_COUNT(x));
+    const float f16[] = { 0, -0.0f, 1.5f, -65504, 65504, 65504, 65504, -65504, INFINITY, -INFINITY, 0x1p-24f, 0, 65504 };
+    for (size_t i = 0; i < R1_COUNT(f16); i++) EXPECT_MSG(r1_f32_bits(y[i]) == r1_f32_bits(f16[i]), "%g became %g", x[i], y[i]);
+    EXPECT(isnan(y[13]));
+    EXPECT_INT(r1_encode(R1_BF16, x, b + 1, R1_COUNT(x), NULL), 4);
+    r1_decode(R1_BF16, b + 1, y, R1_COUNT(x));
+    EXPECT(y[2] == 1.5f && y[8] == INFINITY && y[9] == -INFINITY && isnan(y[13]));
+    EXPECT_MSG(y[12] == 0x1.fep127f, "%a", y[12]);
+}
+
+TEST(importance_lowers_the_weighted_error)
+{
+    uint64_t seed = test_seed() | 1;
+    float x[N], w[N], plain[N], weighted[N];
+    for (int i = 0; i < N; i++) {
+        x[i] = normal(&seed);
+        w[i] = expf(2 * normal(&seed));
+    }
+    for (size_t t = 0; t < R1_COUNT(block_types); t++) {
+        const char *name = r1_type_get(block_types[t])->name;
+        round_trip(block_types[t], x, plain, N, NULL);
+        round_trip(block_types[t], x, weighted, N, w);
+        double a = error(x, plain, N, w), b = error(x, weighted, N, w);
+        /* MXFP4 has only a power of two to choose */
+        EXPECT_MSG(block_types[t] == R1_MXFP4 ? b <= a : b < 0.95 * a, "%s: %g without, %g with weights", name, a, b);
+    }
+}
+
+TEST(strange_importance_counts_as_documented)
+{
+    uint64_t seed = test_seed() | 1;
+    float x[256], w[256], y[256];
+    const float ones[256] = { 0 };
+    uint8_t a[1024], b[1024];
+    for (int i = 0; i < 256; i++) x[i] = normal(&seed);
+    for (size_t t = 0; t < R1_COUNT(block_types); t++) {
+        size_t bytes = r1_row_bytes(block_types[t], 256);
+        const char *name = r1_type_get(block_types[t])->name;
+        for (int i = 0; i < 256; i++) w[i] = 1;
+        r1_encode(block_types[t], x, a, 256, w);
+        r1_encode(block_types[t], x, b, 256, ones); /* nothing above 0: all equal */
+        EXPECT_MSG(!memcmp(a, b, bytes), "%s", name);
+        for (int i = 0; i < 256; i++) w[i] = 0x1p100f; /* only ratios matter */
+        r1_encode(block_types[t], x, b, 256, w);
+        EXPECT_MSG(!memcmp(a, b, bytes), "%s", name);
+        for (int i = 0; i < 256; i++) w[i] = i % 3 == 0 ? NAN : i % 3 == 1 ? -1 : i % 2 ? INFINITY : 1;
+        r1_encode(block_types[t], x, b, 256, w);
+        r1_decode(block_types[t], b, y, 256);
+        for (int i = 0; i < 256; i++) EXPECT_MSG(isfinite(y[i]), "%s", name);
+    }
+}
+
+TEST(division_of_a_row_alignment_and_neighbours_do_not_matter)
+{
+    uint64_t seed = test_seed() | 1;
+    float x[N + 1], w[N + 1];
+    for (int i = 0; i <= N; i++) {
+        x[i] = normal(&seed);
+        w[i] = uniform(&seed);
+    }
+    for (size_t t = 0; t < R1_COUNT(block_types); t++) {
+        uint8_t a[4 * N], b[4 * N + 9];
+        const r1_type_info *info = r1_type_get(block_types[t]);
+        size_t bytes = r1_row_bytes(block_types[t], N);
+        memset(b, 0xA5, sizeof b);
+        r1_encode(block_types[t], x + 1, a, N, w + 1);
+        for (size_t i = 0; i < N; i += info->block) r1_encode(block_types[t], x + 1 + i, b + 3 + i / info->block * info->bytes, info->block, w + 1 + i);
+        EXPECT_MSG(!memcmp(a, b + 3, bytes), "%s", info->name);
+        EXPECT_MSG(b[2] == 0xA5 && b[3 + bytes] == 0xA5, "%s writes outside", info->name);
+    }
+}

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Writes the first files of tests/fuzz/corpus/{gguf,safetensors,config,model}; run from the top of the tree.
+"""Writes the first files of tests/fuzz/corpus/{gguf,safetensors,config,model,encode_block}; run from the top of the tree.
 
 Each is small and reaches another part of the readers. Files found by fuzzing are added beside them under other names."""
 import json
+import math
 import os
 import random
 import struct
@@ -361,3 +362,11 @@ llama(Q4_K, embd=256, ff=256, vocab=37).write("packed_llama_q4_k", AUTO)
 deepseek(Q8_0, True).write("packed_deepseek_v3", AUTO | EXPANDED | BEST)
 write("gguf", "packed", gguf([("r1.packed.version", 4, 1)], [("a", PACKED + Q4_0, 0, (32, 17)), ("b", PACKED + Q8_0, 576 + 64, (32, 1, 2))], b"\x11" * (640 + 2 * 544), alignment=64))
 write("gguf", "packed_no_version", gguf([], [("a", PACKED + Q4_0, 0, (32, 16))], b"\x11" * 288, alignment=64))
+
+# Bits of floats to encode: the type, whether half of it is importance, then little-endian float32.
+SINE = [math.sin(i * 0.7) * (1 + i % 5) for i in range(64)]
+for number in range(16):
+    write("encode_block", "sine_%02d" % number, bytes([number, number % 2]) + struct.pack("<64f", *SINE))
+EDGES = [0.0, -0.0, 1e-45, -1e-38, 6e-8, 3e-5, 65504.0, -65520.0, 3e38, -3e38, float("inf"), float("-inf"), float("nan"), 1.0, -1.0, 1e9]
+for number in (3, 9, 10, 12, 14, 15):
+    write("encode_block", "edges_%02d" % number, bytes([number, 0]) + struct.pack("<16f", *EDGES))
