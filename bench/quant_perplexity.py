@@ -8,7 +8,8 @@ continuous first when they come quantised: uniform noise of half a step of their
 advantage of the grid the file was rounded to; this noisy model, in F16, is the base. For each type both encoders' results
 are decoded and written as F16: the same evaluator, arithmetic and mix on both sides, and rows of any length fit (those that
 are no multiple of 256 are laid end to end). --weights: what r1 minimises, per value: none = what it
-does without importance, P+F = importance |x|^P + F * rms^P.
+does without importance, P+F = importance |x|^P + F * rms^P; N before it: times the square of
+the norm's weight before the matrix, where there is one.
 """
 import argparse
 import os
@@ -24,9 +25,9 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import quant_error as qe  # noqa: E402
 
 
-def base_weights(reader):
+def base_weights(reader, seed):
     """name -> float32; matrices other than embeddings get the noise of their own rounding."""
-    rng, out = np.random.default_rng(1), {}
+    rng, out = np.random.default_rng(seed), {}
     for t in reader.tensors:
         y = np.ascontiguousarray(dequantize(t.data, t.tensor_type), dtype=np.float32)
         if t.tensor_type == GGMLQuantizationType.Q4_1:
@@ -52,6 +53,18 @@ def write(path, reader, tensors):
     w.close()
 
 
+def importance(weights, name, y, tensors):
+    """What --weights says, per value of the matrix y; None for none."""
+    kind, w = weights.lstrip("N"), np.ones_like(y)
+    if kind not in ("none", ""):
+        p, floor = map(float, kind.split("+"))
+        w = np.abs(y) ** p + floor * np.mean(y * y) ** (p / 2)
+    norm = re.sub(r"attn_[qkv]\.", "attn_norm.", re.sub(r"ffn_(gate|up)\.", "ffn_norm.", name))
+    if weights.startswith("N") and norm != name:
+        w = w * (tensors[norm] ** 2)[None, :]
+    return None if weights == "none" else np.ascontiguousarray(w, dtype=np.float32)
+
+
 def quantised(side, lib, ours_lib, type_name, tensors, weights, only):
     out = {}
     type_id, block, size = qe.TYPES[type_name]
@@ -64,12 +77,7 @@ def quantised(side, lib, ours_lib, type_name, tensors, weights, only):
         if side == "ggml":
             qe.theirs(lib, type_id, x, b, None)
         else:
-            w = None
-            if weights != "none":
-                kind, floor = weights.split("+")  # |x|^kind + floor * rms^kind
-                p = float(kind)
-                w = np.abs(x) ** p + float(floor) * (np.mean(y * y) ** (p / 2))
-                w = np.ascontiguousarray(w, dtype=np.float32)
+            w = importance(weights, name, y, tensors)
             ours_lib.r1_encode(type_id, qe.ptr(x), qe.ptr(b), x.size, qe.ptr(w))
         z = np.empty_like(x)
         ours_lib.r1_decode(type_id, qe.ptr(b), qe.ptr(z), z.size)
@@ -87,7 +95,7 @@ def perplexity(a, model, extra):
 
 def found(text, pattern):
     m = re.search(pattern, text)
-    return m.group(1) if m else "?"
+    return float(m.group(1)) if m else float("nan")
 
 
 def main():
@@ -99,25 +107,34 @@ def main():
     p.add_argument("--weights", default="none")
     p.add_argument("--only", default="", help="regular expression of the names of the matrices to quantise")
     p.add_argument("--no-ggml", action="store_true")
+    p.add_argument("--seeds", type=int, default=3, help="different noises, to average the luck of one rounding")
     p.add_argument("--chunks", type=int, default=8)
     p.add_argument("--threads", type=int, default=2)
     a = p.parse_args()
     reader = GGUFReader(a.model)
+    sums = {}
     with tempfile.TemporaryDirectory() as folder:
         ours_lib, lib = qe.build_ours(folder), qe.open_ggml(f"{a.bin}/libggml-base.so")
-        base = base_weights(reader)
         model, logits = f"{folder}/m.gguf", f"{folder}/logits"
-        write(model, reader, base)
-        perplexity(a, model, ["--kl-divergence-base", logits])
-        print("| type | encoder | perplexity | base | mean KL divergence | same top token |\n| --- | --- | --- | --- | --- | --- |", flush=True)
-        for t in a.types.split(","):
-            for side in [f"r1 {w}" for w in a.weights.split(",")] + ([] if a.no_ggml else ["ggml"]):
-                if side == "ggml":
-                    lib.ggml_quantize_init(qe.TYPES[t][0])
-                write(model, reader, quantised(side, lib, ours_lib, t, base, side[3:], a.only))
-                o = perplexity(a, model, ["--kl-divergence-base", logits, "--kl-divergence"])
-                print(f"| {t} | {side} | {found(o, r'Mean PPL.Q. +: +([0-9.]+)')} | {found(o, r'Mean PPL.base. +: +([0-9.]+)')} "
-                      f"| {found(o, r'Mean +KLD: +([-0-9.]+ . +[0-9.]+)')} | {found(o, r'Same top p: +([0-9.]+)')} % |", flush=True)
+        for seed in range(1, a.seeds + 1):
+            base = base_weights(reader, seed)
+            write(model, reader, base)
+            perplexity(a, model, ["--kl-divergence-base", logits])
+            for t in a.types.split(","):
+                for side in [f"r1 {w}" for w in a.weights.split(",")] + ([] if a.no_ggml else ["ggml"]):
+                    if side == "ggml":
+                        lib.ggml_quantize_init(qe.TYPES[t][0])
+                    write(model, reader, quantised(side, lib, ours_lib, t, base, side[3:], a.only))
+                    o = perplexity(a, model, ["--kl-divergence-base", logits, "--kl-divergence"])
+                    row = [found(o, p) for p in (r"Mean PPL.Q. +: +([0-9.]+)", r"Mean PPL.base. +: +([0-9.]+)",
+                                                 r"Mean +KLD: +([-0-9.]+)", r"Same top p: +([0-9.]+)")]
+                    sums.setdefault((t, side), []).append(row)
+                    print(seed, t, side, *row, file=sys.stderr, flush=True)
+    print(f"Mean of {a.seeds} noises, {a.chunks} chunks of 512 tokens.\n")
+    print("| type | encoder | perplexity | of the base | KL divergence | same top token |\n| --- | --- | --- | --- | --- | --- |")
+    for (t, side), rows in sums.items():
+        ppl, base_ppl, kl, top = np.mean(np.array(rows), axis=0)
+        print(f"| {t} | {side} | {ppl:.3f} | {base_ppl:.3f} | {kl:.4f} | {top:.1f} % |")
 
 
 main()

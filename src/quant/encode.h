@@ -16,8 +16,9 @@ bool r1_can_encode(unsigned type);
  *
  *   t           r1_can_encode(t);  n  a multiple of its block
  *   dst         r1_row_bytes(t, n) bytes, any alignment, not overlapping src
- *   importance  [n] weights of the squared errors, or NULL: all equal. Negative and non-finite ones count as 0; where a
- *               block has none above 0, all count equally. Only ratios within a block of 256 (or 32) matter.
+ *   importance  [n] weights of the squared errors, or NULL. Negative and non-finite ones count as 0. Only ratios within a
+ *               block of 256 (or 32) matter. NULL, or a block with none above 0: the weight is value^2 + the block's
+ *               mean square, which serves models better than equal weights (docs/results/quantisation.md).
  *
  * What cannot be stored: in F32, F16 and BF16 infinities and NaN stay what they are; finite values too large become the
  * largest finite one of their sign. In block types NaN becomes 0, and infinities and values out of reach the nearest
