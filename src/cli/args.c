@@ -26,6 +26,7 @@ static const char *const kv_words[] = { "auto", "f16", "bf16", "q8_0", "f32", NU
 static const char *const activation_words[] = { "auto", "f32", "bf16", "int8", NULL };
 static const char *const color_words[] = { "auto", "always", "never", NULL };
 static const char *const think_words[] = { "dim", "show", "hide", NULL };
+static const char *const type_words[] = { "keep", "f32", "f16", "bf16", NULL };
 static const char *const mla_words[] = { "absorbed", "expanded", NULL };
 static const char *const speculate_words[] = { "auto", "off", "1", "2", "3", "4", "5", "6", "7", "8", NULL };
 
@@ -94,6 +95,11 @@ const r1_opt r1_opts_perplexity[] = {
 const r1_opt r1_opts_bench[] = {
     TEXT("prefill", 0, bench_prefill), TEXT("decode", 0, bench_decode), TEXT("batch", 0, bench_batch), TEXT("depth", 0, bench_depth),
     INT("repeat", 0, repeat, 1, 1000), FLAG("csv", 0, csv), END
+};
+const r1_opt r1_opts_convert[] = { CHOICE("type", type, type_words), FLAG("dry-run", 0, dry_run), END };
+const r1_opt r1_opts_quantize[] = {
+    TEXT("imatrix", 0, imatrix), TEXTS("tensor-type", tensor_type), TEXT("output-type", 0, output_type), TEXT("embedding-type", 0, embedding_type),
+    FLAG("pure", 0, pure), FLAG("allow-requantize", 0, allow_requantize), FLAG("dry-run", 0, dry_run), END
 };
 
 void r1_opts_init(r1_opts *o)

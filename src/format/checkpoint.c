@@ -314,5 +314,6 @@ bool r1_ckpt_head_is_copy(const r1_ckpt *c)
     bool tied = false;
     return c->gguf && r1_ckpt_packed(c) && r1_gguf_bool(c->gguf, R1_PACKED_TIED_KEY, false, &tied, NULL) == R1_OK && tied;
 }
+r1_slice r1_ckpt_tokenizer_json(const r1_ckpt *c) { return (r1_slice){ (const char *)c->tokenizer.data, c->tokenizer.size }; }
 r1_slice r1_ckpt_chat_template(const r1_ckpt *c) { return c->template; }
 const char *r1_ckpt_architecture(const r1_ckpt *c) { return c->architecture; }

@@ -49,6 +49,8 @@ bool r1_ckpt_head_is_copy(const r1_ckpt *c);            /* a packed file whose o
  * as text/tokenizer.h; R1_EFORMAT when there is none. */
 r1_status r1_ckpt_tokenizer(const r1_ckpt *c, r1_tokenizer **out, r1_error *err) R1_MUST_CHECK;
 
+/* The text of tokenizer.json of a folder, or {NULL, 0}. */
+r1_slice r1_ckpt_tokenizer_json(const r1_ckpt *c);
 /* The Jinja text of the chat template, or {NULL, 0}. */
 r1_slice r1_ckpt_chat_template(const r1_ckpt *c);
 /* "llama", "qwen2", "deepseek2", "deepseek_v3": general.architecture or model_type as written; "" when absent. */

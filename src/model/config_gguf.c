@@ -98,6 +98,16 @@ static void old_llama31(const reader *r, r1_config *c)
     c->rope.original = 8192;
 }
 
+/* The factor of cos and sin is a quotient of two numbers that follow from short decimals of config.json; the key has it rounded
+ * to f32. Back to the exact one, where a decimal gives the same f32. */
+static void exact_multiplier(r1_rope *o, double m)
+{
+    if (o->multiplier == 1 || o->factor <= 1) return;
+    double mscale = rint((o->multiplier * m - 1) / (0.1 * log(o->factor)) * 1e4) / 1e4;
+    double exact = r1_yarn_m(o->factor, mscale) / m;
+    if ((float)exact == (float)o->multiplier) o->multiplier = exact;
+}
+
 static void read_mla(reader *r, r1_config *c)
 {
     c->q_lora = integer(r, "attention.q_lora_rank", false, 0, 0, R1_DIM_MAX);
@@ -118,6 +128,7 @@ static void read_mla(reader *r, r1_config *c)
     double decimal = rint(log_m * 1e6) / 1e6;
     if ((float)decimal == (float)log_m) log_m = decimal;
     double m = c->rope.factor > 1 ? 1 + log_m * log(c->rope.factor) : 1;
+    exact_multiplier(&c->rope, m);
     c->softmax_scale = (float)(m * m / sqrt(c->head_dim));
 }
 

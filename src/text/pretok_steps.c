@@ -12,6 +12,7 @@
 #define _GNU_SOURCE /* memmem */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "text/pretok_int.h"
+#include "text/tokenizer.h"
 #include "base/utf8.h"
 
 #include <pcre2.h>
@@ -267,6 +268,18 @@ static const family families[] = {
     { R1_PRETOK_GPT2, 1, { R1_STEP_GPT2 }, { NULL } },
     { R1_PRETOK_SMOLLM, 2, { R1_STEP_DIGITS, R1_STEP_GPT2 }, { NULL } },
 };
+
+const char *r1_tokenizer_pattern(const char *pre, size_t i)
+{
+    static const struct { const char *name; r1_pretok_kind kind; } known[] = {
+        { "deepseek-v3", R1_PRETOK_DEEPSEEK_V3 }, { "qwen2", R1_PRETOK_QWEN2 }, { "llama-bpe", R1_PRETOK_LLAMA3 },
+    };
+    if (!strcmp(pre, "deepseek-llm")) return i < R1_COUNT(v2_patterns) ? v2_patterns[i] : NULL;
+    for (size_t k = 0; k < R1_COUNT(known); k++)
+        for (size_t f = 0; f < R1_COUNT(families) && !strcmp(pre, known[k].name); f++)
+            if (families[f].kind == known[k].kind) return i < families[f].n_steps ? families[f].patterns[i] : NULL;
+    return NULL;
+}
 
 /* Whether a pattern is `known` up to two spellings seen in files: line ends as themselves and a needless \". */
 static bool same_pattern(const r1_step *s, const char *known)

@@ -40,6 +40,8 @@ int32_t r1_tokenizer_bos(const r1_tokenizer *t);         /* -1: none */
 int32_t r1_tokenizer_eos(const r1_tokenizer *t);
 bool r1_tokenizer_adds_bos(const r1_tokenizer *t);
 const char *r1_tokenizer_pre(const r1_tokenizer *t);     /* name of the splitting rules, for `r1 show` */
+/* The i-th pattern of the Split steps of named rules, for writing a tokenizer.json; NULL past the last. */
+const char *r1_tokenizer_pattern(const char *pre, size_t i);
 /* The id of an added (control or user-defined) token with exactly this text; -1 when there is none. */
 int32_t r1_tokenizer_find(const r1_tokenizer *t, const char *text, size_t n);
 bool r1_tokenizer_is_added(const r1_tokenizer *t, int32_t id);

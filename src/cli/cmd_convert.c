@@ -1,0 +1,43 @@
+/* r1 convert: Hugging Face folder to GGUF file and back, or the same kind with another float type. */
+#include "base/writer.h"
+#include "cli/exporting.h"
+
+static bool ends_with(const char *s, const char *tail)
+{
+    size_t n = strlen(s), k = strlen(tail);
+    return n >= k && !strcmp(s + n - k, tail);
+}
+
+/* A name with another file's ending is a mistake, not a folder to be. */
+static r1_status check_destination(const char *path, r1_error *err)
+{
+    static const char *const files[] = { ".safetensors", ".bin", ".json", ".pt", ".pth", ".ggml", ".onnx" };
+    for (size_t i = 0; i < R1_COUNT(files); i++)
+        if (ends_with(path, files[i]))
+            return r1_fail(err, R1_EINVAL, "'%s' is neither a name that ends in .gguf nor a folder's; r1 writes one of these", path);
+    if (!strcmp(path, "-")) return r1_fail(err, R1_EINVAL, "a model cannot be written to standard output; name a .gguf file or a folder");
+    return R1_OK;
+}
+
+r1_status r1_cmd_convert(r1_cli *c, r1_error *err)
+{
+    static const r1_type types[] = { R1_F32, R1_F32, R1_F16, R1_BF16 }; /* as the words of --type; the first is "keep" */
+    const char *from = c->args[0], *to = c->args[1];
+    r1_ckpt *ckpt = NULL;
+    r1_plan *plan = NULL;
+    bool to_gguf = ends_with(to, ".gguf");
+    r1_status s = check_destination(to, err);
+    if (s == R1_OK && to_gguf && !c->o.dry_run) s = r1_overwrite_check(to, c->o.force, err);
+    if (s == R1_OK) s = r1_ckpt_open(&ckpt, from, false, err);
+    if (s == R1_OK) s = r1_plan_new(&plan, ckpt, to_gguf, err);
+    if (s == R1_OK && c->o.type) r1_plan_set_type(plan, types[c->o.type]);
+    if (s == R1_OK && c->o.type == 0) {
+        bool quantised = false;
+        for (size_t i = 0; i < plan->n && !to_gguf; i++) quantised = quantised || (plan->t[i].n_src && r1_type_get(plan->t[i].src[0]->type)->quantised);
+        if (quantised) r1_note(c, "the weights are quantised, which folders cannot hold; they become BF16 (--type f32 keeps every bit)");
+    }
+    if (s == R1_OK) s = r1_export_and_tell(c, plan, to, NULL, NULL, err);
+    r1_plan_free(plan);
+    r1_ckpt_close(ckpt);
+    return s;
+}

@@ -1,0 +1,242 @@
+/* Writing a plan: a GGUF file, or a Hugging Face folder.
+ *
+ * A folder is made under a temporary name beside the final one and renamed when it is whole. An existing folder cannot be
+ * replaced in one step: with force its files are, one by one, the weights first, since without them nothing else matters. */
+#define _GNU_SOURCE
+#include "convert/convert_int.h"
+#include "base/writer.h"
+#include "format/safetensors_write.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- tensors ---------------------------------------------------------------------------------------------------- */
+
+static r1_status make_one(const r1_plan *p, size_t i, const r1_export_options *o, r1_sink sink, void *ctx, r1_error *err)
+{
+    const r1_made *m = &p->t[i];
+    float *w = NULL;
+    size_t n = 0;
+    r1_status s = R1_OK;
+    if (o->imatrix && r1_type_get(m->type)->quantised) s = r1_imatrix_weights(o->imatrix, m, &w, &n, err);
+    if (s == R1_OK) s = r1_make(m, o->pool, w, n, o->errors ? &o->errors[i] : NULL, sink, ctx, err);
+    free(w);
+    return s;
+}
+
+/* ---- GGUF ------------------------------------------------------------------------------------------------------- */
+
+static r1_status to_gguf(void *ctx, const void *data, size_t n, r1_error *err) { return r1_gguf_out_data(ctx, data, n, err); }
+
+/* llama.cpp's number for a file whose matrices are mostly of this type. */
+static int plain_file_type(const r1_plan *p)
+{
+    uint64_t n[R1_TYPE_END] = { 0 };
+    size_t most = 0;
+    for (size_t i = 0; i < p->n; i++)
+        if (p->t[i].n_dims > 1) n[p->t[i].type] += r1_made_elements(&p->t[i]);
+    for (size_t t = 1; t < R1_TYPE_END; t++)
+        if (n[t] > n[most]) most = t;
+    return r1_mix_file_type(r1_type_get((unsigned)most) ? r1_type_get((unsigned)most)->name : "F32");
+}
+
+static r1_status put_keys(r1_gguf_out *w, const r1_plan *p, const r1_export_options *o, r1_error *err)
+{
+    bool quantised = false;
+    int type = o->target ? r1_mix_file_type(o->target) : plain_file_type(p);
+    for (size_t i = 0; i < p->n; i++) quantised = quantised || r1_type_get(p->t[i].type)->quantised;
+    r1_status s = p->same_kind ? r1_gguf_out_copy_keys(w, r1_ckpt_gguf(p->ckpt), err) : r1_gguf_put_config(w, p, err);
+    if (s == R1_OK && type >= 0) s = r1_gguf_out_u32(w, "general.file_type", (uint32_t)type, err);
+    if (s == R1_OK && quantised) s = r1_gguf_out_u32(w, "general.quantization_version", 2, err);
+    if (s == R1_OK && !p->same_kind && r1_ckpt_tokenizer_json(p->ckpt).n) s = r1_gguf_put_vocab(w, p->ckpt, (size_t)p->config.n_vocab, err);
+    return s;
+}
+
+static r1_status export_gguf(const r1_plan *p, const char *path, const r1_export_options *o, r1_error *err)
+{
+    r1_gguf_out *w;
+    r1_status s = r1_gguf_out_new(&w, err);
+    if (s == R1_OK) s = put_keys(w, p, o, err);
+    for (size_t i = 0; i < p->n && s == R1_OK; i++) {
+        const r1_made *m = &p->t[i];
+        r1_gguf_info info = { .name = m->name, .type = m->type, .n_dims = m->n_dims };
+        memcpy(info.ne, m->ne, sizeof info.ne);
+        s = r1_gguf_out_tensor(w, &info, err);
+    }
+    if (s == R1_OK) {
+        r1_gguf_out_watch(w, o->progress, o->progress_ctx);
+        s = r1_gguf_out_begin(w, path, o->force, err);
+    }
+    for (size_t i = 0; i < p->n && s == R1_OK; i++) s = make_one(p, i, o, to_gguf, w, err);
+    if (s == R1_OK) s = r1_gguf_out_finish(w, err);
+    r1_gguf_out_free(w);
+    return s;
+}
+
+/* ---- folders ---------------------------------------------------------------------------------------------------- */
+
+static r1_status to_st(void *ctx, const void *data, size_t n, r1_error *err) { return r1_st_out_data(ctx, data, n, err); }
+
+typedef char place[4400];
+
+static const char *in(place out, const char *dir, const char *name)
+{
+    snprintf(out, sizeof(place), "%s/%s", dir, name);
+    return out;
+}
+
+static r1_status write_weights(const r1_plan *p, const char *dir, const r1_export_options *o, r1_error *err)
+{
+    r1_st_out *w;
+    place path;
+    r1_status s = r1_st_out_new(&w, err);
+    for (size_t i = 0; i < p->n && s == R1_OK; i++) s = r1_st_out_tensor(w, p->t[i].name, p->t[i].type, p->t[i].n_dims, p->t[i].ne, err);
+    if (s == R1_OK) {
+        r1_st_out_watch(w, o->progress, o->progress_ctx);
+        s = r1_st_out_begin(w, in(path, dir, "model.safetensors"), o->force, err);
+    }
+    for (size_t i = 0; i < p->n && s == R1_OK; i++) s = make_one(p, i, o, to_st, w, err);
+    if (s == R1_OK) s = r1_st_out_finish(w, err);
+    r1_st_out_free(w);
+    return s;
+}
+
+/* Reals with as few digits as they need: 1e-06, not 9.9999999999999995e-07. */
+static char *print_json(const json_t *v)
+{
+    enum { LOOK = JSON_INDENT(2) | JSON_PRESERVE_ORDER };
+    char *text = json_dumps(v, LOOK | JSON_REAL_PRECISION(15));
+    json_t *again = text ? json_loads(text, 0, NULL) : NULL;
+    if (text && !json_equal(v, again)) {
+        free(text);
+        text = json_dumps(v, LOOK | JSON_REAL_PRECISION(17));
+    }
+    json_decref(again);
+    return text;
+}
+
+static r1_status write_json(const char *dir, const char *name, const json_t *v, bool force, r1_error *err)
+{
+    place path;
+    if (!v) return R1_OK;
+    char *text = print_json(v);
+    if (!text) return r1_fail(err, R1_ENOMEM, "no memory for '%s'", name);
+    r1_status s = r1_file_write(in(path, dir, name), text, strlen(text), force, err);
+    free(text);
+    return s;
+}
+
+static r1_status write_texts(const r1_plan *p, const char *dir, bool force, r1_error *err)
+{
+    json_t *config = NULL, *generation = NULL, *tokenizer = NULL, *tokenizer_config = NULL;
+    r1_status s = r1_hf_config(&config, &generation, p, err);
+    if (s == R1_OK && r1_gguf_find(r1_ckpt_gguf(p->ckpt), "tokenizer.ggml.tokens")) s = r1_hf_tokenizer(&tokenizer, &tokenizer_config, p->ckpt, p->config.n_ctx, err);
+    if (s == R1_OK) s = write_json(dir, "tokenizer.json", tokenizer, force, err);
+    if (s == R1_OK) s = write_json(dir, "tokenizer_config.json", tokenizer_config, force, err);
+    if (s == R1_OK) s = write_json(dir, "generation_config.json", generation, force, err);
+    if (s == R1_OK) s = write_json(dir, "config.json", config, force, err);
+    json_decref(config);
+    json_decref(generation);
+    json_decref(tokenizer);
+    json_decref(tokenizer_config);
+    return s;
+}
+
+/* The small files of a folder whose weights change type. */
+static r1_status copy_texts(const r1_plan *p, const char *dir, bool force, r1_error *err)
+{
+    static const char *const names[] = { "generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja" };
+    r1_status s = R1_OK;
+    for (size_t i = 0; i < R1_COUNT(names) && s == R1_OK; i++) {
+        place from, to;
+        char *text;
+        size_t n;
+        if (access(in(from, r1_ckpt_path(p->ckpt), names[i]), F_OK)) continue;
+        s = r1_file_read(from, 256 << 20, &text, &n, err);
+        if (s == R1_OK) s = r1_file_write(in(to, dir, names[i]), text, n, force, err);
+        free(text);
+    }
+    json_t *config = s == R1_OK ? json_deep_copy(r1_ckpt_config(p->ckpt)) : NULL;
+    if (s == R1_OK && !config) s = r1_fail(err, R1_ENOMEM, "no memory for config.json");
+    if (config) {
+        (void)json_object_del(config, "quantization_config"); /* FP8 has become BF16 */
+        const char *type = r1_hf_torch_type(p);
+        if (json_object_set_new(config, json_object_get(config, "dtype") ? "dtype" : "torch_dtype", json_string(type))) s = r1_fail(err, R1_ENOMEM, "no memory for config.json");
+    }
+    if (s == R1_OK) s = write_json(dir, "config.json", config, force, err);
+    json_decref(config);
+    return s;
+}
+
+static r1_status fill_folder(const r1_plan *p, const char *dir, const r1_export_options *o, r1_error *err)
+{
+    r1_status s = write_weights(p, dir, o, err);
+    if (s) return s;
+    return p->same_kind ? copy_texts(p, dir, o->force, err) : write_texts(p, dir, o->force, err);
+}
+
+static void remove_folder(const char *dir)
+{
+    DIR *d = opendir(dir);
+    place path;
+    for (struct dirent *e; d && (e = readdir(d));)
+        if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..")) unlink(in(path, dir, e->d_name));
+    if (d) closedir(d);
+    rmdir(dir);
+}
+
+/* Whether a folder can take a new model: there is none, it is empty, or its files may be replaced. */
+static r1_status check_folder(const char *dir, bool force, bool *exists, r1_error *err)
+{
+    struct stat st;
+    place path;
+    *exists = false;
+    if (stat(dir, &st)) return R1_OK;
+    if (!S_ISDIR(st.st_mode)) return r1_fail(err, R1_EINVAL, "'%s' exists and is no folder", dir);
+    DIR *d = opendir(dir);
+    if (!d) return r1_fail(err, R1_EIO, "cannot list '%s': %s", dir, strerror(errno));
+    for (struct dirent *e; (e = readdir(d));) *exists = *exists || (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."));
+    closedir(d);
+    if (*exists && !force) return r1_fail(err, R1_EINVAL, "the folder '%s' exists and is not empty; --force overwrites its files", dir);
+    if (*exists && access(in(path, dir, "model.safetensors.index.json"), F_OK) == 0)
+        return r1_fail(err, R1_EINVAL, "the folder '%s' holds a model in several files, which one file would not replace; give another name", dir);
+    return R1_OK;
+}
+
+static uint64_t bytes_of(const r1_plan *p)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < p->n; i++) bytes += r1_made_bytes(&p->t[i]) + 256;
+    return bytes;
+}
+
+static r1_status export_folder(const r1_plan *p, const char *path, const r1_export_options *o, r1_error *err)
+{
+    char final[4000], tmp[4100];
+    bool exists;
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/') n--;
+    if (n == 0 || n >= sizeof final) return r1_fail(err, R1_EINVAL, "the path '%.64s...' is empty or too long", path);
+    memcpy(final, path, n);
+    final[n] = 0;
+    r1_status s = check_folder(final, o->force, &exists, err);
+    if (s == R1_OK) s = r1_disk_check(final, bytes_of(p), err);
+    if (s) return s;
+    if (exists) return fill_folder(p, final, o, err);
+    snprintf(tmp, sizeof tmp, "%s.tmp-XXXXXX", final);
+    if (!mkdtemp(tmp)) return r1_fail(err, errno == ENOSPC ? R1_ENOMEM : R1_EIO, "cannot create a folder '%s': %s", final, strerror(errno));
+    s = fill_folder(p, tmp, o, err);
+    mode_t mask = umask(0);
+    umask(mask);
+    if (s == R1_OK && (chmod(tmp, 0777 & ~mask) || rename(tmp, final))) s = r1_fail(err, R1_EIO, "cannot name '%s': %s", final, strerror(errno));
+    if (s) remove_folder(tmp);
+    return s;
+}
+
+r1_status r1_export(const r1_plan *p, const char *path, const r1_export_options *o, r1_error *err)
+{
+    return p->to_gguf ? export_gguf(p, path, o, err) : export_folder(p, path, o, err);
+}

@@ -1,0 +1,84 @@
+/* Importance matrices: how much each input column of a weight was used on some text, collected by `r1 imatrix` or llama.cpp.
+ *
+ * A column's weight is the mean square of its input, in_sum2 / counts. What is not finite or below zero in the file is an
+ * error; a matrix of a stack (an expert) that no token came to says nothing and counts every column alike. */
+#include "convert/convert.h"
+
+#include <math.h>
+#include <stdio.h>
+
+struct r1_imatrix {
+    r1_gguf *g;
+};
+
+r1_status r1_imatrix_open(r1_imatrix **out, const char *path, r1_error *err)
+{
+    r1_slice type = { 0 };
+    *out = calloc(1, sizeof **out);
+    if (!*out) return r1_fail(err, R1_ENOMEM, "no memory for '%s'", path);
+    r1_status s = r1_gguf_open(&(*out)->g, path, err);
+    if (s == R1_EFORMAT) s = r1_context(err, s, "an importance matrix is expected as a GGUF file, which `r1 imatrix` and newer llama-imatrix write");
+    if (s == R1_OK) s = r1_context(err, r1_gguf_str((*out)->g, "general.type", false, &type, err), "'%s'", path);
+    if (s == R1_OK && (type.n != 7 || memcmp(type.p, "imatrix", 7)))
+        s = r1_fail(err, R1_EFORMAT, "'%s' has general.type '%.*s', expected 'imatrix'", path, (int)r1_min(type.n, 64), type.n ? type.p : "");
+    if (s) {
+        r1_imatrix_close(*out);
+        *out = NULL;
+    }
+    return s;
+}
+
+void r1_imatrix_close(r1_imatrix *m)
+{
+    if (!m) return;
+    r1_gguf_close(m->g);
+    free(m);
+}
+
+static r1_status check(const r1_gguf_tensor *sums, const r1_gguf_tensor *counts, const r1_made *t, r1_error *err)
+{
+    if (!counts) return r1_fail(err, R1_EFORMAT, "it has '%s.in_sum2', but no '%s.counts'", t->name, t->name);
+    if (sums->type != R1_F32 || counts->type != R1_F32 || sums->packed || counts->packed)
+        return r1_fail(err, R1_EFORMAT, "'%s.in_sum2' or its counts are not F32", t->name);
+    uint64_t n = sums->ne[1] * sums->ne[2] * sums->ne[3], n_counts = counts->ne[0] * counts->ne[1] * counts->ne[2] * counts->ne[3];
+    if (sums->ne[0] != t->ne[0] || (n != 1 && n != t->ne[2]) || n_counts != n)
+        return r1_fail(err, R1_EFORMAT, "'%s.in_sum2' is %llu x %llu with %llu counts, expected %llu columns for 1 or %llu matrices", t->name,
+                       (unsigned long long)n, (unsigned long long)sums->ne[0], (unsigned long long)n_counts, (unsigned long long)t->ne[0],
+                       (unsigned long long)t->ne[2]);
+    return R1_OK;
+}
+
+r1_status r1_imatrix_weights(const r1_imatrix *m, const r1_made *t, float **w, size_t *n_matrices, r1_error *err)
+{
+    char name[300];
+    *w = NULL;
+    *n_matrices = 0;
+    snprintf(name, sizeof name, "%.200s.in_sum2", t->name);
+    const r1_gguf_tensor *sums = r1_gguf_find_tensor(m->g, name);
+    if (!sums) return R1_OK;
+    snprintf(name, sizeof name, "%.200s.counts", t->name);
+    const r1_gguf_tensor *counts = r1_gguf_find_tensor(m->g, name);
+    r1_status s = r1_context(err, check(sums, counts, t, err), "the importance matrix");
+    if (s) return s;
+    size_t n = (size_t)(sums->ne[1] * sums->ne[2] * sums->ne[3]), k = (size_t)t->ne[0];
+    *w = malloc(n * k * sizeof **w);
+    if (!*w) return r1_fail(err, R1_ENOMEM, "no memory for the importance of '%s'", t->name);
+    r1_decode(R1_F32, sums->data, *w, n * k);
+    for (size_t i = 0; i < n && s == R1_OK; i++) {
+        float count;
+        memcpy(&count, counts->data + 4 * i, 4);
+        for (size_t c = 0; c < k && s == R1_OK; c++) {
+            float *x = &(*w)[i * k + c];
+            if (!(*x >= 0) || !isfinite(*x) || !(count >= 0) || !isfinite(count))
+                s = r1_fail(err, R1_EFORMAT, "the importance matrix holds %g of %g for column %zu of '%s', expected numbers from 0", (double)*x, (double)count, c, t->name);
+            *x = count > 0 ? *x / count : 1;
+        }
+    }
+    if (s) {
+        free(*w);
+        *w = NULL;
+    } else {
+        *n_matrices = n;
+    }
+    return s;
+}
