@@ -94,7 +94,8 @@ const r1_opt r1_opts_perplexity[] = {
 };
 const r1_opt r1_opts_bench[] = {
     TEXT("prefill", 0, bench_prefill), TEXT("decode", 0, bench_decode), TEXT("batch", 0, bench_batch), TEXT("depth", 0, bench_depth),
-    INT("repeat", 0, repeat, 1, 1000), FLAG("csv", 0, csv), END
+    INT("repeat", 0, repeat, 1, 1000), FLAG("csv", 0, csv), FLAG("load", 0, bench_load), FLAG("tokenizer", 0, bench_tokenizer),
+    FLAG("sampler", 0, bench_sampler), FLAG("roof", 0, bench_roof), FLAG("products", 0, bench_products), END
 };
 const r1_opt r1_opts_convert[] = { CHOICE("type", type, type_words), FLAG("dry-run", 0, dry_run), END };
 const r1_opt r1_opts_quantize[] = {

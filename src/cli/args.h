@@ -70,7 +70,7 @@ typedef struct r1_opts {
     /* bench: lists of numbers */
     const char *bench_prefill, *bench_decode, *bench_batch, *bench_depth;
     int64_t repeat;                /* 0: the usual number */
-    bool csv;
+    bool csv, bench_load, bench_tokenizer, bench_sampler, bench_roof, bench_products;
 } r1_opts;
 
 typedef enum r1_opt_kind {

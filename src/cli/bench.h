@@ -1,13 +1,15 @@
 /* bench: what the files of `r1 bench` share: the plan, the measurements, their statistics.
  *
- * cmd_bench.c makes the plan from the options and runs it; bench_model.c measures what needs a model; bench_print.c shows it
- * all. Every measurement is the median of `repeat` repeats after one that does not count, with the smallest and largest
- * beside it.
+ * cmd_bench.c makes the plan from the options and runs it; bench_model.c measures a model, bench_parts.c loading, tokenizer and
+ * sampler, bench_roof.c the machine and single products; bench_print.c shows it all. Every measurement is the median of
+ * `repeat` repeats after one that does not count, with the smallest and largest beside it. Shares of what the machine can do
+ * are taken repeat by repeat from a probe right before, for both drift together where a machine is shared.
  */
 #ifndef R1_CLI_BENCH_H
 #define R1_CLI_BENCH_H
 
 #include "cli/cli.h"
+#include "kernels/roof.h"
 
 enum { R1_BENCH_LIST = 16, R1_BENCH_REPEATS = 1000 };
 
@@ -26,7 +28,29 @@ typedef struct r1_bench_test {
     size_t tokens, batch, depth;
     r1_bench_stat speed;      /* tokens per second, summed over the batch */
     double weights_gb_s;      /* decode of one sequence: bytes of weights a token reads, over its time; else 0 */
+    r1_bench_stat share;      /* of what memory gives, where both are known; else 0 */
 } r1_bench_test;
+
+typedef struct r1_bench_product {
+    r1_type type;
+    size_t rows, k, columns;
+    r1_bench_stat speed;      /* several columns: 10^9 operations a second; one: GB/s of weights */
+    r1_bench_stat share;      /* of the probe */
+} r1_bench_product;
+
+/* The probes, ready to be used between other measurements. */
+typedef struct r1_bench_roof {
+    r1_roof loops;
+    r1_pool *pool;            /* NULL: not asked for */
+    void *buffer;
+    size_t bytes;
+    r1_bench_stat read, int8, bf16;   /* GB/s, 10^9 operations a second */
+} r1_bench_roof;
+
+/* Seconds from nothing to the first token, and of its parts. */
+typedef struct r1_bench_load { bool done; r1_bench_stat total, model, engine, first_step; } r1_bench_load;
+
+typedef struct r1_bench_sampler { const char *settings; r1_bench_stat us; } r1_bench_sampler;
 
 typedef struct r1_bench {
     r1_cli *c;
@@ -34,15 +58,32 @@ typedef struct r1_bench {
     r1_bench_list prefill, decode, batch, depth;
     size_t repeat;
     int threads;
+    r1_cpu_level level;
     /* results */
     char machine[128];
-    char cpu_level[16];
     r1_bench_test *tests;     /* prefill before decode at each depth */
     size_t n_tests;
+    r1_bench_roof roof;
+    r1_bench_product *products;
+    size_t n_products;
+    r1_bench_load load;
+    r1_bench_stat tokenizer;  /* MB/s; median 0: not asked for */
+    r1_bench_sampler *samplers;
+    size_t n_samplers;
 } r1_bench;
 
 /* Prefill and decode. */
 r1_status r1_bench_model(r1_bench *b, r1_error *err) R1_MUST_CHECK;
+
+r1_status r1_bench_load_run(r1_bench *b, r1_error *err) R1_MUST_CHECK;
+r1_status r1_bench_tokenizer_run(r1_bench *b, r1_error *err) R1_MUST_CHECK;
+r1_status r1_bench_sampler_run(r1_bench *b, r1_error *err) R1_MUST_CHECK;
+
+/* Open the probes and run each; _close accepts what was not opened. */
+r1_status r1_bench_roof_open(r1_bench *b, r1_error *err) R1_MUST_CHECK;
+void r1_bench_roof_close(r1_bench *b);
+/* Products of every packed type, and of bf16, with many columns and with one. After _roof_open. */
+r1_status r1_bench_products_run(r1_bench *b, r1_error *err) R1_MUST_CHECK;
 
 r1_status r1_bench_print(const r1_bench *b, r1_error *err) R1_MUST_CHECK;
 

@@ -8,6 +8,8 @@
 #include "cli/bench.h"
 #include "base/rng.h"
 
+#include <math.h>
+
 enum { PROMPT = 16, PIECE = 512 /* tokens between two looks at whether the user asked to stop */, WARM_STEPS = 16 };
 
 typedef struct runner {
@@ -20,7 +22,7 @@ typedef struct runner {
     float *logits;           /* [n_sessions, V] */
     size_t V;
     uint64_t seed;
-    double seconds[R1_BENCH_REPEATS];
+    double speed[R1_BENCH_REPEATS], share[R1_BENCH_REPEATS];
 } runner;
 
 static int32_t random_id(const runner *r, size_t sequence, size_t position)
@@ -85,21 +87,26 @@ static r1_status run_once(runner *r, const r1_bench_test *t, bool warm, double *
 static r1_status run_test(runner *r, r1_bench_test *t, r1_error *err)
 {
     r1_bench *b = r->b;
-    double unused;
+    double seconds;
+    bool alone = !strcmp(t->name, "decode") && t->batch == 1;
+    double gb = alone ? 1e-9 * (double)r1_model_token_bytes(r->u.model) : 0;
     char label[96];
     r1_progress bar;
     snprintf(label, sizeof label, "%s %zu, batch %zu, depth %zu", t->name, t->tokens, t->batch, t->depth);
     r1_progress_begin(&bar, &b->c->err, b->c->o.quiet, label, "");
-    r1_status s = run_once(r, t, true, &unused, err);
+    r1_status s = run_once(r, t, true, &seconds, err);
     for (size_t i = 0; i < b->repeat && s == R1_OK; i++) {
         r1_progress_step(&bar, (double)(i + 1), (double)(b->repeat + 1));
-        s = run_once(r, t, false, &r->seconds[i], err);
-        r->seconds[i] = (double)(t->tokens * t->batch) / r->seconds[i];
+        double memory = b->roof.pool && alone ? r1_roof_read(&b->roof.loops, b->roof.pool, b->roof.buffer, b->roof.bytes) : INFINITY;
+        s = run_once(r, t, false, &seconds, err);
+        r->speed[i] = (double)(t->tokens * t->batch) / seconds;
+        r->share[i] = gb * r->speed[i] / memory;
     }
     r1_progress_end(&bar);
     if (s) return r1_context(err, s, "%s", label);
-    t->speed = r1_bench_stat_of(r->seconds, b->repeat);
-    if (!strcmp(t->name, "decode") && t->batch == 1) t->weights_gb_s = 1e-9 * (double)r1_model_token_bytes(r->u.model) * t->speed.median;
+    t->speed = r1_bench_stat_of(r->speed, b->repeat);
+    t->share = r1_bench_stat_of(r->share, b->repeat);
+    t->weights_gb_s = gb * t->speed.median;
     return R1_OK;
 }
 

@@ -1,64 +1,193 @@
-/* The results of `r1 bench` as a table for people, as CSV, and as JSON. The fields of the JSON are fixed in docs/cli/r1-bench.md. */
+/* The results of `r1 bench` as tables for people, as CSV, and as JSON, whose fields docs/cli/r1-bench.md fixes. */
 #include "cli/bench.h"
+
+#include <stdio.h>
 
 /* ---- text ------------------------------------------------------------------------------------------------------ */
 
-static void print_tests(const r1_bench *b)
+static const char *range(char out[48], const r1_bench_stat *v, int digits)
 {
-    if (!b->n_tests) return;
-    printf("\n%-8s %7s %6s %7s %12s   %-21s %s\n", "test", "tokens", "batch", "depth", "tokens/s", "(min to max)", "weights GB/s");
-    for (size_t i = 0; i < b->n_tests; i++) {
-        const r1_bench_test *t = &b->tests[i];
-        char range[48];
-        snprintf(range, sizeof range, "(%.1f to %.1f)", t->speed.min, t->speed.max);
-        printf("%-8s %7zu %6zu %7zu %12.1f   %-21s", t->name, t->tokens, t->batch, t->depth, t->speed.median, range);
-        if (t->weights_gb_s > 0) printf(" %.1f", t->weights_gb_s);
+    snprintf(out, 48, "(%.*f to %.*f)", digits, v->min, digits, v->max);
+    return out;
+}
+
+static void percent(const r1_bench_stat *share)
+{
+    if (share->median > 0) printf("  %3.0f%% (%.0f to %.0f)", 100 * share->median, 100 * share->min, 100 * share->max);
+}
+
+static void print_roof(const r1_bench *b)
+{
+    const r1_bench_roof *r = &b->roof;
+    char text[48];
+    if (!r->read.median) return;
+    printf("\nroof of %d threads\n  memory read %10.1f GB/s     %-22s %zu MB\n", b->threads, r->read.median, range(text, &r->read, 1), r->bytes >> 20);
+    printf("  int8        %10.0f GOPS     %-22s %s\n", r->int8.median, range(text, &r->int8, 0), r->loops.int8_name);
+    printf("  bf16        %10.0f GFLOPS   %-22s %s\n", r->bf16.median, range(text, &r->bf16, 0), r->loops.bf16_name);
+}
+
+static void print_products(const r1_bench *b)
+{
+    if (b->n_products) printf("\n%-8s %7s %6s %8s %10s             share of the roof\n", "product", "rows", "k", "columns", "speed");
+    for (size_t i = 0; i < b->n_products; i++) {
+        const r1_bench_product *t = &b->products[i];
+        printf("%-8s %7zu %6zu %8zu %10.1f %-8s", r1_type_get(t->type)->name, t->rows, t->k, t->columns, t->speed.median, t->columns > 1 ? "GOPS" : "GB/s");
+        percent(&t->share);
         printf("\n");
     }
 }
 
-static r1_status print_text(const r1_bench *b)
+static void print_tests(const r1_bench *b)
 {
-    printf("%s; cpu %s, %d threads", b->machine, b->cpu_level, b->threads);
-    if (b->path) printf("; %s", b->path);
-    printf("; median of %zu\n", b->repeat);
+    if (b->n_tests) printf("\n%-8s %7s %6s %7s %12s   %-21s weights GB/s%s\n", "test", "tokens", "batch", "depth", "tokens/s", "", b->roof.read.median ? ", share of the roof" : "");
+    for (size_t i = 0; i < b->n_tests; i++) {
+        const r1_bench_test *t = &b->tests[i];
+        char text[48];
+        printf("%-8s %7zu %6zu %7zu %12.1f   %-21s", t->name, t->tokens, t->batch, t->depth, t->speed.median, range(text, &t->speed, 1));
+        if (t->weights_gb_s > 0) printf(" %6.1f", t->weights_gb_s);
+        percent(&t->share);
+        printf("\n");
+    }
+}
+
+static void print_parts(const r1_bench *b)
+{
+    char text[48];
+    const r1_bench_load *l = &b->load;
+    if (l->done)
+        printf("\nload to first token %.3f s %s: model %.3f, engine %.3f, first step %.3f\n", l->total.median, range(text, &l->total, 3), l->model.median,
+               l->engine.median, l->first_step.median);
+    if (b->tokenizer.median > 0) printf("\ntokenizer %.1f MB/s %s\n", b->tokenizer.median, range(text, &b->tokenizer, 1));
+    if (b->n_samplers) printf("\n%-42s us a token\n", "sampler, 151936 logits");
+    for (size_t i = 0; i < b->n_samplers; i++)
+        printf("%-42s %8.1f   %s\n", b->samplers[i].settings, b->samplers[i].us.median, range(text, &b->samplers[i].us, 1));
+}
+
+static r1_status print_text(const r1_bench *b, r1_error *err)
+{
+    r1_buf name;
+    r1_buf_init(&name, 1 << 16);
+    r1_status s = b->path ? r1_term_clean(b->path, strlen(b->path), &name, err) : R1_OK;
+    printf("%s; cpu %s, %d threads%s%s; median of %zu (smallest to largest)\n", b->machine, r1_cpu_level_name(b->level), b->threads, name.len ? "; " : "",
+           name.len ? name.data : "", b->repeat);
+    r1_buf_deinit(&name);
+    print_parts(b);
+    print_roof(b);
+    print_products(b);
     print_tests(b);
-    return R1_OK;
+    return s;
 }
 
 /* ---- CSV ------------------------------------------------------------------------------------------------------- */
 
-/* One table for everything: a line a number. */
-static void csv_row(const r1_bench_test *t, const char *unit, const r1_bench_stat *v)
+/* One table for everything, a line a number; what does not apply is empty. Names hold no quotes; settings hold commas. */
+static void csv_row(const char *name, const char *what, const char *unit, const r1_bench_stat *v)
 {
-    printf("%s,%zu,%zu,%zu,%s,%.6g,%.6g,%.6g\n", t->name, t->tokens, t->batch, t->depth, unit, v->median, v->min, v->max);
+    printf("%s,%s,%s,%.6g,%.6g,%.6g\n", name, what, unit, v->median, v->min, v->max);
 }
 
 static r1_status print_csv(const r1_bench *b)
 {
+    char what[96];
     printf("test,tokens,batch,depth,unit,median,min,max\n");
-    for (size_t i = 0; i < b->n_tests; i++) csv_row(&b->tests[i], "tokens/s", &b->tests[i].speed);
+    for (size_t i = 0; i < b->n_tests; i++) {
+        const r1_bench_test *t = &b->tests[i];
+        snprintf(what, sizeof what, "%zu,%zu,%zu", t->tokens, t->batch, t->depth);
+        csv_row(t->name, what, "tokens/s", &t->speed);
+        if (t->share.median > 0) csv_row(t->name, what, "share of memory", &t->share);
+    }
+    for (size_t i = 0; i < b->n_products; i++) {
+        const r1_bench_product *t = &b->products[i];
+        char name[64];
+        snprintf(name, sizeof name, "product %s %zux%zu", r1_type_get(t->type)->name, t->rows, t->k);
+        snprintf(what, sizeof what, "%zu,,", t->columns);
+        csv_row(name, what, t->columns > 1 ? "GOPS" : "GB/s", &t->speed);
+        csv_row(name, what, "share of roof", &t->share);
+    }
+    if (b->roof.read.median > 0) {
+        csv_row("roof read", ",,", "GB/s", &b->roof.read);
+        csv_row("roof int8", ",,", "GOPS", &b->roof.int8);
+        csv_row("roof bf16", ",,", "GFLOPS", &b->roof.bf16);
+    }
+    if (b->load.done) csv_row("load", "1,,", "s", &b->load.total);
+    if (b->tokenizer.median > 0) csv_row("tokenizer", ",,", "MB/s", &b->tokenizer);
+    for (size_t i = 0; i < b->n_samplers; i++) {
+        snprintf(what, sizeof what, "\"sampler, %s\"", b->samplers[i].settings);
+        csv_row(what, "1,,", "us/token", &b->samplers[i].us);
+    }
     return R1_OK;
 }
 
 /* ---- JSON ------------------------------------------------------------------------------------------------------ */
 
-static json_t *test_json(const r1_bench *b, const r1_bench_test *t)
+/* Whether something could not be made is looked at once, when all of it is put together. */
+static json_t *stat_json(const r1_bench_stat *v) { return json_pack("{s:f, s:f, s:f}", "median", v->median, "min", v->min, "max", v->max); }
+
+static void set_share(json_t *v, const char *key, const r1_bench_stat *share)
 {
-    json_t *v = json_pack("{s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:I}", "name", t->name, "tokens", (json_int_t)t->tokens, "batch", (json_int_t)t->batch,
-                          "depth", (json_int_t)t->depth, "tokens_per_s", t->speed.median, "min", t->speed.min, "max", t->speed.max,
-                          "repeats", (json_int_t)b->repeat);
-    if (v && t->weights_gb_s > 0) json_object_set_new(v, "weights_gb_s", json_real(t->weights_gb_s));
-    return v;
+    if (v && share->median > 0) json_object_set_new(v, key, stat_json(share));
+}
+
+static json_t *tests_json(const r1_bench *b)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < b->n_tests; i++) {
+        const r1_bench_test *t = &b->tests[i];
+        json_t *v = json_pack("{s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:I}", "name", t->name, "tokens", (json_int_t)t->tokens, "batch", (json_int_t)t->batch,
+                              "depth", (json_int_t)t->depth, "tokens_per_s", t->speed.median, "min", t->speed.min, "max", t->speed.max,
+                              "repeats", (json_int_t)b->repeat);
+        if (v && t->weights_gb_s > 0) json_object_set_new(v, "weights_gb_s", json_real(t->weights_gb_s));
+        set_share(v, "share_of_read", &t->share);
+        json_array_append_new(all, v);
+    }
+    return all;
+}
+
+static json_t *roof_json(const r1_bench *b)
+{
+    const r1_bench_roof *r = &b->roof;
+    if (!r->read.median) return json_null();
+    return json_pack("{s:f, s:f, s:f, s:s, s:s, s:I, s:o, s:o, s:o}", "read_gb_s", r->read.median, "int8_gops", r->int8.median, "bf16_gflops", r->bf16.median,
+                     "int8_instruction", r->loops.int8_name, "bf16_instruction", r->loops.bf16_name, "read_bytes", (json_int_t)r->bytes,
+                     "read", stat_json(&r->read), "int8", stat_json(&r->int8), "bf16", stat_json(&r->bf16));
+}
+
+static json_t *products_json(const r1_bench *b)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < b->n_products; i++) {
+        const r1_bench_product *t = &b->products[i];
+        json_t *v = json_pack("{s:s, s:I, s:I, s:I, s:s, s:f, s:f, s:f}", "type", r1_type_get(t->type)->name, "rows", (json_int_t)t->rows, "k", (json_int_t)t->k,
+                              "columns", (json_int_t)t->columns, "unit", t->columns > 1 ? "GOPS" : "GB/s", "speed", t->speed.median, "min", t->speed.min, "max", t->speed.max);
+        set_share(v, "share", &t->share);
+        json_array_append_new(all, v);
+    }
+    return all;
+}
+
+static json_t *samplers_json(const r1_bench *b)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < b->n_samplers; i++) {
+        const r1_bench_sampler *t = &b->samplers[i];
+        json_array_append_new(all, json_pack("{s:s, s:f, s:f, s:f}", "settings", t->settings, "us_per_token", t->us.median, "min", t->us.min, "max", t->us.max));
+    }
+    return all;
 }
 
 static r1_status print_json(const r1_bench *b, r1_error *err)
 {
-    json_t *tests = json_array();
-    for (size_t i = 0; i < b->n_tests; i++) json_array_append_new(tests, test_json(b, &b->tests[i]));
-    json_t *v = json_pack("{s:o, s:s, s:i, s:o, s:o, s:n}", "machine", r1_json_text(b->machine, strlen(b->machine)), "cpu_level", b->cpu_level, "threads", b->threads,
-                          "model", b->path ? r1_json_text(b->path, strlen(b->path)) : json_null(), "tests", tests, "roof");
+    json_t *v = json_pack("{s:o, s:s, s:i, s:o, s:o, s:o}", "machine", r1_json_text(b->machine, strlen(b->machine)), "cpu_level", r1_cpu_level_name(b->level),
+                          "threads", b->threads, "model", b->path ? r1_json_text(b->path, strlen(b->path)) : json_null(), "tests", tests_json(b), "roof", roof_json(b));
     if (!v) return r1_fail(err, R1_ENOMEM, "no memory for the JSON output");
+    const r1_bench_load *l = &b->load;
+    if (b->n_products) json_object_set_new(v, "products", products_json(b));
+    if (l->done)
+        json_object_set_new(v, "load", json_pack("{s:f, s:f, s:f, s:f, s:f, s:f}", "first_token_s", l->total.median, "min", l->total.min, "max", l->total.max,
+                                                 "model_s", l->model.median, "engine_s", l->engine.median, "first_step_s", l->first_step.median));
+    if (b->tokenizer.median > 0)
+        json_object_set_new(v, "tokenizer", json_pack("{s:f, s:f, s:f}", "mb_per_s", b->tokenizer.median, "min", b->tokenizer.min, "max", b->tokenizer.max));
+    if (b->n_samplers) json_object_set_new(v, "sampler", samplers_json(b));
     r1_status s = r1_print_json(v, err);
     json_decref(v);
     return s;
@@ -67,5 +196,5 @@ static r1_status print_json(const r1_bench *b, r1_error *err)
 r1_status r1_bench_print(const r1_bench *b, r1_error *err)
 {
     if (b->c->o.json) return print_json(b, err);
-    return b->c->o.csv ? print_csv(b) : print_text(b);
+    return b->c->o.csv ? print_csv(b) : print_text(b, err);
 }

@@ -71,15 +71,14 @@ static r1_status read_list(const char *option, const char *given, const char *us
     return text ? r1_bench_list_parse(option, text, lo, most, out, err) : R1_OK;
 }
 
-/* Without any of the tests, prefill and decode are done; one of them alone leaves the other out. */
-static r1_status read_options(r1_bench *b, r1_error *err)
+/* Without any of the tests prefill and decode are done; one of them alone leaves the other out. The roof is something to compare
+ * with and leaves nothing out. */
+static r1_status read_lists(r1_bench *b, r1_error *err)
 {
     const r1_opts *o = &b->c->o;
-    bool usual = !o->bench_prefill && !o->bench_decode;
-    if (o->csv && o->json) return r1_fail(err, R1_EINVAL, "--csv and --json cannot both be; choose one");
-    b->repeat = o->repeat ? (size_t)o->repeat : 5;
-    b->threads = o->threads ? (int)o->threads : r1_physical_cores();
-    r1_status s = read_list("--prefill", o->bench_prefill, usual && !o->bench_batch ? "512" : NULL, 1, &b->prefill, err);
+    bool part = o->bench_load || o->bench_tokenizer || o->bench_sampler || o->bench_products;
+    bool usual = !o->bench_prefill && !o->bench_decode && !o->bench_batch && (o->bench_depth || (b->path && !part));
+    r1_status s = read_list("--prefill", o->bench_prefill, usual ? "512" : NULL, 1, &b->prefill, err);
     if (s == R1_OK) s = read_list("--decode", o->bench_decode, usual || o->bench_batch ? "64" : NULL, 1, &b->decode, err);
     if (s == R1_OK) s = read_list("--batch", o->bench_batch, "1", 1, &b->batch, err);
     if (s == R1_OK) s = read_list("--depth", o->bench_depth, "0", 0, &b->depth, err);
@@ -88,15 +87,50 @@ static r1_status read_options(r1_bench *b, r1_error *err)
     return s;
 }
 
+static r1_status read_options(r1_bench *b, r1_error *err)
+{
+    const r1_opts *o = &b->c->o;
+    if (o->csv && o->json) return r1_fail(err, R1_EINVAL, "--csv and --json cannot both be; choose one");
+    b->repeat = o->repeat ? (size_t)o->repeat : 5;
+    b->threads = o->threads ? (int)o->threads : r1_physical_cores();
+    b->level = (r1_cpu_level)o->cpu == R1_CPU_AUTO ? r1_cpu_best() : (r1_cpu_level)o->cpu;
+    if (!r1_cpu_has(b->level))
+        return r1_fail(err, R1_EUNSUPPORTED, "this machine has no %s; its best level is %s", r1_cpu_level_name(b->level), r1_cpu_level_name(r1_cpu_best()));
+    r1_status s = read_lists(b, err);
+    if (s || b->path) return s;
+    const char *needs = b->prefill.n || b->decode.n ? "prefill and decode need" : o->bench_load ? "--load needs" : o->bench_tokenizer ? "--tokenizer needs" : NULL;
+    if (needs) return r1_fail(err, R1_EINVAL, "%s MODEL; without one there are --roof, --products and --sampler", needs);
+    if (!o->bench_roof && !o->bench_products && !o->bench_sampler)
+        return r1_fail(err, R1_EINVAL, "'bench' needs MODEL, or --roof, --products or --sampler; `r1 help bench` tells more");
+    return R1_OK;
+}
+
+static r1_status run_parts(r1_bench *b, r1_error *err)
+{
+    const r1_opts *o = &b->c->o;
+    r1_status s = o->bench_load ? r1_bench_load_run(b, err) : R1_OK;
+    if (s == R1_OK && o->bench_tokenizer) s = r1_bench_tokenizer_run(b, err);
+    if (s == R1_OK && o->bench_sampler) s = r1_bench_sampler_run(b, err);
+    if (s == R1_OK && (o->bench_roof || o->bench_products)) s = r1_bench_roof_open(b, err);
+    if (s == R1_OK && o->bench_products) s = r1_bench_products_run(b, err);
+    if (s == R1_OK && (b->prefill.n || b->decode.n)) s = r1_bench_model(b, err);
+    return s;
+}
+
 r1_status r1_cmd_bench(r1_cli *c, r1_error *err)
 {
     r1_bench b = { .c = c, .path = c->n_args ? c->args[0] : NULL };
-    r1_cpu_level level = (r1_cpu_level)c->o.cpu == R1_CPU_AUTO ? r1_cpu_best() : (r1_cpu_level)c->o.cpu;
     describe_machine(b.machine, sizeof b.machine);
-    snprintf(b.cpu_level, sizeof b.cpu_level, "%s", r1_cpu_level_name(level));
     r1_status s = read_options(&b, err);
-    if (s == R1_OK) s = r1_bench_model(&b, err);
+    if (s == R1_OK) {
+        r1_interrupt_arm(true);
+        s = run_parts(&b, err);
+        r1_interrupt_arm(false);
+    }
     if (s == R1_OK) s = r1_bench_print(&b, err);
+    r1_bench_roof_close(&b);
     free(b.tests);
+    free(b.products);
+    free(b.samplers);
     return s;
 }

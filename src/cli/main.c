@@ -40,7 +40,7 @@ const r1_command r1_commands[] = {
     { "logits", 1, 1, "MODEL --ids FILE --out FILE",
       { r1_opts_logits, r1_opts_force, r1_opts_model, r1_opts_common, NULL }, r1_cmd_logits },
     { "perplexity", 2, 2, "MODEL FILE", { r1_opts_perplexity, r1_opts_model, r1_opts_json, r1_opts_common, NULL }, r1_cmd_perplexity },
-    { "bench", 1, 1, "MODEL", { r1_opts_bench, r1_opts_model, r1_opts_json, r1_opts_common, NULL }, r1_cmd_bench },
+    { "bench", 0, 1, "[MODEL]", { r1_opts_bench, r1_opts_model, r1_opts_json, r1_opts_common, NULL }, r1_cmd_bench },
     { "convert", 2, 2, "SRC DST", { r1_opts_convert, r1_opts_force, r1_opts_json, r1_opts_common, NULL }, r1_cmd_convert },
     { "quantize", 3, 3, "SRC DST TYPE", { r1_opts_quantize, r1_opts_force, r1_opts_json, r1_opts_common, NULL }, r1_cmd_quantize },
     { "pack", 2, 2, "SRC DST", { r1_opts_force, r1_opts_json, r1_opts_common, NULL }, r1_cmd_pack },

@@ -64,8 +64,65 @@ def csv_holds_the_same_table():
     assert all(0 < float(r["min"]) <= float(r["median"]) <= float(r["max"]) for r in rows), rows
 
 
+def between(v, lo, hi):
+    assert lo < v["min"] <= v["median"] <= v["max"] < hi, v
+
+
+@test
+def the_roof_is_above_what_is_below_it():
+    """A thread of the scalar level multiplies more slowly than one with vectors; bounds no machine of this century leaves."""
+    v = r1("bench", "--roof", "--repeat", "3", "--json").json
+    roof = v["roof"]
+    assert v["tests"] == [] and v["model"] is None and 0.1 < roof["read_gb_s"] < 1e4 and roof["read_bytes"] >= 64 << 20, v
+    for name, unit in (("read", "read_gb_s"), ("int8", "int8_gops"), ("bf16", "bf16_gflops")):
+        between(roof[name], 0, 1e7)
+        assert roof[name]["median"] == roof[unit]
+    scalar = r1("bench", "--roof", "--repeat", "1", "--json", "--cpu", "scalar").json["roof"]
+    if v["cpu_level"] != "scalar":
+        assert scalar["int8_gops"] < roof["int8_gops"] and scalar["int8_instruction"] != roof["int8_instruction"], (scalar, roof)
+
+
+@test
+def decode_is_told_as_a_share_of_memory():
+    t, u = r1("bench", GGUF, "--decode", "3", "--batch", "1,2", "--roof", "--repeat", "2", "--json").json["tests"]
+    between(t["share_of_read"], 0, 1e3)
+    assert "share_of_read" not in u, u
+
+
+@test
+def products_of_every_type():
+    v = r1("bench", "--products", "--repeat", "1", "--json").json
+    types = [p["type"] for p in v["products"]]
+    assert {"Q4_0", "Q8_0", "Q4_K", "Q6_K", "BF16"} <= set(types) and all(types.count(t) == 3 for t in types), types
+    for p in v["products"]:
+        assert p["unit"] == ("GB/s" if p["columns"] == 1 else "GOPS") and p["speed"] > 0, p
+        between(p["share"], 0, 100)
+    assert v["roof"]["read_gb_s"] > 0
+
+
+@test
+def load_tokenizer_and_sampler():
+    v = r1("bench", LLAMA, "--load", "--tokenizer", "--sampler", "--repeat", "2", "--json").json
+    load = v["load"]
+    assert v["tests"] == [] and 0 < load["min"] <= load["first_token_s"] <= load["max"] and load["first_token_s"] < load["model_s"] + load["engine_s"] + load["first_step_s"] + 1, v
+    assert v["tokenizer"]["mb_per_s"] > 0 and len(v["sampler"]) == 6 and all(0 < s["min"] <= s["us_per_token"] <= s["max"] for s in v["sampler"]), v
+    assert "load to first token" in r1("bench", LLAMA, "--load", "--repeat", "1").text
+
+
+@test
+def csv_tells_everything():
+    text = r1("bench", LLAMA, "--load", "--tokenizer", "--sampler", "--roof", "--decode", "2", "--repeat", "1", "--csv").text
+    rows = list(csv.reader(io.StringIO(text)))
+    assert all(len(r) == 8 for r in rows), rows
+    assert {"decode", "roof read", "roof int8", "roof bf16", "load", "tokenizer", "sampler, greedy"} <= {r[0] for r in rows}, rows
+
+
 @test
 def wrong_options_are_named():
+    fails(2, "MODEL", "--roof", args=["bench"])
+    fails(2, "prefill and decode need MODEL", args=["bench", "--roof", "--decode", "4"])
+    fails(2, "--load needs MODEL", args=["bench", "--load"])
+    fails(2, "--tokenizer needs MODEL", args=["bench", "--tokenizer"])
     fails(2, "--prefill is '0'", "1 to", args=["bench", LLAMA, "--prefill", "0"])
     fails(2, "--decode is '4,'", args=["bench", LLAMA, "--decode", "4,"])
     fails(2, "--batch names 1025", args=["bench", LLAMA, "--batch", "1025"])
