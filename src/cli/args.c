@@ -89,6 +89,9 @@ const r1_opt r1_opts_logits[] = {
     TEXT("ids", 0, ids_file), TEXT("out", 'o', out), FLAG("last", 0, last), INT("hidden", 0, hidden, 0, 100000),
     FLAG("router", 0, router), FLAG("mtp", 0, mtp), END
 };
+const r1_opt r1_opts_imatrix[] = {
+    TEXT("out", 'o', out), INT("chunk", 0, chunk, 2, 65536), INT("max-chunks", 0, max_chunks, 1, 1e9), END
+};
 const r1_opt r1_opts_perplexity[] = {
     INT("window", 0, window, 2, 1e9), INT("stride", 0, stride, 1, 1e9), TEXT("kl", 0, kl), END
 };

@@ -67,6 +67,8 @@ typedef struct r1_opts {
     bool pure, allow_requantize;
     const char *imatrix, *output_type, *embedding_type;
     r1_texts tensor_type;
+    /* imatrix: also out and chunk */
+    int64_t max_chunks;            /* 0: all */
     /* bench: lists of numbers */
     const char *bench_prefill, *bench_decode, *bench_batch, *bench_depth;
     int64_t repeat;                /* 0: the usual number */
@@ -100,7 +102,7 @@ typedef const r1_opt *r1_opt_table;
 
 extern const r1_opt r1_opts_common[], r1_opts_json[], r1_opts_force[], r1_opts_model[], r1_opts_sampling[], r1_opts_speculate[],
     r1_opts_answer[], r1_opts_run[], r1_opts_generate[], r1_opts_tokenize[], r1_opts_detokenize[], r1_opts_template[], r1_opts_logits[],
-    r1_opts_perplexity[], r1_opts_bench[], r1_opts_convert[], r1_opts_quantize[];
+    r1_opts_perplexity[], r1_opts_imatrix[], r1_opts_bench[], r1_opts_convert[], r1_opts_quantize[];
 
 void r1_opts_init(r1_opts *o);
 

@@ -245,6 +245,7 @@ static const struct { const char *name; r1_opt_table tables[8]; } pages[] = {
     { "perplexity", { r1_opts_perplexity, r1_opts_model, r1_opts_json, NULL } },
     { "convert", { r1_opts_convert, r1_opts_force, r1_opts_json, NULL } },
     { "quantize", { r1_opts_quantize, r1_opts_force, r1_opts_json, NULL } },
+    { "imatrix", { r1_opts_imatrix, r1_opts_force, r1_opts_json, NULL } },
     { "pack", { r1_opts_force, r1_opts_json, NULL } },
     { "bench", { r1_opts_bench, r1_opts_model, r1_opts_json, NULL } },
 };

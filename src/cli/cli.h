@@ -42,6 +42,7 @@ r1_status r1_cmd_perplexity(r1_cli *c, r1_error *err) R1_MUST_CHECK;
 r1_status r1_cmd_convert(r1_cli *c, r1_error *err) R1_MUST_CHECK;
 r1_status r1_cmd_quantize(r1_cli *c, r1_error *err) R1_MUST_CHECK;
 r1_status r1_cmd_bench(r1_cli *c, r1_error *err) R1_MUST_CHECK;
+r1_status r1_cmd_imatrix(r1_cli *c, r1_error *err) R1_MUST_CHECK;
 r1_status r1_cmd_pack(r1_cli *c, r1_error *err) R1_MUST_CHECK;
 
 /* The exit code of a status: 0 OK; 2 EINVAL; 3 EIO, EFORMAT, ELIMIT (what was given does not fit); 4 ENOMEM;

@@ -43,6 +43,7 @@ const r1_command r1_commands[] = {
     { "bench", 0, 1, "[MODEL]", { r1_opts_bench, r1_opts_model, r1_opts_json, r1_opts_common, NULL }, r1_cmd_bench },
     { "convert", 2, 2, "SRC DST", { r1_opts_convert, r1_opts_force, r1_opts_json, r1_opts_common, NULL }, r1_cmd_convert },
     { "quantize", 3, 3, "SRC DST TYPE", { r1_opts_quantize, r1_opts_force, r1_opts_json, r1_opts_common, NULL }, r1_cmd_quantize },
+    { "imatrix", 2, 2, "MODEL TEXT", { r1_opts_imatrix, r1_opts_force, r1_opts_json, r1_opts_common, NULL }, r1_cmd_imatrix },
     { "pack", 2, 2, "SRC DST", { r1_opts_force, r1_opts_json, r1_opts_common, NULL }, r1_cmd_pack },
     { NULL, 0, 0, NULL, { NULL }, NULL }
 };

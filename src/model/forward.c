@@ -333,6 +333,24 @@ void r1_forward_logits(r1_forward *f, const r1_logits_to *to, size_t n)
     }
 }
 
+void r1_forward_observe(r1_forward *f, r1_observe fn, void *ctx)
+{
+    f->exec.observe = fn;
+    f->exec.observe_ctx = ctx;
+}
+
+void r1_forward_show_head(r1_forward *f)
+{
+    const r1_model *m = f->m;
+    size_t D = (size_t)m->c.n_embd;
+    for (size_t i = 0; i < f->n && f->exec.observe; i += LOGIT_COLUMNS) {
+        size_t n = r1_min(LOGIT_COLUMNS, f->n - i);
+        r1_normalise(f, f->head_x, f->x + i * D, m->out_norm, D, n, D, m->c.eps);
+        const r1_product p = { &m->head, NULL, f->head_y, (size_t)m->c.n_vocab, 0, n };
+        f->exec.observe(f->exec.observe_ctx, &f->exec, &p, 1, &(r1_input){ .x = f->head_x, .ldx = D, .C = n, .K = D });
+    }
+}
+
 void r1_forward_mtp(r1_forward *f, const r1_kv *kv, size_t pos, const int32_t *next_ids, const float *h, size_t n, float *logits)
 {
     const r1_mtp *m = f->m->mtp;

@@ -9,6 +9,7 @@
 #include "base/thread.h"
 #include "kv/kv.h"
 #include "model/model.h"
+#include "tensor/tensor.h"
 
 typedef struct r1_forward r1_forward;
 
@@ -43,6 +44,11 @@ void r1_forward_run(r1_forward *f, const r1_span *spans, size_t n_spans, const r
 /* Logits of token `token` (counted over the spans of the last run) to out[n_vocab], for each of n pairs. */
 typedef struct r1_logits_to { size_t token; float *out; } r1_logits_to;
 void r1_forward_logits(r1_forward *f, const r1_logits_to *to, size_t n);
+
+/* From now on `fn` sees every product of the passes (tensor.h); NULL: nobody looks. r1_forward_show_head shows it what meets the
+ * head for every token of the last run, without computing logits. */
+void r1_forward_observe(r1_forward *f, r1_observe fn, void *ctx);
+void r1_forward_show_head(r1_forward *f);
 
 /* The prediction module on n <= chunk tokens: row i from the final hidden state h[i] and the id after it, at position
  * pos + i; logits [n, n_vocab]. kv is its own one-layer cache (r1_model_kv_shape with n_layers 1). */

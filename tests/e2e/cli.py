@@ -574,6 +574,89 @@ def what_pack_refuses():
     assert not os.path.exists(other)
 
 
+# ---- imatrix ----
+
+COMMANDS += ["imatrix"]
+
+
+def matrices(path):
+    """{name: (shape, values)} of a GGUF file of F32 tensors."""
+    b, at = read(path), 24
+    def number(n):
+        nonlocal at
+        at += n
+        return int.from_bytes(b[at - n:at], "little")
+    def skip(kind):
+        nonlocal at
+        if kind == 9:
+            item, n = number(4), number(8)
+            for _ in range(n):
+                skip(item)
+        else:
+            n = number(8) if kind == 8 else {0: 1, 1: 1, 2: 2, 3: 2, 7: 1, 10: 8, 11: 8, 12: 8}.get(kind, 4)
+            at += n
+    n_tensors, n_keys = (int.from_bytes(b[i:i + 8], "little") for i in (8, 16))
+    for _ in range(n_keys):
+        n = number(8)
+        at += n
+        skip(number(4))
+    infos = {}
+    for _ in range(n_tensors):
+        n = number(8)
+        name, at = b[at:at + n].decode(), at + n
+        shape = [number(8) for _ in range(number(4))]
+        assert number(4) == 0
+        infos[name] = (shape, number(8))
+    at += -at % 32  # where the data start
+    return {name: (shape, memoryview(b)[at + o:at + o + 4 * shape[0] * shape[1]].cast("f").tolist()) for name, (shape, o) in infos.items()}
+
+
+@test
+def an_importance_matrix_is_what_llama_cpp_reads():
+    text, out = tmp("text", read(os.path.join(MODELS, "README.md"))[:1500]), tmp("im.gguf")
+    r = r1("imatrix", GGUF, text, "--out", out, "--chunk", "50", "--json").json
+    n = len(r1("tokenize", GGUF, "--bos", "--no-special", stdin=read(text)).text.split())
+    assert r["tokens"] == n and r["chunks"] == -(-n // 50) and r["chunk"] == 50 and r["matrices_unmet"] == 0 and r["file_bytes"] == os.path.getsize(out)
+    meta = r1("show", out, "--json").json["metadata"]
+    assert meta == {"general.type": "imatrix", "imatrix.datasets": [text], "imatrix.chunk_count": r["chunks"], "imatrix.chunk_size": 50}, meta
+    m = matrices(out)
+    assert len(m) == 2 * r["tensors"]
+    shape, sums = m["blk.0.attn_q.weight.in_sum2"]
+    assert shape == [256, 1] and min(sums) >= 0 < max(sums) and m["blk.0.attn_q.weight.counts"] == ([1, 1], [n])
+    assert m["blk.0.attn_q.weight.in_sum2"] == m["blk.0.attn_k.weight.in_sum2"] != m["blk.0.ffn_up.weight.in_sum2"]
+    same, packed = tmp("same.gguf"), tmp("packed.gguf")
+    r1("pack", GGUF, packed)
+    for args in ((GGUF, "--threads", "1"), (packed, "--threads", "2")):
+        r1("imatrix", args[0], text, "--out", same, "--chunk", "50", "--force", *args[1:])
+        assert read(same) == read(out)
+    r = r1("imatrix", GGUF, text, "--out", out, "--chunk", "50", "--max-chunks", "2", "--json", "--force").json
+    assert r["tokens"] == 100 and r["chunks"] == 2 and matrices(out)["output.weight.counts"] == ([1, 1], [100])
+
+
+@test
+def experts_have_sums_of_their_own():
+    v3, out = model("deepseek_v3", "deepseek_v3.Q8_0.gguf"), tmp("im.gguf")
+    p = r1("imatrix", v3, tmp("text", "a b"), "--out", out)
+    assert b"met no token" in p.err and b"met no token" not in r1("imatrix", v3, tmp("text", "a b"), "--out", out, "--force", "-q").err
+    m = matrices(out)
+    shape, counts = next(v for k, v in m.items() if k.endswith("ffn_gate_exps.weight.counts"))
+    assert shape[0] == 1 and shape[1] == len(counts) and 0 in counts and max(counts) > 0
+
+
+@test
+def what_imatrix_refuses():
+    text, out = tmp("text", "a b c d e f"), tmp("im.gguf", "precious")
+    fails(2, "im.gguf", "--force", args=["imatrix", "/nothing-here", text, "--out", out])
+    assert read(out) == b"precious"
+    out = tmp("im.gguf")
+    fails(2, "'-' as --out", args=["imatrix", GGUF, text, "--out", "-"])
+    fails(3, "--chunk is 600", "256", args=["imatrix", GGUF, text, "--out", out, "--chunk", "600"])
+    fails(3, "has 1 token,", args=["imatrix", GGUF, tmp("none", ""), "--out", out])
+    fails(5, "is a Hugging Face folder", args=["imatrix", LLAMA, text, "--out", out])
+    fails(3, "/nowhere/", args=["imatrix", GGUF, text, "--out", "/nowhere/im.gguf"])
+    assert not os.path.exists(out)
+
+
 # ---- run ----
 
 CHATML = ("--template", "smollm2")

@@ -1,6 +1,7 @@
 /* Models, engines, sessions and samplers survive the failure of each of their allocations; and once warm, decoding
  * allocates nothing. */
 #include "tests/faults/faults.h"
+#include "engine/importance.h"
 #include "kv/kv.h"
 
 static r1_status make_pages(void *ctx, r1_error *err)
@@ -172,3 +173,38 @@ static void guessing_allocates_nothing(const char *relative)
 
 TEST(guessing_allocates_nothing_llama) { guessing_allocates_nothing("golden/models/llama_256/gguf/llama_256.Q4_K.gguf"); }
 TEST(guessing_allocates_nothing_deepseek) { guessing_allocates_nothing("golden/models/deepseek_v3/gguf/deepseek_v3.Q8_0.gguf"); }
+
+typedef struct weighing {
+    r1_engine *e;
+    r1_session *s;
+} weighing;
+
+static r1_status weigh(void *ctx, r1_error *err)
+{
+    static const int32_t ids[] = { 5, 6, 7, 8, 9, 10 };
+    static float sum2[1 << 16], counts[64];
+    weighing *x = ctx;
+    r1_importance *m;
+    const r1_importance_tensor *t;
+    size_t n;
+    r1_status s = r1_importance_new(&m, x->e, err);
+    if (s == R1_OK) s = r1_importance_run(m, x->s, ids, 6, err);
+    if (s == R1_OK) s = r1_importance_list(m, &t, &n, err);
+    for (size_t i = 0; i < n && s == R1_OK; i++) r1_importance_values(m, &t[i], sum2, counts);
+    r1_importance_free(m);
+    r1_session_truncate(x->s, 0);
+    return s;
+}
+
+TEST(r1_importance)
+{
+    r1_error e = { 0 };
+    r1_model *m = load_model("golden/models/deepseek_v3/gguf/deepseek_v3.Q8_0.combined.gguf");
+    weighing x;
+    EXPECT_OK(r1_engine_open(&x.e, m, NULL, &e), &e);
+    EXPECT_OK(r1_session_open(&x.s, x.e, 100, &e), &e);
+    FAULTS_SWEEP(weigh, &x);
+    r1_session_close(x.s);
+    r1_engine_close(x.e);
+    r1_model_close(m);
+}

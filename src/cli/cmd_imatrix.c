@@ -1,0 +1,156 @@
+/* r1 imatrix: runs a text through a model and writes which input columns of each weight matter, in the form of llama.cpp.
+ *
+ * The text is cut into chunks of --chunk tokens, each read from an empty context; where the model wants a beginning-of-text token
+ * the first token of each chunk gives way to it, as in llama-imatrix, so that the numbers can be compared. The last, shorter
+ * chunk counts too.
+ */
+#include "cli/cli.h"
+#include "base/writer.h"
+#include "engine/importance.h"
+#include "format/gguf_write.h"
+
+typedef struct job {
+    r1_cli *c;
+    r1_setup u;
+    r1_importance *m;
+    r1_ids ids;
+    size_t chunk, n_chunks;
+    size_t n_tensors, n_matrices, n_unmet; /* of what was written */
+    uint64_t bytes;
+} job;
+
+enum { USUAL_CHUNK = 512 };
+
+/* ---- reading --------------------------------------------------------------------------------------------------- */
+
+static r1_status read_text(job *j, r1_error *err)
+{
+    const r1_tokenizer *t = r1_model_get_tokenizer(j->u.model);
+    const char *path = j->c->args[1];
+    char *text;
+    size_t n, context = r1_session_context(j->u.session);
+    if (!t) return r1_fail(err, R1_EFORMAT, "'%s' has no tokenizer, which a text needs", j->c->args[0]);
+    j->chunk = j->c->o.chunk ? (size_t)j->c->o.chunk : r1_min(USUAL_CHUNK, context);
+    if (j->chunk > context) return r1_fail(err, R1_ELIMIT, "--chunk is %zu, expected at most the context of %zu", j->chunk, context);
+    r1_status s = r1_file_read(path, (size_t)1 << 30, &text, &n, err);
+    if (s) return s;
+    if (r1_tokenizer_adds_bos(t)) s = r1_ids_add(&j->ids, r1_tokenizer_bos(t), err);
+    if (s == R1_OK) s = r1_tokenizer_encode(t, text, n, R1_SPECIAL_NONE, &j->ids, err);
+    free(text);
+    if (s == R1_OK && j->ids.n < 2) s = r1_fail(err, R1_EFORMAT, "'%s' has %zu %s, expected at least 2", path, j->ids.n, j->ids.n == 1 ? "token" : "tokens");
+    if (s) return s;
+    j->n_chunks = r1_ceil_div(j->ids.n, j->chunk);
+    if (j->c->o.max_chunks) j->n_chunks = r1_min(j->n_chunks, (size_t)j->c->o.max_chunks);
+    j->ids.n = r1_min(j->ids.n, j->n_chunks * j->chunk);
+    return R1_OK;
+}
+
+static r1_status run_chunks(job *j, r1_error *err)
+{
+    const r1_tokenizer *t = r1_model_get_tokenizer(j->u.model);
+    r1_progress bar;
+    r1_progress_begin(&bar, &j->c->err, j->c->o.quiet, "imatrix", "tokens");
+    r1_interrupt_arm(true);
+    r1_status s = R1_OK;
+    for (size_t i = 0; i < j->n_chunks && s == R1_OK; i++) {
+        int32_t *ids = j->ids.ids + i * j->chunk;
+        size_t n = r1_min(j->chunk, j->ids.n - i * j->chunk);
+        if (r1_tokenizer_adds_bos(t)) ids[0] = r1_tokenizer_bos(t);
+        s = r1_importance_run(j->m, j->u.session, ids, n, err);
+        r1_progress_step(&bar, (double)(i * j->chunk + n), (double)j->ids.n);
+        if (s == R1_OK && r1_interrupted()) s = r1_fail(err, R1_ECANCELLED, "interrupted after %zu of %zu chunks", i + 1, j->n_chunks);
+    }
+    r1_interrupt_arm(false);
+    r1_progress_end(&bar);
+    return s;
+}
+
+/* ---- writing --------------------------------------------------------------------------------------------------- */
+
+static r1_status declare(r1_gguf_out *w, const r1_importance_tensor *t, r1_error *err)
+{
+    char name[300];
+    snprintf(name, sizeof name, "%.200s.in_sum2", t->name);
+    r1_status s = r1_gguf_out_tensor(w, &(r1_gguf_info){ .name = name, .type = R1_F32, .n_dims = 2, .ne = { t->k, t->n_matrices } }, err);
+    snprintf(name, sizeof name, "%.200s.counts", t->name);
+    if (s == R1_OK) s = r1_gguf_out_tensor(w, &(r1_gguf_info){ .name = name, .type = R1_F32, .n_dims = 2, .ne = { 1, t->n_matrices } }, err);
+    return s;
+}
+
+static r1_status write_values(job *j, r1_gguf_out *w, const r1_importance_tensor *t, r1_error *err)
+{
+    float *sum2 = malloc(t->n_matrices * (t->k + 1) * sizeof *sum2), *counts = sum2 + t->n_matrices * t->k;
+    if (!sum2) return r1_fail(err, R1_ENOMEM, "no memory for the sums of '%s'", t->name);
+    r1_importance_values(j->m, t, sum2, counts);
+    r1_status s = r1_gguf_out_data(w, sum2, t->n_matrices * t->k * sizeof *sum2, err);
+    if (s == R1_OK) s = r1_gguf_out_data(w, counts, t->n_matrices * sizeof *counts, err);
+    free(sum2);
+    return s;
+}
+
+static r1_status write_matrix(job *j, r1_gguf_out *w, const char *path, r1_error *err)
+{
+    const r1_importance_tensor *t;
+    const char *text = j->c->args[1];
+    size_t n;
+    r1_slice dataset = { text, strlen(text) };
+    r1_status s = r1_importance_list(j->m, &t, &n, err);
+    if (s == R1_OK) s = r1_gguf_out_str(w, "general.type", "imatrix", 7, err);
+    if (s == R1_OK) s = r1_gguf_out_strings(w, "imatrix.datasets", &dataset, 1, err);
+    if (s == R1_OK) s = r1_gguf_out_u32(w, "imatrix.chunk_count", (uint32_t)j->n_chunks, err);
+    if (s == R1_OK) s = r1_gguf_out_u32(w, "imatrix.chunk_size", (uint32_t)j->chunk, err);
+    for (size_t i = 0; i < n && s == R1_OK; i++) s = declare(w, &t[i], err);
+    if (s == R1_OK) s = r1_gguf_out_begin(w, path, j->c->o.force, err);
+    for (size_t i = 0; i < n && s == R1_OK; i++) {
+        s = write_values(j, w, &t[i], err);
+        j->n_matrices += t[i].n_matrices;
+        j->n_unmet += t[i].n_matrices - t[i].n_met;
+    }
+    j->n_tensors = n;
+    j->bytes = r1_gguf_out_bytes(w);
+    return s == R1_OK ? r1_gguf_out_finish(w, err) : s;
+}
+
+static r1_status print_result(const job *j, const char *path, double seconds, r1_error *err)
+{
+    if (j->n_unmet) r1_note(j->c, "%zu of %zu matrices met no token (experts that were not chosen); their columns count alike", j->n_unmet, j->n_matrices);
+    if (!j->c->o.json) {
+        printf("%s: %zu tensors, %zu tokens in %zu chunks of %zu, %.2f MB\n", path, j->n_tensors, j->ids.n, j->n_chunks, j->chunk, (double)j->bytes / 1e6);
+        return R1_OK;
+    }
+    json_t *v = json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "file", r1_json_text(path, strlen(path)), "file_bytes", (json_int_t)j->bytes,
+                          "tokens", (json_int_t)j->ids.n, "chunks", (json_int_t)j->n_chunks, "chunk", (json_int_t)j->chunk,
+                          "tensors", (json_int_t)j->n_tensors, "matrices", (json_int_t)j->n_matrices, "matrices_unmet", (json_int_t)j->n_unmet,
+                          "seconds", seconds);
+    if (!v) return r1_fail(err, R1_ENOMEM, "no memory for the JSON output");
+    r1_status s = r1_print_json(v, err);
+    json_decref(v);
+    return s;
+}
+
+r1_status r1_cmd_imatrix(r1_cli *c, r1_error *err)
+{
+    job j = { .c = c };
+    const char *path = c->o.out ? c->o.out : "imatrix.gguf";
+    r1_gguf_out *w = NULL;
+    double start = r1_now();
+    if (!strcmp(path, "-")) return r1_fail(err, R1_EINVAL, "'-' as --out: an importance matrix is written to a file, expected its name");
+    r1_status s = r1_overwrite_check(path, c->o.force, err); /* before the work, not after it */
+    int64_t engine_chunk = c->o.chunk;
+    c->o.chunk = 0; /* here it is the length of the pieces of text */
+    if (s == R1_OK) s = r1_setup_open(&j.u, c, c->args[0], err);
+    c->o.chunk = engine_chunk;
+    if (s == R1_OK && !r1_ckpt_gguf(r1_model_checkpoint(j.u.model)))
+        s = r1_fail(err, R1_EUNSUPPORTED, "'%s' is a Hugging Face folder, whose tensors have other names; `r1 convert` makes a GGUF file of it", c->args[0]);
+    if (s == R1_OK) s = read_text(&j, err);
+    if (s == R1_OK) s = r1_importance_new(&j.m, j.u.engine, err);
+    if (s == R1_OK) s = run_chunks(&j, err);
+    if (s == R1_OK) s = r1_gguf_out_new(&w, err);
+    if (s == R1_OK) s = write_matrix(&j, w, path, err);
+    if (s == R1_OK) s = print_result(&j, path, r1_now() - start, err);
+    r1_gguf_out_free(w);
+    r1_importance_free(j.m);
+    r1_setup_close(&j.u);
+    r1_ids_deinit(&j.ids);
+    return s;
+}
