@@ -83,7 +83,25 @@ typedef struct r1_kernels {
     /* Largest of x[n], n >= 1 (NaN is ignored; all NaN gives -inf; a zero result is +0). */
     float (*max)(const float *x, size_t n);
 
-    /* Attention over one block of keys: for each of n_q query rows
+    /* Attention over one block of keys, for each of n_q query rows. [type] is that of the cache: F32, F16 or BF16, widened exactly;
+     * NULL for others. Lanes may run over anything: every result is one chain of fused steps.
+     * scores: s[i * lds + t] = fma chain over j = 0..D-1, starting at +0, of q[i * ldq + j] * kt[j * ldk + t];  t < n_t.
+     *     Keys are columns: kt[j * ldk + t] is value j of key t.
+     * soften: m = the largest of max[i] and s[i * lds + t], t < n_t (as in `max`);  shrink[i] = r1_exp(max[i] - m);  max[i] = m;
+     *     s[i * lds + t] = r1_exp(s[i * lds + t] - m);  sum[i] = fmaf(sum[i], shrink[i], 16-lane sum of them).
+     * mix: o[i * ldo + j] = fmaf(shrink[i], o[i * ldo + j], fma chain over t = 0..n_t-1, starting at +0, of p[i * ldp + t] * v[t * ldv + j]);  j < D
+     * next: where as many bytes as the first rows read here will be wanted soon, a hint to fetch them meanwhile; NULL: nowhere. */
+    void (*scores[R1_TYPE_END])(float *s, size_t lds, const float *q, size_t ldq, size_t n_q, const void *kt, size_t ldk, size_t n_t,
+                                size_t D, const void *next);
+    void (*soften)(float *s, size_t lds, size_t n_q, size_t n_t, float *max, float *sum, float *shrink);
+    void (*mix[R1_TYPE_END])(float *o, size_t ldo, const float *shrink, const float *p, size_t ldp, size_t n_q, const void *v, size_t ldv, size_t n_t,
+                             size_t D, const void *next);
+    /* y[c * ldy + r] = x[r * ldx + c];  r < R, c < C */
+    void (*transpose)(float *y, size_t ldy, const float *x, size_t ldx, size_t R, size_t C);
+    /* Keys as columns in Q8_0: y[r * n + t] = d[t] (an f16) * q[r * n + t];  r < R, t < n */
+    void (*decode_q8_columns)(float *y, const uint16_t *d, const int8_t *q, size_t R, size_t n);
+
+    /* For each of n_q rows
      *   o[i * ldo + j] = fma chain over t = 0..n_t-1, starting from the old o, of p[i * ldp + t] * v[t * ldv + j];  j < D */
     void (*weighted_sum)(float *o, size_t ldo, const float *p, size_t ldp, size_t n_q, const float *v, size_t ldv, size_t n_t, size_t D);
     /* x[i] *= s */

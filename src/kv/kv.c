@@ -3,7 +3,6 @@
 #include "kv/kv.h"
 #include "base/half.h"
 
-#include <math.h>
 #include <sys/mman.h>
 
 typedef struct slab {
@@ -142,25 +141,24 @@ uint8_t *r1_kv_values(const r1_kv *kv, int layer, int head, size_t t)
 
 /* ---- rows ------------------------------------------------------------------------------------------------------ */
 
-/* As the Q8_0 weight format: d = amax / 127 stored as f16, codes rounded to nearest even with the unrounded d. A block that
- * holds something not finite becomes NaN as a whole, so that it is seen. */
-static void store_q8_0(uint8_t *dst, const float *x, size_t n)
+/* As the Q8_0 weight format: d = amax / 127 stored as f16, codes rounded to nearest even with the unrounded d; what is missing
+ * in a started block is zero. A block that holds something not finite becomes NaN as a whole, so that it is seen. */
+static void store_q8_0(const r1_kernels *k, uint8_t *dst, const float *x, size_t n)
 {
-    for (size_t i = 0; i < n; i += 32, dst += 34) {
-        size_t m = r1_min(32, n - i);
-        float amax = 0;
-        bool finite = true;
-        for (size_t j = 0; j < m; j++) {
-            amax = fmaxf(amax, fabsf(x[i + j]));
-            finite = finite && isfinite(x[i + j]);
-        }
-        float inv = amax > 0 ? 127.0f / amax : 0;
-        uint16_t d = r1_f16_from_f32(finite ? amax / 127.0f : NAN);
-        memcpy(dst, &d, 2);
-        memset(dst + 2, 0, 32);
-        for (size_t j = 0; j < m; j++) {
-            float q = rintf(x[i + j] * inv);
-            ((int8_t *)dst)[2 + j] = (int8_t)(q >= -127 && q <= 127 ? q : 0);
+    enum { AT_ONCE = 8 };
+    int8_t q[32 * AT_ONCE];
+    float d[AT_ONCE], last[32] = { 0 };
+    int32_t sum[AT_ONCE];
+    const r1_act8 a = { .q = q, .d = d, .sum = sum, .group = 32, .sub = 32 };
+    for (size_t i = 0, m; i < n; i += m) {
+        m = r1_min(n - i, 32 * AT_ONCE);
+        if (m >= 32) m = m / 32 * 32;
+        if (m < 32) memcpy(last, x + i, m * sizeof(float));
+        k->quantize(&a, 0, m < 32 ? last : x + i, r1_round_up(m, 32));
+        for (size_t b = 0; b < r1_ceil_div(m, 32); b++, dst += 34) {
+            uint16_t h = r1_f16_from_f32(d[b]);
+            memcpy(dst, &h, 2);
+            memcpy(dst + 2, q + 32 * b, 32);
         }
     }
 }
@@ -170,7 +168,7 @@ void r1_kv_store(r1_kv_type type, const r1_kernels *k, uint8_t *dst, const float
     switch (type) {
     case R1_KV_F32: memcpy(dst, x, 4 * n); break;
     case R1_KV_BF16: k->f32_to_bf16((uint16_t *)(void *)dst, x, n); break;
-    case R1_KV_Q8_0: store_q8_0(dst, x, n); break;
+    case R1_KV_Q8_0: store_q8_0(k, dst, x, n); break;
     default: k->f32_to_f16((uint16_t *)(void *)dst, x, n); break;
     }
 }
@@ -186,6 +184,81 @@ void r1_kv_load(r1_kv_type type, const r1_kernels *k, float *dst, const uint8_t 
         r1_decode(R1_Q8_0, src + whole / 32 * 34, last, 32);
         memcpy(dst + whole, last, (n - whole) * sizeof(float));
     }
+}
+
+/* ---- tokens ---------------------------------------------------------------------------------------------------- */
+
+enum { PART = 256 /* values of a column moved at a time; a multiple of 32 */ };
+
+/* Values of column `slot`, as a row has them, to or from a page whose keys are columns: n values from value `first`. */
+static void move_column(r1_kv_type type, uint8_t *page, size_t slot, uint8_t *row, size_t first, size_t n, bool store)
+{
+    size_t size = type == R1_KV_F32 ? 4 : type == R1_KV_Q8_0 ? 1 : 2;
+    if (type != R1_KV_Q8_0) {
+        uint8_t *at = page + (first * R1_KV_PAGE + slot) * size;
+        for (size_t j = 0; j < n; j++, at += R1_KV_PAGE * size) {
+            uint8_t *a = store ? at : row + j * size;
+            const uint8_t *b = store ? row + j * size : at;
+            if (size == 2) memcpy(a, b, 2);
+            else memcpy(a, b, 4);
+        }
+        return;
+    }
+    for (size_t i = 0; i < n; i += 32, row += 34) {
+        uint8_t *d = page + (first + i) / 32 * (R1_KV_PAGE * 34), *q = d + R1_KV_PAGE * 2;
+        memcpy(store ? d + 2 * slot : row, store ? row : d + 2 * slot, 2);
+        for (size_t j = 0; j < 32; j++)
+            if (store) q[j * R1_KV_PAGE + slot] = row[2 + j];
+            else row[2 + j] = q[j * R1_KV_PAGE + slot];
+    }
+}
+
+void r1_kv_store_key(const r1_kv *kv, const r1_kernels *k, int layer, int head, size_t t, const float *x)
+{
+    const r1_kv_shape *s = &kv->pool->shape;
+    uint8_t *page = r1_kv_keys(kv, layer, head, t), row[4 * PART];
+    size_t n = (size_t)s->key_dim, slot = t % R1_KV_PAGE;
+    if (!s->value_dim) {
+        r1_kv_store(s->type, k, page + slot * r1_kv_row_bytes(s->type, n), x, n);
+        return;
+    }
+    for (size_t i = 0; i < n; i += PART) {
+        r1_kv_store(s->type, k, row, x + i, r1_min(PART, n - i));
+        move_column(s->type, page, slot, row, i, r1_min(PART, n - i), true);
+    }
+}
+
+void r1_kv_load_key(const r1_kv *kv, const r1_kernels *k, int layer, int head, size_t t, float *x)
+{
+    const r1_kv_shape *s = &kv->pool->shape;
+    uint8_t *page = r1_kv_keys(kv, layer, head, t), row[4 * PART];
+    size_t n = (size_t)s->key_dim, slot = t % R1_KV_PAGE;
+    if (!s->value_dim) {
+        r1_kv_load(s->type, k, x, page + slot * r1_kv_row_bytes(s->type, n), n);
+        return;
+    }
+    for (size_t i = 0; i < n; i += PART) {
+        move_column(s->type, page, slot, row, i, r1_min(PART, n - i), false);
+        r1_kv_load(s->type, k, x + i, row, r1_min(PART, n - i));
+    }
+}
+
+static uint8_t *value_row(const r1_kv *kv, int layer, int head, size_t t)
+{
+    const r1_kv_shape *s = &kv->pool->shape;
+    return r1_kv_values(kv, layer, head, t) + t % R1_KV_PAGE * r1_kv_row_bytes(s->type, (size_t)s->value_dim);
+}
+
+void r1_kv_store_value(const r1_kv *kv, const r1_kernels *k, int layer, int head, size_t t, const float *x)
+{
+    const r1_kv_shape *s = &kv->pool->shape;
+    r1_kv_store(s->type, k, value_row(kv, layer, head, t), x, (size_t)s->value_dim);
+}
+
+void r1_kv_load_value(const r1_kv *kv, const r1_kernels *k, int layer, int head, size_t t, float *x)
+{
+    const r1_kv_shape *s = &kv->pool->shape;
+    r1_kv_load(s->type, k, x, value_row(kv, layer, head, t), (size_t)s->value_dim);
 }
 
 static const char *const type_names[] = { "auto", "f16", "bf16", "q8_0", "f32" };

@@ -1,8 +1,11 @@
 /* kv: pages of keys and values (or latents), shared out to sessions.
  *
  * A page holds R1_KV_PAGE tokens of every layer. Its layout for one layer:
- *     K [n_heads][R1_KV_PAGE][row bytes of key_dim]    then    V [n_heads][R1_KV_PAGE][row bytes of value_dim]
- * For latent attention n_heads is 1, key_dim the latent and the rope key, value_dim 0: the value is the start of the key.
+ *     K [n_heads][key_dim][R1_KV_PAGE]    then    V [n_heads][R1_KV_PAGE][row bytes of value_dim]
+ * Keys lie as columns, so that scores of neighbouring keys come from neighbouring values. In Q8_0 each 32 dimensions of a head
+ * are R1_KV_PAGE f16 scales and then [32][R1_KV_PAGE] codes.
+ * For latent attention n_heads is 1, key_dim the latent and the rope key, value_dim 0: the value is the start of the key, and
+ * keys lie as rows, [R1_KV_PAGE][row bytes of key_dim].
  * Address space for a session's whole context is reserved when it opens, memory is taken by the system as pages are first
  * written, so a step never allocates. Threads: one at a time.
  */
@@ -41,13 +44,19 @@ void r1_kv_resize(r1_kv *kv, size_t n);
 size_t r1_kv_bytes(const r1_kv *kv);
 const r1_kv_shape *r1_kv_shape_of(const r1_kv *kv);
 
-/* Keys (or values) of head h in the page that holds token t; token t's row is row t % R1_KV_PAGE. */
+/* Keys (or values) of head h in the page that holds token t; token t's row or column is number t % R1_KV_PAGE. */
 uint8_t *r1_kv_keys(const r1_kv *kv, int layer, int head, size_t t);
 uint8_t *r1_kv_values(const r1_kv *kv, int layer, int head, size_t t);
 
+/* Round the key (or value) of token t into the cache; read it back as f32. Threads: different tokens at the same time. */
+void r1_kv_store_key(const r1_kv *kv, const r1_kernels *k, int layer, int head, size_t t, const float *x);
+void r1_kv_store_value(const r1_kv *kv, const r1_kernels *k, int layer, int head, size_t t, const float *x);
+void r1_kv_load_key(const r1_kv *kv, const r1_kernels *k, int layer, int head, size_t t, float *x);
+void r1_kv_load_value(const r1_kv *kv, const r1_kernels *k, int layer, int head, size_t t, float *x);
+
 /* Bytes of a row of n values: F32 4n, F16/BF16 2n, Q8_0 34 a started block of 32. */
 size_t r1_kv_row_bytes(r1_kv_type type, size_t n);
-/* Round a row into the cache; read rows back as f32 (dst may not overlap). */
+/* Round a row into the form of the cache; read rows back as f32 (dst may not overlap). */
 void r1_kv_store(r1_kv_type type, const r1_kernels *k, uint8_t *dst, const float *x, size_t n);
 void r1_kv_load(r1_kv_type type, const r1_kernels *k, float *dst, const uint8_t *src, size_t n);
 const char *r1_kv_type_name(r1_kv_type type);

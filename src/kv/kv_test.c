@@ -143,21 +143,26 @@ static r1_kv *make_kv(r1_kv_pool *p, size_t n_ctx)
     return kv;
 }
 
-/* Fill the rows of token t, or see that they are as filled, with bytes made from tag and place. */
+/* Fill the rows of token t, or see that they are as filled, with values made from tag and place that every type holds exactly: whole
+ * numbers up to 127, which is the first of each 32, so that the step of Q8_0 is 1. */
 static void each_row(r1_kv *kv, size_t t, uint32_t tag, bool check)
 {
     const r1_kv_shape *s = r1_kv_shape_of(kv);
+    r1_kernels k;
+    r1_kernels_init(&k, R1_CPU_AUTO);
     for (int layer = 0; layer < s->n_layers; layer++) {
         for (int head = 0; head < s->n_heads; head++) {
             for (int part = 0; part < (s->value_dim ? 2 : 1); part++) {
-                size_t bytes = r1_kv_row_bytes(s->type, (size_t)(part ? s->value_dim : s->key_dim));
-                uint8_t *row = (part ? r1_kv_values(kv, layer, head, t) : r1_kv_keys(kv, layer, head, t)) + t % R1_KV_PAGE * bytes;
+                size_t n = (size_t)(part ? s->value_dim : s->key_dim);
                 uint32_t x = (tag * 1000003u + (uint32_t)t) * 64 + (uint32_t)(layer * 16 + head * 2 + part);
-                for (size_t i = 0; i < bytes; i++) {
+                float want[300], got[300];
+                for (size_t i = 0; i < n; i++) {
                     x = x * 1664525u + 1013904223u;
-                    if (!check) row[i] = (uint8_t)(x >> 24);
-                    else EXPECT_MSG(row[i] == (uint8_t)(x >> 24), "session %u: token %zu, layer %d, head %d was overwritten", tag, t, layer, head);
+                    want[i] = i % 32 ? (float)((int)(x >> 24) % 255 - 127) : 127;
                 }
+                if (!check) (part ? r1_kv_store_value : r1_kv_store_key)(kv, &k, layer, head, t, want);
+                (part ? r1_kv_load_value : r1_kv_load_key)(kv, &k, layer, head, t, got);
+                EXPECT_MSG(!memcmp(got, want, n * sizeof *want), "session %u: token %zu, layer %d, head %d was overwritten", tag, t, layer, head);
             }
         }
     }
@@ -165,8 +170,8 @@ static void each_row(r1_kv *kv, size_t t, uint32_t tag, bool check)
 
 TEST(rows_of_all_tokens_layers_and_heads_lie_apart)
 {
-    for (size_t i = 0; i < R1_COUNT(types); i++) {
-        r1_kv_pool *p = make_pool(types[i], 3, 2, 40, i % 2 ? 24 : 0);
+    for (size_t i = 0; i < 2 * R1_COUNT(types); i++) {
+        r1_kv_pool *p = make_pool(types[i / 2], 3, 2, i % 3 ? 40 : 290, i % 2 ? 24 : 0);
         r1_kv *a = make_kv(p, 3 * R1_KV_PAGE + 1), *b = make_kv(p, 2 * R1_KV_PAGE);
         size_t na = 3 * R1_KV_PAGE + 1, nb = R1_KV_PAGE + 1;
         r1_kv_resize(a, na);
@@ -181,6 +186,39 @@ TEST(rows_of_all_tokens_layers_and_heads_lie_apart)
         r1_kv_free(b);
         r1_kv_pool_free(p);
     }
+}
+
+/* Where a page has what: the kernels of attention read it so. */
+TEST(keys_are_columns_where_there_are_values)
+{
+    r1_kernels k;
+    r1_kernels_init(&k, R1_CPU_SCALAR);
+    for (int values = 0; values < 2; values++) {
+        r1_kv_pool *p = make_pool(R1_KV_F32, 1, 2, 5, values ? 3 : 0);
+        r1_kv *kv = make_kv(p, R1_KV_PAGE);
+        const float x[] = { 1, 2, 3, 4, 5 };
+        r1_kv_resize(kv, R1_KV_PAGE);
+        r1_kv_store_key(kv, &k, 0, 1, 2, x);
+        const float *page = (const float *)(const void *)r1_kv_keys(kv, 0, 1, 2);
+        for (size_t i = 0; i < 5; i++) EXPECT(page[values ? i * R1_KV_PAGE + 2 : 10 + i] == x[i]);
+        if (values) {
+            r1_kv_store_value(kv, &k, 0, 1, 2, x);
+            for (size_t i = 0; i < 3; i++) EXPECT(((const float *)(const void *)r1_kv_values(kv, 0, 1, 2))[6 + i] == x[i]);
+        }
+        r1_kv_free(kv);
+        r1_kv_pool_free(p);
+    }
+    r1_kv_pool *p = make_pool(R1_KV_Q8_0, 1, 1, 40, 40);
+    r1_kv *kv = make_kv(p, R1_KV_PAGE);
+    float x[40] = { 0 };
+    x[33] = -127 * 0.5f;
+    r1_kv_resize(kv, R1_KV_PAGE);
+    r1_kv_store_key(kv, &k, 0, 0, 1, x);
+    const uint8_t *second = r1_kv_keys(kv, 0, 0, 0) + R1_KV_PAGE * 34;
+    EXPECT_INT(((const uint16_t *)(const void *)second)[1], 0x3800); /* 0.5 */
+    EXPECT_INT(((const int8_t *)second)[R1_KV_PAGE * 2 + R1_KV_PAGE + 1], -127);
+    r1_kv_free(kv);
+    r1_kv_pool_free(p);
 }
 
 TEST(a_token_takes_at_least_its_rows)

@@ -2,114 +2,115 @@
  *
  * A block is a page, so its borders depend on positions only. Each query row goes through the blocks from 0 to its own
  * position in order and sees exactly the keys up to it: its result is the same in any chunk, tile or batch. A piece of
- * work is a tile of rows of one key-value head: rows are (token, head of the group), so the keys of a block are widened
- * to float once for all of them.
+ * work is a tile of rows of one key-value head: rows are (token, head of the group), so a block is loaded once for all of
+ * them. Keys meet the queries as columns. The cache has them so and the kernels widen what they read; latents are rows in
+ * the cache, because they are values too, and are turned for every tile, whose 96 rows make that cheap.
  */
 #include "model/forward_int.h"
 
 #include <math.h>
 
+enum { ROWS_AT_ONCE = 24 }; /* rows scored, softened and mixed before the next: their scores and the block stay in L1 */
+
 /* A thread's memory for one tile. */
 typedef struct scratch {
-    float *q;            /* [rows, key_dim], scaled */
-    float *o;            /* [rows, value_dim] */
-    float *s;            /* [rows, page] scores, then probabilities */
-    float *max, *sum;    /* [rows] */
-    float *k, *v;        /* [page, key_dim], [page, value_dim] */
-    float *latent;       /* expanded form: [page, lora + rope] */
-    float *w_k, *w_v;    /* expanded form: a head's k_b [lora, nope], v_b [v_dim, lora] */
+    float *q;                   /* [rows, key_dim], scaled */
+    float *o;                   /* [rows, value_dim] */
+    float *s;                   /* [ROWS_AT_ONCE, page] scores, then probabilities */
+    float *max, *sum, *shrink;  /* [rows] */
+    float *k, *v;               /* [key_dim, page], [page, value_dim]: what must be widened or turned */
+    float *latent, *turned;     /* latents: [page, lora + rope], expanded form: [lora + rope, page] */
+    float *w_k, *w_v;           /* expanded form: a head's k_b turned [nope, lora], v_b [v_dim, lora] */
 } scratch;
 
-size_t r1_attention_scratch(const r1_model *m, size_t rows)
+/* A block of keys: columns, `page` apart, and rows of values, as the kernels take them. */
+typedef struct block {
+    const void *keys, *values, *next; /* next: the block that will follow, or NULL */
+    size_t ldv;
+    r1_type key_type, value_type;
+} block;
+
+static r1_type type_of(r1_kv_type t) { return t == R1_KV_F32 ? R1_F32 : t == R1_KV_BF16 ? R1_BF16 : t == R1_KV_Q8_0 ? R1_Q8_0 : R1_F16; }
+
+/* Memory handed out in parts that start at multiples of 16 floats; without a base only counted. */
+typedef struct parts { float *base; size_t n; } parts;
+
+static float *part(parts *p, size_t n)
 {
-    const r1_config *c = &m->c;
-    size_t lora = (size_t)c->kv_lora, key = c->mla ? lora + (size_t)c->rope.dim : (size_t)c->head_dim;
-    size_t value = c->mla ? r1_max(lora, (size_t)c->v_dim) : (size_t)c->head_dim;
-    key = r1_max(key, (size_t)c->head_dim);
-    size_t n = rows * (key + value + R1_KV_PAGE + 2) + R1_KV_PAGE * (key + value);
-    if (m->options.mla_expanded && c->mla) n += R1_KV_PAGE * (lora + (size_t)c->rope.dim) + lora * (size_t)(c->nope_dim + c->v_dim);
-    return n + 16 * 9; /* each part starts at a multiple of 16 floats */
+    float *at = p->base ? p->base + p->n : NULL;
+    p->n += r1_round_up(n, 16);
+    return at;
 }
 
-static float *part(float **at, size_t n)
+static scratch lay_out(const r1_config *c, bool expanded, size_t rows, parts *at)
 {
-    float *p = *at;
-    *at += r1_round_up(n, 16);
-    return p;
-}
-
-static scratch lay_out(const r1_attention *a, size_t rows, int thread)
-{
-    const r1_config *c = &a->f->m->c;
-    float *at = a->f->attn_scratch + (size_t)thread * a->f->attn_floats;
-    scratch s = { .q = part(&at, rows * a->key_dim), .o = part(&at, rows * a->value_dim), .s = part(&at, rows * R1_KV_PAGE), .max = part(&at, rows),
-                  .sum = part(&at, rows), .k = part(&at, R1_KV_PAGE * a->key_dim), .v = part(&at, R1_KV_PAGE * a->value_dim) };
-    if (a->expanded) {
-        s.latent = part(&at, R1_KV_PAGE * (size_t)(c->kv_lora + c->rope.dim));
-        s.w_k = part(&at, (size_t)c->kv_lora * (size_t)c->nope_dim);
-        s.w_v = part(&at, (size_t)c->v_dim * (size_t)c->kv_lora);
+    size_t lora = c->mla ? (size_t)c->kv_lora : 0, width = lora + (size_t)c->rope.dim, nope = (size_t)c->nope_dim, v_dim = (size_t)c->v_dim;
+    size_t key = c->mla && !expanded ? width : (size_t)c->head_dim, value = !c->mla ? (size_t)c->head_dim : expanded ? v_dim : lora;
+    scratch s = { .q = part(at, rows * key), .o = part(at, rows * value), .s = part(at, ROWS_AT_ONCE * R1_KV_PAGE), .max = part(at, rows),
+                  .sum = part(at, rows), .shrink = part(at, rows), .k = part(at, R1_KV_PAGE * key), .v = part(at, R1_KV_PAGE * value) };
+    if (c->mla) s.latent = part(at, R1_KV_PAGE * width);
+    if (expanded) {
+        s.turned = part(at, R1_KV_PAGE * width);
+        s.w_k = part(at, lora * nope);
+        s.w_v = part(at, v_dim * lora);
     }
     return s;
 }
 
-/* Rows of n values from the cache as floats: in place where they are floats. */
-static const float *widen(const r1_attention *a, const r1_kv_shape *shape, float *buf, const uint8_t *src, size_t n_keys, size_t n)
+size_t r1_attention_scratch(const r1_model *m, size_t rows)
 {
-    if (shape->type == R1_KV_F32) return (const float *)(const void *)src;
-    size_t row = r1_kv_row_bytes(shape->type, n);
-    for (size_t t = 0; t < n_keys; t++) r1_kv_load(shape->type, &a->f->m->k, buf + t * n, src + t * row, n);
+    parts p = { 0 };
+    lay_out(&m->c, m->c.mla && m->options.mla_expanded, rows, &p);
+    return p.n;
+}
+
+/* Rows of n values from the cache as floats: in place where they are floats. */
+static const float *widen(const r1_attention *a, r1_kv_type type, float *buf, const uint8_t *src, size_t n_keys, size_t n)
+{
+    if (type == R1_KV_F32) return (const float *)(const void *)src;
+    size_t row = r1_kv_row_bytes(type, n);
+    for (size_t t = 0; t < n_keys; t++) r1_kv_load(type, &a->f->m->k, buf + t * n, src + t * row, n);
     return buf;
 }
 
-/* Keys and values of one head for n_keys latents: k = [W_UK c ; k_pe], v = W_UV c. */
+/* Keys and values of one head from latents: k = [W_UK c ; k_pe], v = W_UV c. */
 static void expand(const r1_attention *a, scratch *s, const float *latent, size_t n_keys)
 {
     const r1_config *c = &a->f->m->c;
     const r1_kernels *k = &a->f->m->k;
     size_t lora = (size_t)c->kv_lora, nope = (size_t)c->nope_dim, rope = (size_t)c->rope.dim, width = lora + rope;
-    for (size_t t = 0; t < n_keys; t++) {
-        float *key = s->k + t * a->key_dim;
-        memset(key, 0, nope * sizeof(float));
-        memcpy(key + nope, latent + t * width + lora, rope * sizeof(float));
-    }
-    k->weighted_sum(s->k, a->key_dim, latent, width, n_keys, s->w_k, nope, lora, nope);
+    k->transpose(s->turned, R1_KV_PAGE, latent, width, n_keys, width);
+    k->scores[R1_F32](s->k, R1_KV_PAGE, s->w_k, lora, nope, s->turned, R1_KV_PAGE, n_keys, lora, NULL);
+    memcpy(s->k + nope * R1_KV_PAGE, s->turned + lora * R1_KV_PAGE, rope * R1_KV_PAGE * sizeof(float));
     k->matmul_f32(s->v, a->value_dim, s->w_v, lora * sizeof(float), (size_t)c->v_dim, latent, width, n_keys, lora);
 }
 
-/* Keys and values of a block as floats; *ldv is the step between values. */
-static void load_block(const r1_attention *a, const r1_span *span, size_t head, size_t first_key, size_t n_keys, scratch *s,
-                       const float **keys, const float **values, size_t *ldv)
+static block load_latents(const r1_attention *a, const uint8_t *src, r1_kv_type type, size_t n_keys, scratch *s)
 {
     const r1_config *c = &a->f->m->c;
-    const r1_kv_shape *shape = r1_kv_shape_of(span->kv);
-    const uint8_t *src = r1_kv_keys(span->kv, a->layer_index, c->mla ? 0 : (int)head, first_key);
-    *ldv = a->value_dim;
+    size_t width = (size_t)(c->kv_lora + c->rope.dim);
+    const float *latent = widen(a, type, s->latent, src, n_keys, width);
     if (a->expanded) {
-        expand(a, s, widen(a, shape, s->latent, src, n_keys, (size_t)shape->key_dim), n_keys);
-        *keys = s->k;
-        *values = s->v;
-        return;
+        expand(a, s, latent, n_keys);
+        return (block){ s->k, s->v, NULL, a->value_dim, R1_F32, R1_F32 };
     }
-    *keys = widen(a, shape, s->k, src, n_keys, a->key_dim);
-    if (c->mla) { /* the value is the start of the key */
-        *values = *keys;
-        *ldv = a->key_dim;
-    } else {
-        *values = widen(a, shape, s->v, r1_kv_values(span->kv, a->layer_index, (int)head, first_key), n_keys, a->value_dim);
-    }
+    a->f->m->k.transpose(s->k, R1_KV_PAGE, latent, width, n_keys, width);
+    return (block){ s->k, latent, NULL, width, R1_F32, R1_F32 }; /* the value is the start of the key */
 }
 
-/* One row, one block: scores to probabilities, running maximum and sum. */
-static void soften(const r1_kernels *k, scratch *s, size_t row, size_t n, size_t value_dim)
+static block load_block(const r1_attention *a, const r1_span *span, size_t head, size_t first_key, size_t n_keys, scratch *s)
 {
-    float *p = s->s + row * R1_KV_PAGE, m = k->max(p, n);
-    if (m > s->max[row]) {
-        float shrink = r1_exp(s->max[row] - m); /* 0 at the first block */
-        s->max[row] = m;
-        s->sum[row] *= shrink;
-        k->scale(s->o + row * value_dim, shrink, value_dim);
-    }
-    s->sum[row] += k->exp_sum(p, s->max[row], n);
+    const r1_kernels *k = &a->f->m->k;
+    r1_kv_type type = r1_kv_shape_of(span->kv)->type;
+    bool latents = a->f->m->c.mla;
+    const uint8_t *keys = r1_kv_keys(span->kv, a->layer_index, latents ? 0 : (int)head, first_key), *values;
+    if (latents) return load_latents(a, keys, type, n_keys, s);
+    values = r1_kv_values(span->kv, a->layer_index, (int)head, first_key);
+    if (type != R1_KV_Q8_0) return (block){ keys, values, NULL, a->value_dim, type_of(type), type_of(type) };
+    for (size_t j = 0; j < a->key_dim; j += 32, keys += R1_KV_PAGE * 34)
+        k->decode_q8_columns(s->k + j * R1_KV_PAGE, (const uint16_t *)(const void *)keys, (const int8_t *)keys + R1_KV_PAGE * 2,
+                             r1_min(32, a->key_dim - j), R1_KV_PAGE);
+    return (block){ s->k, widen(a, type, s->v, values, n_keys, a->value_dim), NULL, a->value_dim, R1_F32, R1_F32 };
 }
 
 typedef struct work {
@@ -122,19 +123,37 @@ static void attend_block(const work *w, const r1_span *span, size_t base, const 
 {
     const r1_attention *a = w->a;
     const r1_kernels *k = &a->f->m->k;
-    const float *keys, *values;
-    size_t ldv, row = 0;
-    load_block(a, span, head, first_key, n_keys, s, &keys, &values, &ldv);
+    size_t row = 0;
+    block b = load_block(a, span, head, first_key, n_keys, s);
+    if (base + (tile->first + tile->n - 1) / w->group >= first_key + R1_KV_PAGE)
+        b.next = r1_kv_keys(span->kv, a->layer_index, a->f->m->c.mla ? 0 : (int)head, first_key + R1_KV_PAGE);
     while (base + (tile->first + row) / w->group < first_key) row++; /* rows that ended before this block */
-    k->matmul_f32(s->s + row * R1_KV_PAGE, R1_KV_PAGE, keys, a->key_dim * sizeof(float), n_keys, s->q + row * a->key_dim, a->key_dim,
-                  tile->n - row, a->key_dim);
-    while (row < tile->n) { /* rows that see the same keys together */
-        size_t sees = r1_min(n_keys, base + (tile->first + row) / w->group + 1 - first_key), end = row;
-        while (end < tile->n && r1_min(n_keys, base + (tile->first + end) / w->group + 1 - first_key) == sees)
-            soften(k, s, end++, sees, a->value_dim);
-        k->weighted_sum(s->o + row * a->value_dim, a->value_dim, s->s + row * R1_KV_PAGE, R1_KV_PAGE, end - row, values, ldv, sees, a->value_dim);
-        row = end;
+    const size_t from = row;
+    for (size_t end; row < tile->n; row = end) {
+        end = r1_min(tile->n, row + ROWS_AT_ONCE);
+        k->scores[b.key_type](s->s, R1_KV_PAGE, s->q + row * a->key_dim, a->key_dim, end - row, b.keys, R1_KV_PAGE, n_keys, a->key_dim,
+                              row == from ? b.values : NULL);
+        for (size_t r = row, next; r < end; r = next) { /* rows that see the same keys together */
+            size_t sees = r1_min(n_keys, base + (tile->first + r) / w->group + 1 - first_key);
+            for (next = r; next < end && r1_min(n_keys, base + (tile->first + next) / w->group + 1 - first_key) == sees;) next++;
+            float *p = s->s + (r - row) * R1_KV_PAGE;
+            k->soften(p, R1_KV_PAGE, next - r, sees, s->max + r, s->sum + r, s->shrink + r);
+            k->mix[b.value_type](s->o + r * a->value_dim, a->value_dim, s->shrink + r, p, R1_KV_PAGE, next - r, b.values, b.ldv, sees, a->value_dim,
+                              r == from ? b.next : NULL);
+        }
     }
+}
+
+/* Expanded form: the weights of a head. s->k is free yet. */
+static void decode_head(const r1_attention *a, size_t head, scratch *s)
+{
+    const r1_kernels *k = &a->f->m->k;
+    const r1_weight *k_b = &a->layer->k_b[head], *v_b = &a->layer->v_b[head];
+    for (size_t r = 0; r < k_b->rows; r++) {
+        r1_weight_decode(k_b, k, r, s->k);
+        k->transpose(s->w_k + r, k_b->rows, s->k, k_b->k, 1, k_b->k);
+    }
+    for (size_t r = 0; r < v_b->rows; r++) r1_weight_decode(v_b, k, r, s->w_v + r * v_b->k);
 }
 
 static void attend_tile(void *ctx, size_t i, int thread)
@@ -149,7 +168,7 @@ static void attend_tile(void *ctx, size_t i, int thread)
     for (size_t j = 0; j < tile->span; j++) token0 += f->spans[j].n;
     /* The part of the span inside [first, first + n): its first token has position `base`, its column is token0 - first. */
     size_t cut = skip > token0 ? skip - token0 : 0, base = span->pos + cut, column = token0 + cut - skip;
-    scratch s = lay_out(a, tile->n, thread);
+    scratch s = lay_out(&f->m->c, a->expanded, f->tile_rows, &(parts){ f->attn_scratch + (size_t)thread * f->attn_floats, 0 });
     for (size_t r = 0; r < tile->n; r++) {
         size_t at = (column + (tile->first + r) / w->group) * H + head * w->group + (tile->first + r) % w->group;
         memcpy(s.q + r * a->key_dim, a->q + at * a->key_dim, a->key_dim * sizeof(float));
@@ -158,11 +177,7 @@ static void attend_tile(void *ctx, size_t i, int thread)
         s.sum[r] = 0;
     }
     memset(s.o, 0, tile->n * a->value_dim * sizeof(float));
-    if (a->expanded)
-        for (size_t r = 0; r < r1_max(a->layer->k_b[head].rows, a->layer->v_b[head].rows); r++) {
-            if (r < a->layer->k_b[head].rows) r1_weight_decode(&a->layer->k_b[head], k, r, s.w_k + r * a->layer->k_b[head].k);
-            if (r < a->layer->v_b[head].rows) r1_weight_decode(&a->layer->v_b[head], k, r, s.w_v + r * a->layer->v_b[head].k);
-        }
+    if (a->expanded) decode_head(a, head, &s);
     size_t n_keys = base + (tile->first + tile->n - 1) / w->group + 1;
     for (size_t t = 0; t < n_keys; t += R1_KV_PAGE)
         attend_block(w, span, base, tile, head, t, r1_min(R1_KV_PAGE, n_keys - t), &s);

@@ -59,7 +59,7 @@ static r1_status allocate(r1_forward *f, r1_error *err)
     size_t kv = c->mla ? lora + R : (size_t)(c->n_kv_heads * c->head_dim), vd = (size_t)(c->mla ? c->v_dim : c->head_dim);
     size_t F = r1_max((size_t)c->n_ff, (size_t)(c->n_shared * c->n_ff_expert)), LT = f->latent_tokens, ET = f->expert_tokens, ER = f->expert_rows, used = (size_t)c->n_used;
     size_t E = (size_t)c->n_experts, threads = (size_t)r1_pool_threads(f->pool), fl = sizeof(float);
-    f->tile_rows = c->mla ? QUERY_ROWS / 2 : QUERY_ROWS;
+    f->tile_rows = QUERY_ROWS;
     f->attn_floats = r1_round_up(r1_attention_scratch(f->m, f->tile_rows), 16);
     f->cap_tiles = T * r1_max(1, r1_ceil_div(H, f->tile_rows));
     shopping list[] = {
@@ -228,11 +228,9 @@ static void store_column(void *ctx, size_t c, int thread)
     (void)thread;
     r1_rotate(f, f->q + c * (size_t)m->n_heads * d, (size_t)m->n_heads, d, c);
     r1_rotate(f, f->k + c * KV * d, KV, d, c);
-    const r1_kv_shape *shape = r1_kv_shape_of(s->kv);
-    size_t row = pos % R1_KV_PAGE * r1_kv_row_bytes(shape->type, d);
     for (size_t h = 0; h < KV; h++) {
-        r1_kv_store(shape->type, &f->m->k, r1_kv_keys(s->kv, a->layer, (int)h, pos) + row, f->k + (c * KV + h) * d, d);
-        r1_kv_store(shape->type, &f->m->k, r1_kv_values(s->kv, a->layer, (int)h, pos) + row, f->v + (c * KV + h) * d, d);
+        r1_kv_store_key(s->kv, &f->m->k, a->layer, (int)h, pos, f->k + (c * KV + h) * d);
+        r1_kv_store_value(s->kv, &f->m->k, a->layer, (int)h, pos, f->v + (c * KV + h) * d);
     }
 }
 

@@ -28,8 +28,7 @@ static void store_column(void *ctx, size_t c, int thread)
     r1_rotate(f, f->q + c * H * hd + m->nope_dim, H, hd, c);
     f->m->k.rmsnorm(row, row, a->l->kv_a_norm, lora, LATENT_EPS);
     r1_rotate(f, row + lora, 1, width, c);
-    const r1_kv_shape *shape = r1_kv_shape_of(s->kv);
-    r1_kv_store(shape->type, &f->m->k, r1_kv_keys(s->kv, a->layer, 0, pos) + pos % R1_KV_PAGE * r1_kv_row_bytes(shape->type, width), row, width);
+    r1_kv_store_key(s->kv, &f->m->k, a->layer, 0, pos, row);
 }
 
 static void norm_query(void *ctx, size_t c, int thread)

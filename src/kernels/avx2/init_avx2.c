@@ -8,5 +8,6 @@ void r1_kernels_init_avx2(r1_kernels *k)
     r1_avx2_fill_q8k(k);
     r1_avx2_fill_float(k);
     r1_avx2_fill_vector(k);
+    r1_avx2_fill_attention(k);
     r1_avx2_fill_decode(k);
 }

@@ -6,9 +6,7 @@
  * fixed order.
  *
  * Columns pass in chunks that stay in L2 while all rows go by. */
-#include "kernels/avx512/avx512_int.h"
-
-#include <math.h>
+#include "kernels/avx512/lanes_avx512.h"
 
 enum { CHUNK_BYTES = 256 * 1024 };
 
@@ -25,22 +23,6 @@ INLINE __m512 load_w(r1_type t, const uint8_t *w, size_t k, __mmask16 m)
     const __m256i h = _mm256_maskz_loadu_epi16(m, w + 2 * k);
     if (t == R1_F16) return _mm512_cvtph_ps(h);
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16));
-}
-
-/* Levels of the tree. Each takes two registers and leaves half the lanes of both in one. */
-INLINE __m512 add_8(__m512 a, __m512 b) { return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xEE)); }
-INLINE __m512 add_4(__m512 a, __m512 b) { return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xDD)); }
-INLINE __m512 add_2(__m512 a, __m512 b) { return _mm512_add_ps(_mm512_shuffle_ps(a, b, 0x44), _mm512_shuffle_ps(a, b, 0xEE)); }
-INLINE __m512 add_1(__m512 a, __m512 b) { return _mm512_add_ps(_mm512_shuffle_ps(a, b, 0x88), _mm512_shuffle_ps(a, b, 0xDD)); }
-
-/* Four registers to one: four partial sums of each, in order. */
-INLINE __m512 quarter(const __m512 a[4]) { return add_4(add_8(a[0], a[1]), add_8(a[2], a[3])); }
-
-/* acc[4 * r + c]; the result has row r of column c in lane 4 * c + r. */
-INLINE __m512 add_lanes(const __m512 acc[16])
-{
-    const __m512 even = add_2(quarter(acc), quarter(acc + 4)), odd = add_2(quarter(acc + 8), quarter(acc + 12));
-    return add_1(even, odd);
 }
 
 /* Lanes 4c.. to column c. A short tile goes through memory: gcc 12 would join a masked store with the extraction to the
@@ -81,7 +63,7 @@ INLINE void tile(r1_type t, const int nc, const fmat *a, size_t r, size_t c)
     size_t k = 0;
     for (; k + 16 <= a->K; k += 16) step(t, nc, acc, w, x, a->ldx, k, 0xFFFF);
     if (k < a->K) step(t, nc, acc, w, x, a->ldx, k, mask16(a->K - k));
-    store_tile(nc, a->y + c * a->ldy + r, a->ldy, rows, add_lanes(acc));
+    store_tile(nc, a->y + c * a->ldy + r, a->ldy, rows, add_lanes_16(acc));
 }
 
 /* 8 rows of one column. */

@@ -8,5 +8,6 @@ void r1_kernels_init_avx512(r1_kernels *k)
     r1_avx512_fill_q8k(k);
     r1_avx512_fill_float(k);
     r1_avx512_fill_vector(k);
+    r1_avx512_fill_attention(k);
     r1_avx512_fill_decode(k);
 }

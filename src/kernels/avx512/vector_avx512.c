@@ -1,40 +1,6 @@
 /* Element by element, AVX-512: activation functions, attention's inner step, rounding, quantisation of activations, picking
  * the largest. Tails are masked lanes, so nothing is read or written past the end. */
-#include "kernels/avx512/avx512_int.h"
-#include "kernels/exp.h"
-
-#include <math.h>
-
-INLINE __m512 loadf(__mmask16 m, const float *p) { return _mm512_maskz_loadu_ps(m, p); }
-INLINE __m512 set(float v) { return _mm512_set1_ps(v); }
-
-/* r1_exp on 16 lanes. */
-INLINE __m512 exp512(__m512 x)
-{
-    const __m512 t = _mm512_fmadd_ps(x, set(R1_EXP_LOG2E), set(R1_EXP_MAGIC)), n = _mm512_sub_ps(t, set(R1_EXP_MAGIC));
-    __m512 r = _mm512_fnmadd_ps(n, set(R1_EXP_LN2_HI), x);
-    r = _mm512_fnmadd_ps(n, set(R1_EXP_LN2_LO), r);
-    __m512 p = _mm512_fmadd_ps(set(R1_EXP_C6), r, set(R1_EXP_C5));
-    p = _mm512_fmadd_ps(p, r, set(R1_EXP_C4));
-    p = _mm512_fmadd_ps(p, r, set(R1_EXP_C3));
-    p = _mm512_fmadd_ps(p, r, set(R1_EXP_C2));
-    p = _mm512_fmadd_ps(p, r, set(1));
-    p = _mm512_fmadd_ps(p, r, set(1));
-    const __m512i bits = _mm512_add_epi32(_mm512_castps_si512(p), _mm512_slli_epi32(_mm512_castps_si512(t), 23));
-    __m512 y = _mm512_castsi512_ps(bits);
-    y = _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(x, set(R1_EXP_LO), _CMP_LT_OQ), _mm512_setzero_ps());
-    y = _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(x, set(R1_EXP_HI), _CMP_GT_OQ), set(INFINITY));
-    return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), x);
-}
-
-/* The tree of kernels.h over one register. */
-INLINE float add_lanes(__m512 v)
-{
-    const __m256 h = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
-    const __m128 q = _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
-    const __m128 d = _mm_add_ps(q, _mm_movehl_ps(q, q));
-    return _mm_cvtss_f32(_mm_add_ss(d, _mm_movehdup_ps(d)));
-}
+#include "kernels/avx512/lanes_avx512.h"
 
 static void add(float *y, const float *x, size_t n)
 {

@@ -10,4 +10,5 @@ void r1_kernels_init_scalar(r1_kernels *k)
     r1_kernels_init_matmul_float_scalar(k);
     r1_kernels_init_matmul_q8_scalar(k);
     r1_kernels_init_vector_scalar(k);
+    r1_kernels_init_attention_scalar(k);
 }
