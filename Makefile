@@ -101,8 +101,10 @@ PROGRAM := $(if $(CLISRC),$(B)/r1)
 
 # clang takes minutes over unrolled kernels with UBSan; gcc's build with both sanitizers looks for undefined behaviour there
 KERNEL_OPT := $(if $(findstring -fsanitize,$(OPT)),$(if $(findstring clang,$(CC)),-fno-sanitize=undefined),$(if $(filter release,$(BUILD)),-O3))
+AVX512  := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx2 -mfma -mf16c
 $(B)/src/kernels/avx2/%.o:   CFLAGS_ALL += -mavx2 -mfma -mf16c $(KERNEL_OPT)
-$(B)/src/kernels/avx512/%.o: CFLAGS_ALL += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx2 -mfma -mf16c $(KERNEL_OPT)
+$(B)/src/kernels/avx512/%.o: CFLAGS_ALL += $(AVX512) $(KERNEL_OPT)
+$(B)/src/kernels/amx/%.o:    CFLAGS_ALL += $(AVX512) -mamx-tile -mamx-int8 -mamx-bf16 $(KERNEL_OPT)
 $(B)/src/kernels/neon/%.o:   CFLAGS_ALL += -march=armv8.2-a+dotprod $(KERNEL_OPT)
 $(B)/src/kernels/scalar/%.o: CFLAGS_ALL += $(KERNEL_OPT)
 $(B)/src/quant/%.o:          CFLAGS_ALL += $(KERNEL_OPT)
@@ -208,6 +210,10 @@ $(B)/tests/faults/%.o: CFLAGS_ALL += -fno-builtin
 $(filter $(B)/tests/faults/%,$(TESTS)): $(B)/tests/faults/%_test: $(B)/tests/faults/%_test.o $(B)/tests/faults/faults.o $(B)/tests/test_main.o $(B)/libr1.a
 	$(Q)$(CC) $(LDFLAGS_ALL) $(WRAPPED:%=-Wl,--wrap=%) $^ $(PKGL) -lcmocka -lm -o $@
 
+# checkkernel also tests kernels of instructions this machine may lack, compiled with those instructions emulated.
+$(B)/tests/checkkernel/emulated_amx.o: CFLAGS_ALL += $(if $(filter x86_64%,$(MACHINE)),$(AVX512)) $(KERNEL_OPT)
+$(filter $(B)/tests/checkkernel/%,$(TESTS)): $(B)/tests/checkkernel/emulated_amx.o
+
 $(REPLAYS): $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/libr1.a
 	$(Q)$(CC) $(LDFLAGS_ALL) $^ $(PKGL) -lm -o $@
 
@@ -244,6 +250,6 @@ install: all
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' r1.pc.in >$(I)/lib/pkgconfig/r1.pc
 	$(if $(MAN),install -m 644 $(MAN) $(I)/share/man/man1)
 
--include $(LIBOBJ:.o=.d) $(CLIOBJ:.o=.d) $(TESTS:=.d) $(FUZZSRC:%.c=$(B)/%.d) $(B)/tests/test_main.d $(B)/tests/fuzz/replay.d $(B)/tests/faults/faults.d
+-include $(LIBOBJ:.o=.d) $(CLIOBJ:.o=.d) $(TESTS:=.d) $(FUZZSRC:%.c=$(B)/%.d) $(B)/tests/test_main.d $(B)/tests/fuzz/replay.d $(B)/tests/faults/faults.d $(B)/tests/checkkernel/emulated_amx.d
 
 endif

@@ -97,7 +97,7 @@ typedef struct r1_model_info {
     int32_t n_ctx_train;      /* context length the model was made for */
     uint64_t parameters, parameters_active;
     uint64_t weight_bytes;
-    const char *cpu_level;    /* "scalar", "avx2", "avx512" */
+    const char *cpu_level;    /* "scalar", "avx2", "avx512", "amx" */
 } r1_model_info;
 
 R1_API const r1_model_info *r1_model_get_info(const r1_model *m);

@@ -2,9 +2,13 @@
  *
  * An x86 processor is asked directly (CPUID, XGETBV) because compilers disagree on which feature names their builtins know,
  * and because registers the operating system does not save must count as absent. A level is all or nothing: AVX-512
- * means F, BW, DQ, VL and VNNI together with everything of AVX2. On 64-bit ARM only the system may ask; it is enough that it, or
- * the target the compiler was told, knows of the dot product instructions: NEON itself is part of every such processor.
+ * means F, BW, DQ, VL and VNNI together with everything of AVX2; AMX means TILE, INT8 and BF16 on top of that. On 64-bit ARM
+ * only the system may ask; it is enough that it, or the target the compiler was told, knows of the dot product instructions: NEON itself
+ * is part of every such processor.
  */
+#if defined(__linux__)
+#define _DEFAULT_SOURCE /* syscall */
+#endif
 #include "kernels/exp.h"
 #include "base/half.h"
 #include "kernels/kernels.h"
@@ -12,12 +16,51 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <pthread.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+#endif
 
 enum {
     XCR_AVX = 0x6,        /* xmm, ymm */
     XCR_AVX512 = 0xE6,    /* and masks, upper halves, zmm16-31 */
     XCR_AMX = 0x600E6     /* and tile configuration and data */
 };
+
+static bool all(uint32_t have, uint32_t want) { return (have & want) == want; }
+
+r1_cpu_level r1_cpu_level_of(const r1_cpu_words *w)
+{
+    const uint32_t avx = 1u << 28 | 1u << 27 | 1u << 29 | 1u << 12; /* AVX, OSXSAVE, F16C, FMA */
+    const uint32_t avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31; /* F, DQ, BW, VL */
+    const uint32_t amx = 1u << 22 | 1u << 24 | 1u << 25; /* BF16, TILE, INT8 */
+    if (!all(w->c1, avx) || !all(w->xcr0, XCR_AVX) || !(w->b7 & 1u << 5)) return R1_CPU_SCALAR;
+    if (!all(w->xcr0, XCR_AVX512) || !all(w->b7, avx512) || !(w->c7 & 1u << 11)) return R1_CPU_AVX2;
+    return all(w->xcr0, XCR_AMX) && all(w->d7, amx) && w->may_use_tiles() ? R1_CPU_AMX : R1_CPU_AVX512;
+}
+
+#if defined(__x86_64__)
+/* Linux gives a process tiles when it asks (the state is large), once for all its threads; where it says no, or is not Linux,
+ * there are none. Asked only on processors that have them. */
+#if defined(__linux__) && defined(SYS_arch_prctl)
+static bool tiles_granted;
+static void ask_for_tiles(void)
+{
+    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 }; /* asm/prctl.h; in kernels from 5.16 on */
+    tiles_granted = syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+}
+
+static bool may_use_tiles(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, ask_for_tiles);
+    return tiles_granted;
+}
+#else
+static bool may_use_tiles(void) { return false; }
+#endif
 
 static uint32_t saved_registers(void)
 {
@@ -26,20 +69,15 @@ static uint32_t saved_registers(void)
     return lo;
 }
 
-static bool all(uint32_t have, uint32_t want) { return (have & want) == want; }
-
-/* The best level, as far as r1 has kernels for it. */
+/* The best level of this machine, as far as r1 has kernels for it. */
 static r1_cpu_level detect(void)
 {
-    uint32_t a, b, c, d;
-    const uint32_t avx = 1u << 28 | 1u << 27 | 1u << 29 | 1u << 12; /* AVX, OSXSAVE, F16C, FMA */
-    if (!__get_cpuid(1, &a, &b, &c, &d) || !all(c, avx)) return R1_CPU_SCALAR;
-    uint32_t saved = saved_registers();
-    if (!all(saved, XCR_AVX) || !__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & 1u << 5)) return R1_CPU_SCALAR;
-    const uint32_t avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31; /* F, DQ, BW, VL */
-    if (!all(saved, XCR_AVX512) || !all(b, avx512) || !(c & 1u << 11)) return R1_CPU_AVX2;
-    const uint32_t amx = 1u << 24 | 1u << 25; /* TILE, INT8 */
-    return all(saved, XCR_AMX) && all(d, amx) ? R1_CPU_AMX : R1_CPU_AVX512;
+    uint32_t a, b, d;
+    r1_cpu_words w = { .may_use_tiles = may_use_tiles };
+    if (!__get_cpuid(1, &a, &b, &w.c1, &d) || !(w.c1 & 1u << 27)) return R1_CPU_SCALAR;
+    if (!__get_cpuid_count(7, 0, &a, &w.b7, &w.c7, &w.d7)) return R1_CPU_SCALAR;
+    w.xcr0 = saved_registers();
+    return r1_cpu_level_of(&w);
 }
 #elif defined(__ARM_FEATURE_DOTPROD)
 static r1_cpu_level detect(void) { return R1_CPU_NEON; }
@@ -65,12 +103,7 @@ bool r1_cpu_has(r1_cpu_level level)
     return level == best || (level < best && best <= R1_CPU_AMX); /* each x86 level includes those below it */
 }
 
-/* AMX has no kernels of its own yet, so naming it would promise what it does not do. */
-r1_cpu_level r1_cpu_best(void)
-{
-    r1_cpu_level l = detect();
-    return l == R1_CPU_AMX ? R1_CPU_AVX512 : l;
-}
+r1_cpu_level r1_cpu_best(void) { return detect(); }
 
 const char *r1_cpu_level_name(r1_cpu_level level)
 {
@@ -94,6 +127,7 @@ void r1_kernels_init(r1_kernels *k, r1_cpu_level level)
 #if defined(__x86_64__)
     if (level >= R1_CPU_AVX2 && level <= R1_CPU_AMX) r1_kernels_init_avx2(k);
     if (level >= R1_CPU_AVX512 && level <= R1_CPU_AMX) r1_kernels_init_avx512(k);
+    if (level == R1_CPU_AMX) r1_kernels_init_amx(k);
 #elif defined(__aarch64__)
     if (level == R1_CPU_NEON) r1_kernels_init_neon(k);
 #endif

@@ -1,6 +1,6 @@
 /* kernels: the inner loops, one table of functions per CPU level.
  *
- * scalar/ defines every entry and is its meaning; avx2/, avx512/ and neon/ override what they do better. Selection is a pure
+ * scalar/ defines every entry and is its meaning; avx2/, avx512/, amx/ and neon/ override what they do better. Selection is a pure
  * function of the level. Every entry gives the SAME BITS at every level, for any number of rows or columns in a call:
  * one accumulator chain per output element, in an order that depends on the tensor's shape only. (Where a result is NaN, it
  * is NaN at every level; its sign and payload are not promised.)
@@ -45,7 +45,7 @@ typedef struct r1_act8 {
 enum { R1_PANEL = 16, R1_KEYS = 64 /* keys in an attention block */ };
 
 typedef struct r1_kernels {
-    const char *name;   /* "scalar", "avx2", "avx512", "neon" */
+    const char *name;   /* "scalar", "avx2", "avx512", "amx", "neon" */
 
     /* y[c * ldy + r] = 16-lane dot of row r of w and x[c * ldx ..]; r < R, c < C. w: R rows, w_stride bytes apart, any
      * alignment. ldx, ldy in floats. BF16 and F16 weights are widened exactly. */
@@ -114,14 +114,14 @@ typedef struct r1_kernels {
     int32_t (*argmax)(const float *x, size_t n);
 } r1_kernels;
 
-/* Levels this machine and build can run. */
+/* Levels this machine and build can run. AMX's tiles are asked of the system at the first call, once; where it refuses them there is no AMX. */
 bool r1_cpu_has(r1_cpu_level level);
 r1_cpu_level r1_cpu_best(void);
 const char *r1_cpu_level_name(r1_cpu_level level);
 /* "auto", "scalar", ...; false for another word. */
 bool r1_cpu_level_parse(const char *s, r1_cpu_level *out);
 
-/* Fill the table for a level this machine has (AMX: the avx512 table). */
+/* Fill the table for a level this machine has. */
 void r1_kernels_init(r1_kernels *k, r1_cpu_level level);
 
 /* exp(x), error below 2 ulp, same bits everywhere: 0 below -87.3, +inf above 88.7, NaN for NaN. Meaning of silu_mul, exp_sum. */

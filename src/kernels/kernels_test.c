@@ -2,6 +2,7 @@
 #include "base/half.h"
 #include "kernels/exp.h"
 #include "kernels/kernels.h"
+#include "kernels/kernels_int.h"
 #include "tests/test.h"
 
 TEST(levels_have_names_that_parse)
@@ -20,13 +21,52 @@ TEST(levels_have_names_that_parse)
 TEST(levels_are_ordered_and_the_best_exists)
 {
     EXPECT(r1_cpu_has(R1_CPU_SCALAR) && r1_cpu_has(R1_CPU_AUTO) && r1_cpu_has(r1_cpu_best()));
-    EXPECT(r1_cpu_best() != R1_CPU_AUTO && r1_cpu_best() != R1_CPU_AMX);
+    EXPECT(r1_cpu_best() != R1_CPU_AUTO);
     if (r1_cpu_has(R1_CPU_AMX)) EXPECT(r1_cpu_has(R1_CPU_AVX512));
     if (r1_cpu_has(R1_CPU_AVX512)) EXPECT(r1_cpu_has(R1_CPU_AVX2));
     if (r1_cpu_has(R1_CPU_NEON)) EXPECT(r1_cpu_best() == R1_CPU_NEON && !r1_cpu_has(R1_CPU_AVX2)); /* no machine is of both kinds */
     else EXPECT(r1_cpu_best() != R1_CPU_NEON);
     EXPECT(!r1_cpu_has((r1_cpu_level)99));
     printf("this machine: %s\n", r1_cpu_level_name(r1_cpu_best()));
+}
+
+static int n_asked;
+static bool granted(void) { n_asked++; return true; }
+static bool refused(void) { n_asked++; return false; }
+
+/* The words of a machine with everything; then without one thing at a time. */
+TEST(a_level_needs_all_its_features)
+{
+    const r1_cpu_words full = { 0x38001000, 0xC0030020, 0x800, 0x3400000, 0x600E6, granted };
+    static const struct { size_t word; unsigned bit; r1_cpu_level left; } without[] = {
+        { offsetof(r1_cpu_words, c1), 12, R1_CPU_SCALAR }, { offsetof(r1_cpu_words, c1), 27, R1_CPU_SCALAR },
+        { offsetof(r1_cpu_words, c1), 28, R1_CPU_SCALAR }, { offsetof(r1_cpu_words, c1), 29, R1_CPU_SCALAR },
+        { offsetof(r1_cpu_words, b7), 5, R1_CPU_SCALAR },
+        { offsetof(r1_cpu_words, xcr0), 1, R1_CPU_SCALAR }, { offsetof(r1_cpu_words, xcr0), 2, R1_CPU_SCALAR },
+        { offsetof(r1_cpu_words, b7), 16, R1_CPU_AVX2 }, { offsetof(r1_cpu_words, b7), 17, R1_CPU_AVX2 },
+        { offsetof(r1_cpu_words, b7), 30, R1_CPU_AVX2 }, { offsetof(r1_cpu_words, b7), 31, R1_CPU_AVX2 },
+        { offsetof(r1_cpu_words, c7), 11, R1_CPU_AVX2 },
+        { offsetof(r1_cpu_words, xcr0), 5, R1_CPU_AVX2 }, { offsetof(r1_cpu_words, xcr0), 6, R1_CPU_AVX2 },
+        { offsetof(r1_cpu_words, xcr0), 7, R1_CPU_AVX2 },
+        { offsetof(r1_cpu_words, d7), 22, R1_CPU_AVX512 }, { offsetof(r1_cpu_words, d7), 24, R1_CPU_AVX512 },
+        { offsetof(r1_cpu_words, d7), 25, R1_CPU_AVX512 },
+        { offsetof(r1_cpu_words, xcr0), 17, R1_CPU_AVX512 }, { offsetof(r1_cpu_words, xcr0), 18, R1_CPU_AVX512 },
+    };
+    n_asked = 0;
+    EXPECT_INT(r1_cpu_level_of(&full), R1_CPU_AMX);
+    EXPECT_INT(n_asked, 1);
+    for (size_t i = 0; i < R1_COUNT(without); i++) {
+        r1_cpu_words w = full;
+        uint32_t *word = (uint32_t *)((char *)&w + without[i].word);
+        EXPECT(*word & 1u << without[i].bit);
+        *word ^= 1u << without[i].bit;
+        EXPECT_INT(r1_cpu_level_of(&w), without[i].left);
+    }
+    EXPECT_INT(n_asked, 1); /* no tiles are asked for where they could not be used */
+    r1_cpu_words w = full;
+    w.may_use_tiles = refused;
+    EXPECT_INT(r1_cpu_level_of(&w), R1_CPU_AVX512);
+    EXPECT_INT(n_asked, 2);
 }
 
 TEST(tables_are_complete_and_named)
@@ -36,7 +76,7 @@ TEST(tables_are_complete_and_named)
         r1_kernels k;
         memset(&k, 0x5A, sizeof k);
         r1_kernels_init(&k, (r1_cpu_level)i);
-        r1_cpu_level want = i == R1_CPU_AUTO ? r1_cpu_best() : i == R1_CPU_AMX ? R1_CPU_AVX512 : (r1_cpu_level)i;
+        r1_cpu_level want = i == R1_CPU_AUTO ? r1_cpu_best() : (r1_cpu_level)i;
         EXPECT_STR(k.name, r1_cpu_level_name(want));
         EXPECT(k.matmul_f32 && k.matmul_bf16 && k.matmul_f16 && k.quantize && k.rmsnorm && k.add && k.axpy && k.silu_mul);
         EXPECT(k.exp_sum && k.max && k.weighted_sum && k.scale && k.f32_to_f16 && k.f32_to_bf16 && k.argmax);

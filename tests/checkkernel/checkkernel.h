@@ -155,7 +155,10 @@ static inline bool ck_near(check *c, const char *what, size_t i, size_t n, float
 
 typedef bool (*checker)(check *c);
 
-static const r1_cpu_level ck_levels[] = { R1_CPU_SCALAR, R1_CPU_AVX2, R1_CPU_AVX512, R1_CPU_NEON };
+static const r1_cpu_level ck_levels[] = { R1_CPU_SCALAR, R1_CPU_AVX2, R1_CPU_AVX512, R1_CPU_AMX, R1_CPU_NEON };
+
+/* Replace in an avx512 table what kernels/amx has, with its instructions emulated (emulated_amx.c). */
+void ck_emulated_amx(r1_kernels *k);
 
 static inline bool ck_try(checker f, const r1_kernels *k, const r1_kernels *ref, bool oracle, char *why, size_t n)
 {
@@ -167,18 +170,26 @@ static inline bool ck_try(checker f, const r1_kernels *k, const r1_kernels *ref,
     return ok;
 }
 
-/* Every level this machine has: scalar by the oracle, the others by scalar's bits. */
+static inline void ck_level(checker f, const r1_kernels *k, const r1_kernels *scalar, bool oracle)
+{
+    char why[300];
+    if (!ck_try(f, k, scalar, oracle, why, sizeof why)) fail_msg("%s: %s (seed %llu)", k->name, why, (unsigned long long)test_seed());
+}
+
+/* Every level this machine has, and AMX emulated: scalar by the oracle, the others by scalar's bits. */
 static inline void ck_run(checker f)
 {
     r1_kernels scalar, k;
-    char why[300];
     r1_kernels_init(&scalar, R1_CPU_SCALAR);
     for (size_t i = 0; i < R1_COUNT(ck_levels); i++) {
         if (!r1_cpu_has(ck_levels[i])) continue;
         r1_kernels_init(&k, ck_levels[i]);
-        if (!ck_try(f, &k, &scalar, i == 0, why, sizeof why))
-            fail_msg("%s: %s (seed %llu)", r1_cpu_level_name(ck_levels[i]), why, (unsigned long long)test_seed());
+        ck_level(f, &k, &scalar, i == 0);
     }
+    if (!r1_cpu_has(R1_CPU_AVX512)) return;
+    r1_kernels_init(&k, R1_CPU_AVX512);
+    ck_emulated_amx(&k);
+    ck_level(f, &k, &scalar, false);
 }
 
 /* A table with a planted fault: both ways of checking must find it. */

@@ -1,19 +1,7 @@
-/* The roof with AMX: tdpbusd and tdpbf16ps on full tiles, four products in flight. The system must permit the tiles first, once a
- * process; where it does not, the loops stay those of AVX-512. The configuration is made and loaded in one piece of assembly, for
- * gcc 12 drops the stores before _tile_loadconfig. */
-#define _GNU_SOURCE
+/* The roof with AMX: tdpbusd and tdpbf16ps on full tiles, four products in flight. Where the level is amx the system has permitted the
+ * tiles. The configuration is loaded in the same piece of assembly, for gcc 12 drops the stores before _tile_loadconfig. */
+#include "kernels/amx/tile.h"
 #include "kernels/roof_int.h"
-#include <cpuid.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
-
-typedef struct tile_config {
-    uint8_t palette, start_row, reserved[14];
-    uint16_t row_bytes[16];
-    uint8_t rows[16];
-} tile_config;
 
 static const tile_config full = { .palette = 1, .row_bytes = { 64, 64, 64, 64, 64, 64, 64, 64 }, .rows = { 16, 16, 16, 16, 16, 16, 16, 16 } };
 
@@ -27,12 +15,9 @@ static void bf16_amx(size_t n) { LOOP("tdpbf16ps", n); }
 
 void r1_roof_init_amx(r1_roof *r)
 {
-    uint32_t a, b, c, d;
-    if (syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA)) return;
     r->int8 = int8_amx;
     r->int8_ops = 4 * 2.0 * 16 * 16 * 64;
     r->int8_name = "tdpbusd";
-    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & 1u << 22)) return;
     r->bf16 = bf16_amx;
     r->bf16_ops = 4 * 2.0 * 16 * 16 * 32;
     r->bf16_name = "tdpbf16ps";

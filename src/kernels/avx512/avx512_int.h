@@ -1,4 +1,4 @@
-/* Private to avx512/: what its files share. Compiled with AVX-512 F, BW, DQ, VL, VNNI, AVX2, FMA and F16C. */
+/* Private to avx512/ and amx/: what their files share. Compiled with AVX-512 F, BW, DQ, VL, VNNI, AVX2, FMA and F16C. */
 #ifndef R1_KERNELS_AVX512_AVX512_INT_H
 #define R1_KERNELS_AVX512_AVX512_INT_H
 

@@ -1,0 +1,9 @@
+/* What AMX (TILE, INT8, BF16, on top of everything AVX-512 needs) does better. */
+#include "kernels/amx/amx_int.h"
+
+void r1_kernels_init_amx(r1_kernels *k)
+{
+    k->name = "amx";
+    r1_amx_fill_q8(k);
+    r1_amx_fill_q8k(k);
+}
