@@ -30,8 +30,12 @@
  *   q    [C, K]          codes in [-127, 127]; K is a multiple of the group
  *   d    [C, K/group]    f32 scale
  *   sum  [C, K/sub]      int32 sums of q over runs of `sub` values (group 32: sub 32; group 256: sub 16)
- *   q4   [ceil(C/4), K/32, 4, 32]  the codes once more, four columns side by side; used by levels that have `interleave`,
- *        for products of two columns and more. Columns past the last one hold anything.
+ * The same, four columns side by side, for levels that have `interleave` and products of two columns and more; columns past the last one
+ * hold anything:
+ *   q4   [ceil(C/4), K/4, 4, 4]       4 codes of a column, the same 4 of the next column
+ *   d4   [ceil(C/4), K/group, 4]
+ *   s4   group 32: int32 [ceil(C/4), K/32, 4], the sums' negatives
+ *        group 256: int16 [ceil(C/4), K/256, 4, 24], sums over runs of 16, then over runs of 32
  * All rows contiguous. K >= group. */
 typedef struct r1_act8 {
     int8_t *q;
@@ -39,7 +43,9 @@ typedef struct r1_act8 {
     int32_t *sum;
     int group;          /* 32 or 256 */
     int sub;
-    int8_t *q4;         /* may be NULL where it is not used */
+    int8_t *q4;         /* these may be NULL where they are not used */
+    float *d4;
+    int32_t *s4;
 } r1_act8;
 
 enum { R1_PANEL = 16, R1_KEYS = 64 /* keys in an attention block */ };
@@ -64,7 +70,7 @@ typedef struct r1_kernels {
      * clamped to [-127, 127]; a group with a non-finite value gets q = 0 and d = NaN. */
     void (*quantize)(const r1_act8 *a, size_t c, const float *x, size_t K);
 
-    /* Fill q4 of columns [c, c + n) from q: c is a multiple of 4, n at most 4. NULL: the level reads q alone. */
+    /* Fill q4, d4, s4 of columns [c, c + n) from q, d, sum: c is a multiple of 4, n at most 4. NULL: the level does not use them. */
     void (*interleave)(const r1_act8 *a, size_t c, size_t n, size_t K);
 
     /* Decode n values of a weight row of any type to f32, equal to r1_decode. NULL entries: use r1_decode. */

@@ -20,9 +20,13 @@ enum {
 /* Codes, scales and sums of n values in groups; columns are rounded up to fours. */
 static bool alloc_act(r1_act8 *a, const r1_kernels *k, size_t n, int group, int sub)
 {
-    *a = (r1_act8){ .q = r1_alloc_scratch(n), .d = r1_alloc_scratch(n / (size_t)group * sizeof(float)), .sum = r1_alloc_scratch(n / (size_t)sub * sizeof(int32_t)),
-                    .group = group, .sub = sub, .q4 = k->interleave ? r1_alloc_scratch(n) : NULL };
-    return a->q && a->d && a->sum && (a->q4 || !k->interleave);
+    size_t d = n / (size_t)group * sizeof(float), sum = n / (size_t)sub * sizeof(int32_t);
+    *a = (r1_act8){ .q = r1_alloc_scratch(n), .d = r1_alloc_scratch(d), .sum = r1_alloc_scratch(sum), .group = group, .sub = sub };
+    if (!k->interleave) return a->q && a->d && a->sum;
+    a->q4 = r1_alloc_scratch(n);
+    a->d4 = r1_alloc_scratch(d);
+    a->s4 = r1_alloc_scratch(sum);
+    return a->q && a->d && a->sum && a->q4 && a->d4 && a->s4;
 }
 
 r1_status r1_exec_init(r1_exec *e, const r1_kernels *k, r1_pool *pool, r1_activations mode, const r1_exec_sizes *s, r1_error *err)
@@ -46,6 +50,8 @@ static void free_act(r1_act8 *a)
     free(a->d);
     free(a->sum);
     free(a->q4);
+    free(a->d4);
+    free(a->s4);
 }
 
 void r1_exec_deinit(r1_exec *e)
@@ -125,7 +131,11 @@ static r1_act8 act_columns(const r1_act8 *a, size_t c0, size_t K)
 {
     r1_act8 v = *a;
     v.q += c0 * K;
-    if (v.q4) v.q4 += c0 * K;
+    if (v.q4) {
+        v.q4 += c0 * K;
+        v.d4 += c0 * (K / (size_t)a->group);
+        v.s4 += c0 * (K / (size_t)a->group) * (a->group == 32 ? 1 : 12);
+    }
     v.d += c0 * (K / (size_t)a->group);
     v.sum += c0 * (K / (size_t)a->sub);
     return v;

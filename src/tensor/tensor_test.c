@@ -91,7 +91,7 @@ static void input_seen(const r1_kernels *k, const r1_weight *w, r1_activations m
     if (w->packed) {
         bool wide = r1_type_get(w->type)->by_256;
         size_t group = wide ? 256 : 32, sub = wide ? 16 : 32;
-        r1_act8 a = { malloc(K), malloc(K / group * sizeof(float)), malloc(K / sub * sizeof(int32_t)), (int)group, (int)sub, NULL };
+        r1_act8 a = { malloc(K), malloc(K / group * sizeof(float)), malloc(K / sub * sizeof(int32_t)), (int)group, (int)sub, NULL, NULL, NULL };
         for (size_t c = 0; c < C; c++) {
             k->quantize(&a, 0, x + c * K, K);
             for (size_t i = 0; i < K; i++) seen[c * K + i] = (double)a.q[i] * a.d[i / group];

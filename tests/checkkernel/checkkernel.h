@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 enum {
-    ARENAS = 7,              /* operands a kernel may have */
+    ARENAS = 9,              /* operands a kernel may have */
     ARENA_BYTES = 4 << 20,
     ZONE = 256,              /* bytes looked at on each side of an operand */
     POISON = 0xA5

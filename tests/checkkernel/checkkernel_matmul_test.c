@@ -122,7 +122,7 @@ static void random_block(check *c, const layout *l, uint8_t *b, int kind)
     if (l->m >= 0) put_half(b + l->m, (uint16_t)((ck_random(c) & 0x83FF) | (8 + ck_below(c, 10)) << 10));
 }
 
-/* Activations of C columns in arenas 1 to 3 and 6. */
+/* Activations of C columns in arenas 1 to 3 and 6 to 8. */
 static r1_act8 random_act(check *c, bool by_256, size_t C, size_t K, int kind)
 {
     r1_act8 a = { .group = by_256 ? 256 : 32, .sub = by_256 ? 16 : 32 };
@@ -145,7 +145,10 @@ static r1_act8 random_act(check *c, bool by_256, size_t C, size_t K, int kind)
         for (size_t j = 0; j < sub; j++) a.sum[i] += a.q[i * sub + j];
     }
     if (c->k->interleave) { /* columns past the last one stay poisoned */
-        a.q4 = ck_place(c, 6, r1_round_up(C, 4) * K, 1);
+        size_t all = r1_round_up(C, 4);
+        a.q4 = ck_place(c, 6, all * K, 1);
+        a.d4 = ck_place(c, 7, all * (K / group) * 4, 4);
+        a.s4 = ck_place(c, 8, all * (K / group) * (by_256 ? 48 : 4), 4);
         for (size_t i = 0; i < C; i += 4) c->k->interleave(&a, i, r1_min(4, C - i), K);
     }
     return a;
@@ -511,6 +514,8 @@ static void bench_type(const r1_kernels *k, r1_type t, size_t weight_bytes)
     memset(j.w, 0x2A, j.R * j.bytes);
     for (size_t i = 0; i < K * C_MAX; i++) j.xf[i] = (float)(i % 251) / 251;
     j.x.q4 = malloc(K * C_MAX);
+    j.x.d4 = malloc(K * C_MAX / 32 * 4);
+    j.x.s4 = malloc(K * C_MAX / 16 * 4);
     for (size_t i = 0; i < C_MAX; i++) k->quantize(&j.x, i, j.xf + i * K, K);
     for (size_t i = 0; k->interleave && i < C_MAX; i += 4) k->interleave(&j.x, i, 4, K);
     j.C = 1;
@@ -528,6 +533,8 @@ static void bench_type(const r1_kernels *k, r1_type t, size_t weight_bytes)
     free(j.x.d);
     free(j.x.sum);
     free(j.x.q4);
+    free(j.x.d4);
+    free(j.x.s4);
 }
 
 TEST(bench_products)

@@ -45,6 +45,14 @@ INLINE void fetch(uintptr_t at, unsigned n)
 /* 16 f16 values of a panel. */
 INLINE __m512 load_f16(const void *p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p)); }
 
+/* 16 sums over 16 values, 8 over 32, as 24 int16: s4 of a 256-value block. */
+INLINE void pair_sums(const int32_t *sum, int32_t to[12])
+{
+    const __m512i v = load512(sum), two = _mm512_add_epi32(v, _mm512_srli_epi64(v, 32)); /* low half of a 64-bit lane: a sum over 32 */
+    _mm256_storeu_si256((__m256i *)to, _mm512_cvtepi32_epi16(v));
+    _mm_storeu_si128((__m128i *)(to + 8), _mm512_cvtepi64_epi16(two));
+}
+
 void r1_avx512_fill_q8(r1_kernels *k);     /* 32-value blocks */
 void r1_avx512_fill_q8k(r1_kernels *k);    /* 256-value blocks */
 void r1_avx512_fill_float(r1_kernels *k);

@@ -165,14 +165,14 @@ INLINE bool by_16(r1_type t) { return t == R1_Q2_K || t == R1_Q3_K || t == R1_Q6
 INLINE unsigned offset_shift(r1_type t) { return t == R1_Q3_K ? 2 : t == R1_Q6_K ? 5 : 7; }
 
 /* isum[c] += the products of one group of 32 values, for up to 4 columns. */
-INLINE void add_group(r1_type t, const int nc, __m512i *isum, const __m512i w[8], const __m512i *scale, const int8_t *q)
+INLINE void add_group(r1_type t, const int nc, const bool many, __m512i *isum, const __m512i w[8], const __m512i *scale, const int8_t *q)
 {
     __m512i dot[4];
     const int half = by_16(t) ? 4 : 8;
     UNROLL for (int h = 0; h < 8; h += half) {
         UNROLL for (int c = 0; c < nc; c++) dot[c] = _mm512_setzero_si512();
         UNROLL for (int i = h; i < h + half; i++)
-            UNROLL for (int c = 0; c < nc; c++) dot[c] = dpbusd(dot[c], w[i], q + c * 32 + i * 4);
+            UNROLL for (int c = 0; c < nc; c++) dot[c] = dpbusd(dot[c], w[i], q + (many ? 16 * i + 4 * c : 4 * i));
         const __m512i s = scale[h / half];
         UNROLL for (int c = 0; c < nc; c++) isum[c] = _mm512_add_epi32(isum[c], _mm512_mullo_epi32(dot[c], s));
     }
@@ -188,12 +188,14 @@ typedef struct tile_memory {
 } tile_memory;
 
 /* The float steps of one block, a column at a time. */
-INLINE void finish_block(r1_type t, const int nc, const uint8_t *b, const float *d, const int32_t *s, tile_memory *m)
+INLINE void finish_block(r1_type t, const int nc, const uint8_t *b, const q8_tile *a, size_t n, tile_memory *m)
 {
     const int n_s = by_16(t) ? 8 : 4;
     const __m512 dw = load_f16(b + scale_at(t)), dmin = has_min(t) ? load_f16(b + scale_at(t) + 32) : dw;
-    KEEP_LOOP for (int c = 0; c < nc; c++, s += n_s) {
-        const __m512 dx = everyf(d + c);
+    KEEP_LOOP for (size_t c = 0; c < (size_t)nc; c++) {
+        const size_t at = nc == 1 ? n : 4 * n + c % 4;
+        const int32_t *s = a->s + c / 4 * a->s_step + at * 12 + (by_16(t) ? 0 : 8);
+        const __m512 dx = everyf(a->d + c / 4 * a->d_step + at);
         __m512i sum = m->isum[c], u = _mm512_setzero_si512();
         UNROLL for (int k = 0; k < n_s; k++) u = _mm512_dpwssd_epi32(u, m->r.pair[k], every32(s + k));
         if (!has_min(t)) sum = _mm512_sub_epi32(sum, _mm512_slli_epi32(u, offset_shift(t)));
@@ -209,16 +211,14 @@ enum { AHEAD = 4096 };
 
 INLINE void tile(r1_type t, const int nc, const unsigned block_bytes, const q8_tile *a)
 {
-    const int n_s = by_16(t) ? 8 : 4, n_scale = by_16(t) ? 2 : 1;
+    const int n_scale = by_16(t) ? 2 : 1;
     const unsigned per = t == R1_Q6_K ? 4 : 1; /* groups in the body of the loop */
     const __mmask16 rows = mask16(a->rows);
     const uint8_t *b = a->w;
     const int8_t *q = a->q;
-    const float *d = a->d;
-    const int32_t *s = a->s;
     tile_memory m;
     KEEP_LOOP for (int c = 0; c < nc; c++) m.acc[c] = a->first || c >= a->columns ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(rows, a->y + (size_t)c * a->ldy);
-    for (size_t n = a->n_blocks; n > 0; n--) {
+    for (size_t n = 0; n < a->n_blocks; n++) {
         __m512i isum[12];
         const uintptr_t ahead = (uintptr_t)b + (nc == 1 ? 2 * block_bytes : AHEAD);
         if (nc == 1) fetch(ahead, block_bytes);
@@ -232,14 +232,12 @@ INLINE void tile(r1_type t, const int nc, const unsigned block_bytes, const q8_t
                 if (nc > 1) fetch(ahead + (k + j) * (block_bytes / 8), block_bytes / 8);
                 if (t == R1_Q6_K) unpack_q6_k(b, k / 4, group_at(t, j), w);
                 else unpack(t, b, g, w);
-                UNROLL for (int c = 0; c < nc; c += 4) add_group(t, MIN4(nc), isum + c, w, m.r.scale + n_scale * (int)g, qg + (size_t)(c / 4) * a->q_step);
+                UNROLL for (int c = 0; c < nc; c += 4) add_group(t, MIN4(nc), nc > 1, isum + c, w, m.r.scale + n_scale * (int)g, qg + (size_t)(c / 4) * a->q_step);
             }
         q += nc == 1 ? 256 : 1024;
         UNROLL for (int c = 0; c < nc; c++) m.isum[c] = isum[c];
-        finish_block(t, nc, b, d, s, &m);
+        finish_block(t, nc, b, a, n, &m);
         b += block_bytes;
-        d += nc;
-        s += nc * n_s;
     }
     KEEP_LOOP for (int c = 0; c < a->columns; c++) _mm512_mask_storeu_ps(a->y + (size_t)c * a->ldy, rows, m.acc[c]);
 }
@@ -254,6 +252,86 @@ INLINE void tiles(r1_type t, unsigned block_bytes, const q8_tile *a, int nc)
     }
 }
 
+/* ---- many columns ---------------------------------------------------------------------------------------------- */
+
+/* Block n of one panel (0 or 1) of a pair. */
+INLINE void take_block(r1_type t, const uint8_t *b, size_t n, size_t panel, q8_pair *p)
+{
+    const int n_runs = by_16(t) ? 16 : 8, n_s = by_16(t) ? 8 : 4;
+    runs r;
+    get_runs(t, b, &r);
+    int32_t *factor = p->factor + n * (size_t)n_runs * 32 + panel * 16;
+    uint8_t *w_to = p->w + n * 8192 + panel * 64;
+    UNROLL for (int k = 0; k < n_runs; k++) _mm512_store_si512(factor + 32 * k, r.scale[k]);
+    UNROLL for (int k = 0; k < n_s; k++) p->pair[n][panel][k] = r.pair[k];
+    for (unsigned g = 0; g < 8; g++) {
+        __m512i w[8];
+        if (t == R1_Q6_K) {
+            switch (g % 4) {
+            case 0: unpack_q6_k(b, g / 4, 0, w); break;
+            case 1: unpack_q6_k(b, g / 4, 1, w); break;
+            case 2: unpack_q6_k(b, g / 4, 2, w); break;
+            default: unpack_q6_k(b, g / 4, 3, w); break;
+            }
+        } else {
+            unpack(t, b, g, w);
+        }
+        UNROLL for (int i = 0; i < 8; i++) _mm512_store_si512(w_to + 1024 * g + 128 * i, w[i]);
+    }
+    const __m512 dw = load_f16(b + scale_at(t));
+    _mm512_store_ps(p->scale[n][panel][0], dw);
+    _mm512_store_ps(p->scale[n][panel][1], has_min(t) ? load_f16(b + scale_at(t) + 32) : dw);
+}
+
+INLINE void take_apart(r1_type t, const unsigned block_bytes, const uint8_t *b, const uint8_t *b2, size_t n_blocks, q8_pair *p)
+{
+    for (size_t n = 0; n < n_blocks; n++) {
+        take_block(t, b + n * block_bytes, n, 0, p);
+        take_block(t, b2 + n * block_bytes, n, 1, p);
+    }
+}
+
+/* As finish_block, for 12 columns of a panel; isum and acc are [12][2][16] from the panel's. */
+INLINE void finish_columns(r1_type t, const q8_gemm *g, size_t n, size_t panel, const int32_t *isum, float *acc)
+{
+    const int n_s = by_16(t) ? 8 : 4;
+    const q8_pair *p = g->p;
+    const __m512 dw = _mm512_load_ps(p->scale[n][panel][0]), dmin = _mm512_load_ps(p->scale[n][panel][1]);
+    __m512i pair[8];
+    UNROLL for (int k = 0; k < n_s; k++) pair[k] = p->pair[n][panel][k];
+    UNROLL for (size_t c = 0; c < WALK_COLUMNS; c++) {
+        const size_t at = c / 4 * (g->t.ds_step / 4) + 4 * n + c % 4;
+        const int32_t *s = g->t.s + at * 12 + (by_16(t) ? 0 : 8);
+        const __m512 dx = everyf(g->t.d + at);
+        __m512i sum = _mm512_load_si512(isum + 32 * c), u = _mm512_setzero_si512();
+        UNROLL for (int k = 0; k < n_s; k++) u = _mm512_dpwssd_epi32(u, pair[k], every32(s + k));
+        if (!has_min(t)) sum = _mm512_sub_epi32(sum, _mm512_slli_epi32(u, offset_shift(t)));
+        __m512 v = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), _mm512_mul_ps(dw, dx), _mm512_load_ps(acc + 32 * c));
+        if (has_min(t)) v = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(u), _mm512_mul_ps(dmin, dx), v);
+        _mm512_store_ps(acc + 32 * c, v);
+    }
+}
+
+INLINE void gemm(r1_type t, const q8_gemm *g)
+{
+    const size_t n_runs = by_16(t) ? 16 : 8;
+    _Alignas(64) int32_t isum[WALK_COLUMNS * 32];
+    float *acc = g->t.sum;
+    gemm_tile r = g->t;
+    r.sum = isum;
+    r.n = n_runs;
+    for (size_t n = 0; n < g->t.n; n++) {
+        memset(isum, 0, sizeof isum);
+        r.w = g->p->w + n * 8192;
+        r.factor = g->p->factor + n * n_runs * 32;
+        r.q = g->t.q + n * 1024;
+        if (by_16(t)) gemm_runs_16(&r);
+        else gemm_runs_32(&r);
+        finish_columns(t, g, n, 0, isum, acc);
+        finish_columns(t, g, n, 1, isum + 16, acc + 16);
+    }
+}
+
 static void tiles_q2_k(const q8_tile *a, int nc) { tiles(R1_Q2_K, 1344, a, nc); }
 static void tiles_q3_k(const q8_tile *a, int nc) { tiles(R1_Q3_K, 1760, a, nc); }
 static void tiles_q4_k(const q8_tile *a, int nc) { tiles(R1_Q4_K, 2304, a, nc); }
@@ -261,12 +339,26 @@ static void tiles_q5_k(const q8_tile *a, int nc) { tiles(R1_Q5_K, 2816, a, nc); 
 static void tiles_q6_k(const q8_tile *a, int nc) { tiles(R1_Q6_K, 3360, a, nc); }
 static void tiles_iq4_xs(const q8_tile *a, int nc) { tiles(R1_IQ4_XS, 2176, a, nc); }
 
-ENTRY(matmul_q2_k_avx512, tiles_q2_k, 256, 1344, WALK_PAIR16, 0)
-ENTRY(matmul_q3_k_avx512, tiles_q3_k, 256, 1760, WALK_PAIR16, 0)
-ENTRY(matmul_q4_k_avx512, tiles_q4_k, 256, 2304, WALK_PAIR32, 0)
-ENTRY(matmul_q5_k_avx512, tiles_q5_k, 256, 2816, WALK_PAIR32, 0)
-ENTRY(matmul_q6_k_avx512, tiles_q6_k, 256, 3360, WALK_PAIR16, 0)
-ENTRY(matmul_iq4_xs_avx512, tiles_iq4_xs, 256, 2176, WALK_PAIR32, 0)
+static void apart_q2_k(const uint8_t *w, const uint8_t *w2, size_t n, q8_pair *p) { take_apart(R1_Q2_K, 1344, w, w2, n, p); }
+static void apart_q3_k(const uint8_t *w, const uint8_t *w2, size_t n, q8_pair *p) { take_apart(R1_Q3_K, 1760, w, w2, n, p); }
+static void apart_q4_k(const uint8_t *w, const uint8_t *w2, size_t n, q8_pair *p) { take_apart(R1_Q4_K, 2304, w, w2, n, p); }
+static void apart_q5_k(const uint8_t *w, const uint8_t *w2, size_t n, q8_pair *p) { take_apart(R1_Q5_K, 2816, w, w2, n, p); }
+static void apart_q6_k(const uint8_t *w, const uint8_t *w2, size_t n, q8_pair *p) { take_apart(R1_Q6_K, 3360, w, w2, n, p); }
+static void apart_iq4_xs(const uint8_t *w, const uint8_t *w2, size_t n, q8_pair *p) { take_apart(R1_IQ4_XS, 2176, w, w2, n, p); }
+
+static void gemm_q2_k(const q8_gemm *g) { gemm(R1_Q2_K, g); }
+static void gemm_q3_k(const q8_gemm *g) { gemm(R1_Q3_K, g); }
+static void gemm_q4_k(const q8_gemm *g) { gemm(R1_Q4_K, g); }
+static void gemm_q5_k(const q8_gemm *g) { gemm(R1_Q5_K, g); }
+static void gemm_q6_k(const q8_gemm *g) { gemm(R1_Q6_K, g); }
+static void gemm_iq4_xs(const q8_gemm *g) { gemm(R1_IQ4_XS, g); }
+
+ENTRY(matmul_q2_k_avx512, tiles_q2_k, 256, 1344, apart_q2_k, gemm_q2_k)
+ENTRY(matmul_q3_k_avx512, tiles_q3_k, 256, 1760, apart_q3_k, gemm_q3_k)
+ENTRY(matmul_q4_k_avx512, tiles_q4_k, 256, 2304, apart_q4_k, gemm_q4_k)
+ENTRY(matmul_q5_k_avx512, tiles_q5_k, 256, 2816, apart_q5_k, gemm_q5_k)
+ENTRY(matmul_q6_k_avx512, tiles_q6_k, 256, 3360, apart_q6_k, gemm_q6_k)
+ENTRY(matmul_iq4_xs_avx512, tiles_iq4_xs, 256, 2176, apart_iq4_xs, gemm_iq4_xs)
 
 void r1_avx512_fill_q8k(r1_kernels *k)
 {

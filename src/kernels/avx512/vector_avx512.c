@@ -198,13 +198,37 @@ static void quantize(const r1_act8 *a, size_t c, const float *x, size_t K)
     else quantize_256(a, c, x, K);
 }
 
+/* A 4 x 4 transpose of 4-byte units: 16 bytes from each of 4 places. */
+INLINE void transpose(void *to, const void *const from[4])
+{
+    __m128i v[4];
+    UNROLL for (int j = 0; j < 4; j++) v[j] = _mm_loadu_si128(from[j]);
+    const __m128i lo01 = _mm_unpacklo_epi32(v[0], v[1]), lo23 = _mm_unpacklo_epi32(v[2], v[3]);
+    const __m128i hi01 = _mm_unpackhi_epi32(v[0], v[1]), hi23 = _mm_unpackhi_epi32(v[2], v[3]);
+    __m128i *t = to;
+    _mm_storeu_si128(t, _mm_unpacklo_epi64(lo01, lo23));
+    _mm_storeu_si128(t + 1, _mm_unpackhi_epi64(lo01, lo23));
+    _mm_storeu_si128(t + 2, _mm_unpacklo_epi64(hi01, hi23));
+    _mm_storeu_si128(t + 3, _mm_unpackhi_epi64(hi01, hi23));
+}
+
 static void interleave(const r1_act8 *a, size_t c, size_t n, size_t K)
 {
-    const int8_t *q = a->q + c * K;
-    int8_t *to = a->q4 + c * K;
-    for (size_t j = 0; j < n; j++)
-        for (size_t g = 0; g < K / 32; g++)
-            _mm256_storeu_si256((__m256i *)(to + 128 * g + 32 * j), _mm256_loadu_si256((const __m256i *)(q + j * K + 32 * g)));
+    const size_t nb = K / (size_t)a->group;
+    size_t at[4];
+    for (size_t j = 0; j < 4; j++) at[j] = c + r1_min(j, n - 1);
+    for (size_t k = 0; k < K; k += 16)
+        transpose(a->q4 + c * K + 4 * k, (const void *[]){ a->q + at[0] * K + k, a->q + at[1] * K + k, a->q + at[2] * K + k, a->q + at[3] * K + k });
+    for (size_t j = 0; j < 4; j++) {
+        float *d = a->d4 + c * nb + j;
+        for (size_t b = 0; b < nb; b++) d[4 * b] = a->d[at[j] * nb + b];
+        if (a->group == 32) {
+            int32_t *s = a->s4 + c * nb + j;
+            for (size_t b = 0; b < nb; b++) s[4 * b] = -a->sum[at[j] * nb + b];
+        } else {
+            for (size_t b = 0; b < nb; b++) pair_sums(a->sum + (at[j] * nb + b) * 16, a->s4 + (c * nb + 4 * b + j) * 12);
+        }
+    }
 }
 
 void r1_avx512_fill_vector(r1_kernels *k)

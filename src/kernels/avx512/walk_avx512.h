@@ -1,33 +1,28 @@
 /* How the packed int8 products of avx512/ walk a call. Private to avx512/.
  *
- * As kernels/act_tile.h, and faster where columns are many: their codes are read where r1_kernels.interleave has put them, four
- * columns side by side, so nothing is copied but scales and sums (a sixteenth of the codes). None of the cuts changes a bit: the chain
+ * As kernels/act_tile.h, and faster where columns are many: they are read where r1_kernels.interleave has put them, four
+ * side by side, so nothing is copied. None of the cuts changes a bit: the chain
  * of an output element goes over ascending blocks whatever the cut.
  *
  *   slab   a run of blocks. The codes of a tile over one slab fit into a third of L1. Between slabs the accumulators rest in y,
  *          which is exact.
- *   tile   up to 12 columns whose accumulators stay in registers.
+ *   tile   up to 12 columns of one panel, whose accumulators stay in registers; or, from 48 columns on, 12 columns of two panels, whose weights
+ *          are taken apart once for many tiles (gemm_avx512.h).
  *
- * A tile's codes of value 32g .. 32g+31 are at q + (c / 4) * q_step + g * 128 + c % 4 * 32; with one column at q + g * 32.
+ * A tile's codes of value 4i .. 4i+3 are at q + (c / 4) * q_step + 16i + c % 4 * 4, so that the columns of a step share a line (from
+ * lines of their own the loads met in the same banks of L1: a tenth slower on Zen 5); with one column at q + 4i.
  * Columns are computed in fours; those past the last one hold anything and are not written. */
 #ifndef R1_KERNELS_AVX512_WALK_AVX512_H
 #define R1_KERNELS_AVX512_WALK_AVX512_H
 
-#include "kernels/avx512/avx512_int.h"
+#include "kernels/avx512/gemm_avx512.h"
 
 enum {
     WALK_COLUMNS = 12,
     WALK_VALUES = 1024,      /* of a column in a slab: 12 kB of codes in a tile */
-    WALK_BLOCKS = WALK_VALUES / 32
+    WALK_GEMM = 48,          /* columns from which taking weights apart pays */
+    WALK_TILES = 22          /* tiles that share weights taken apart: their codes and sums stay in L2 */
 };
-
-/* What s holds for each block and column. */
-typedef enum walk_sums {
-    WALK_OFFSET,  /* int32: -offset * (sum of the block's q); 32-value types that start their dot there */
-    WALK_FLOAT,   /* float: the sum; 32-value types with a minimum */
-    WALK_PAIR32,  /* 4 pairs of int16: sums over runs of 32 of a 256-value block */
-    WALK_PAIR16   /* 8 pairs of int16: sums over runs of 16 */
-} walk_sums;
 
 typedef struct q8_tile {
     float *y;              /* [columns, ldy], 16 rows of one panel */
@@ -35,86 +30,70 @@ typedef struct q8_tile {
     const uint8_t *w;      /* the slab of the panel */
     const int8_t *q;
     size_t q_step;
-    const float *d;        /* [blocks][nc] scale */
-    const int32_t *s;      /* [blocks][nc][n_s] */
+    const float *d;        /* with one column [blocks], else as d4; d_step to the next four columns */
+    size_t d_step;
+    const int32_t *s;      /* with one column: 32-value types sums (not negative), 256-value ones 12 a block as in s4; else as s4 */
+    size_t s_step;
     size_t n_blocks;
     int columns;           /* that exist, at most nc */
     unsigned rows;         /* of the panel that exist, 1..16 */
     bool first;            /* start at +0; otherwise go on from y */
 } q8_tile;
 
+/* A slab of two panels taken apart. */
+typedef struct q8_pair {
+    _Alignas(64) uint8_t w[32 * WALK_VALUES];
+    _Alignas(64) int32_t factor[WALK_VALUES / 16 * 32]; /* as in gemm_tile */
+    _Alignas(64) float scale[WALK_VALUES / 256][2][2][16]; /* 256-value types: [block][panel][scale, minimum] */
+    _Alignas(64) __m512i pair[WALK_VALUES / 256][2][8];    /* factors of sums of activations */
+} q8_pair;
+
+/* One tile of a pair: sum[12][2][16] += its products. */
+typedef struct q8_gemm {
+    const q8_pair *p;
+    gemm_tile t;           /* q, q_step, d, s, n (blocks), sum (f32) are set */
+} q8_gemm;
+
 typedef struct q8_kind {
     void (*tile)(const q8_tile *t, int nc); /* nc is 1, 4, 8 or 12 */
     uint16_t block;        /* 32 or 256 */
     uint16_t block_bytes;  /* of a panel */
-    walk_sums sums;
-    int16_t offset;
+    void (*take_apart)(const uint8_t *w, const uint8_t *w2, size_t n_blocks, q8_pair *p);
+    void (*gemm)(const q8_gemm *g);
 } q8_kind;
 
 typedef struct q8_call {
     float *y; size_t ldy;
     const uint8_t *panels; size_t n_panels, R;
     const r1_act8 *x; size_t C, K;
+    bool many;             /* part of a call with more columns: read four side by side even if C is 1 */
 } q8_call;
-
-typedef struct q8_scratch {
-    _Alignas(64) float d[WALK_BLOCKS * WALK_COLUMNS];
-    _Alignas(64) int32_t s[WALK_BLOCKS * WALK_COLUMNS];
-} q8_scratch;
-
-INLINE size_t q8_sums_count(walk_sums s) { return s == WALK_PAIR16 ? 8 : s == WALK_PAIR32 ? 4 : 1; }
-
-/* s of n blocks of one column, `step` int32 from block to block. */
-INLINE void q8_sums(const q8_kind *k, const int32_t *sum, size_t n, int32_t *to, size_t step)
-{
-    if (k->sums == WALK_OFFSET) {
-        for (size_t b = 0; b < n; b++) to[b * step] = -k->offset * sum[b];
-    } else if (k->sums == WALK_FLOAT) {
-        for (size_t b = 0; b < n; b++) {
-            const float f = (float)sum[b];
-            memcpy(to + b * step, &f, 4);
-        }
-    } else if (k->sums == WALK_PAIR16) {
-        for (size_t b = 0; b < n; b++) _mm256_storeu_si256((__m256i *)(to + b * step), _mm512_cvtepi32_epi16(load512(sum + 16 * b)));
-    } else {
-        const __m256i even = _mm256_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14);
-        for (size_t b = 0; b < n; b++) { /* neighbours added in 64-bit lanes: the low half of each is their sum */
-            const __m512i v = load512(sum + 16 * b), two = _mm512_add_epi32(v, _mm512_srli_epi64(v, 32));
-            const __m256i low = _mm512_castsi512_si256(_mm512_permutexvar_epi32(_mm512_castsi256_si512(even), two));
-            _mm_storeu_si128((__m128i *)(to + b * step), _mm256_cvtepi32_epi16(low));
-        }
-    }
-}
-
-/* Columns [c0, c0 + nc), blocks [b0, b0 + n): scales and sums into the tile's arrays, codes in place. */
-INLINE void q8_gather(const q8_call *a, const q8_kind *k, size_t c0, int nc, size_t b0, size_t n, q8_scratch *m, q8_tile *t)
-{
-    const size_t all = a->K / k->block, n_s = q8_sums_count(k->sums), per = (size_t)(k->block / a->x->sub), width = (size_t)nc;
-    t->columns = (int)r1_min(width, a->C - c0);
-    for (size_t c = 0; c < width; c++) {
-        const size_t col = c0 + r1_min(c, a->C - c0 - 1);
-        const float *d = a->x->d + col * all + b0;
-        q8_sums(k, a->x->sum + (col * all + b0) * per, n, m->s + c * n_s, width * n_s);
-        if (nc > 1)
-            for (size_t b = 0; b < n; b++) m->d[b * width + c] = d[b];
-    }
-    t->q = nc == 1 ? a->x->q + c0 * a->K + b0 * k->block : a->x->q4 + c0 * a->K + b0 * k->block * 4;
-    t->q_step = 4 * a->K;
-    t->d = nc == 1 ? a->x->d + c0 * all + b0 : m->d;
-    t->s = m->s;
-    t->n_blocks = n;
-}
 
 INLINE int q8_tile_columns(size_t left) { return left > 8 && (left <= 12 || left > 16) ? 12 : left > 4 ? 8 : 4; }
 
 /* One slab of all panels and columns. */
-static inline void q8_slab(const q8_call *a, const q8_kind *k, size_t b0, size_t n, q8_scratch *m)
+static inline void q8_slab(const q8_call *a, const q8_kind *k, size_t b0, size_t n)
 {
-    const size_t panel_bytes = a->K / k->block * k->block_bytes;
+    int32_t one[WALK_VALUES / 256 * 12];
+    const r1_act8 *x = a->x;
+    const size_t all = a->K / k->block, n_s = k->block == 32 ? 1 : 12, panel_bytes = a->K / k->block * k->block_bytes;
     for (size_t c = 0; c < a->C;) {
-        const int nc = a->C == 1 ? 1 : q8_tile_columns(a->C - c);
-        q8_tile t = { .ldy = a->ldy, .first = b0 == 0 };
-        q8_gather(a, k, c, nc, b0, n, m, &t);
+        const int nc = a->C == 1 && !a->many ? 1 : q8_tile_columns(a->C - c);
+        q8_tile t = { .ldy = a->ldy, .first = b0 == 0, .n_blocks = n, .q_step = 4 * a->K, .d_step = 4 * all, .s_step = 4 * all * n_s,
+                      .columns = (int)r1_min((size_t)nc, a->C - c) };
+        if (nc == 1) {
+            t.q = x->q + b0 * k->block;
+            t.d = x->d + b0;
+            t.s = x->sum + b0;
+            if (k->block == 256) {
+                for (size_t b = 0; b < n; b++) pair_sums(x->sum + (b0 + b) * 16, one + 12 * b);
+                t.s = one;
+            }
+        } else {
+            t.q = x->q4 + c * a->K + b0 * k->block * 4;
+            t.d = x->d4 + c * all + b0 * 4;
+            t.s = x->s4 + (c * all + b0 * 4) * n_s;
+        }
         for (size_t p = 0; p < a->n_panels; p++) {
             t.w = a->panels + p * panel_bytes + b0 * k->block_bytes;
             t.rows = (unsigned)r1_min(R1_PANEL, a->R - p * R1_PANEL);
@@ -125,9 +104,8 @@ static inline void q8_slab(const q8_call *a, const q8_kind *k, size_t b0, size_t
     }
 }
 
-static inline void q8_run(const q8_call *a, const q8_kind *k)
+static inline void q8_narrow(const q8_call *a, const q8_kind *k)
 {
-    q8_scratch m;
     const size_t all = a->K / k->block, slab = WALK_VALUES / k->block, group_bytes = 256 * 1024;
     const size_t group = a->C <= WALK_COLUMNS ? a->n_panels : r1_max(1, group_bytes / (r1_min(all, slab) * k->block_bytes));
     for (size_t p = 0; p < a->n_panels; p += group) { /* panels whose slab stays in L2 while all columns pass */
@@ -136,12 +114,74 @@ static inline void q8_run(const q8_call *a, const q8_kind *k)
         part.n_panels = r1_min(group, a->n_panels - p);
         part.R = a->R - p * R1_PANEL;
         part.y += p * R1_PANEL;
-        for (size_t b = 0; b < all; b += slab) q8_slab(&part, k, b, r1_min(slab, all - b), &m);
+        for (size_t b = 0; b < all; b += slab) q8_slab(&part, k, b, r1_min(slab, all - b));
     }
+}
+
+/* Columns [c, c + n) of a call, from panel p on. */
+static inline void q8_part(const q8_call *a, const q8_kind *k, size_t p, size_t c, size_t n)
+{
+    const size_t all = a->K / k->block;
+    r1_act8 x = *a->x;
+    x.q4 += c * a->K;
+    x.d4 += c * all;
+    x.s4 += c * all * (k->block == 32 ? 1 : 12);
+    q8_narrow(&(q8_call){ a->y + c * a->ldy + p * R1_PANEL, a->ldy, a->panels + p * all * k->block_bytes, a->n_panels - p, a->R - p * R1_PANEL, &x, n, a->K, true }, k);
+}
+
+/* 12 columns from c of two panels; y is their first element. */
+INLINE void q8_gemm_tile(const q8_call *a, const q8_kind *k, q8_gemm *g, float *y, unsigned rows, bool first)
+{
+    _Alignas(64) float sum[WALK_COLUMNS][2][16];
+    const __mmask16 m = mask16(rows - 16);
+    KEEP_LOOP for (size_t c = 0; c < WALK_COLUMNS; c++) {
+        const float *from = y + c * a->ldy;
+        _mm512_store_ps(sum[c][0], first ? _mm512_setzero_ps() : _mm512_loadu_ps(from));
+        _mm512_store_ps(sum[c][1], first ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(m, from + 16));
+    }
+    g->t.sum = sum;
+    k->gemm(g);
+    KEEP_LOOP for (size_t c = 0; c < WALK_COLUMNS; c++) {
+        _mm512_storeu_ps(y + c * a->ldy, _mm512_load_ps(sum[c][0]));
+        _mm512_mask_storeu_ps(y + c * a->ldy + 16, m, _mm512_load_ps(sum[c][1]));
+    }
+}
+
+/* Columns [c0, c0 + 12 n_tiles), all pairs of panels. */
+static inline void q8_wide(const q8_call *a, const q8_kind *k, size_t c0, size_t n_tiles)
+{
+    q8_pair pair;
+    const r1_act8 *x = a->x;
+    const size_t n_s = k->block == 32 ? 1 : 12, all = a->K / k->block, slab = WALK_VALUES / k->block, panel_bytes = all * k->block_bytes;
+    for (size_t b = 0; b < all; b += slab) {
+        const size_t n = r1_min(slab, all - b);
+        for (size_t p = 0; p + 1 < a->n_panels; p += 2) {
+            const uint8_t *w = a->panels + p * panel_bytes + b * k->block_bytes;
+            k->take_apart(w, w + panel_bytes, n, &pair);
+            for (size_t i = 0; i < n_tiles; i++) {
+                const size_t c = c0 + i * WALK_COLUMNS;
+                q8_gemm g = { &pair, { .w = pair.w, .factor = pair.factor, .q = x->q4 + c * a->K + b * k->block * 4, .q_step = 4 * a->K, .d = x->d4 + c * all + b * 4,
+                                       .s = x->s4 + (c * all + b * 4) * n_s, .ds_step = 16 * all, .n = n } };
+                q8_gemm_tile(a, k, &g, a->y + c * a->ldy + p * R1_PANEL, (unsigned)r1_min(2 * R1_PANEL, a->R - p * R1_PANEL), b == 0);
+            }
+        }
+    }
+}
+
+static inline void q8_run(const q8_call *a, const q8_kind *k)
+{
+    if (a->C < WALK_GEMM || a->n_panels < 2) {
+        q8_narrow(a, k);
+        return;
+    }
+    const size_t wide = a->C / WALK_COLUMNS * WALK_COLUMNS;
+    for (size_t c = 0; c < wide; c += WALK_TILES * WALK_COLUMNS) q8_wide(a, k, c, r1_min(WALK_TILES, (wide - c) / WALK_COLUMNS));
+    if (a->n_panels % 2) q8_part(a, k, a->n_panels - 1, 0, wide);
+    if (wide < a->C) q8_part(a, k, 0, wide, a->C - wide);
 }
 
 /* A matmul_q8 entry; the rest are the members of q8_kind. */
 #define ENTRY(name, ...) static void name(float *y, size_t ldy, const void *panels, size_t n_panels, size_t R, const r1_act8 *x, size_t C, size_t K) \
-    { q8_run(&(q8_call){ y, ldy, panels, n_panels, R, x, C, K }, &(const q8_kind){ __VA_ARGS__ }); }
+    { q8_run(&(q8_call){ y, ldy, panels, n_panels, R, x, C, K, false }, &(const q8_kind){ __VA_ARGS__ }); }
 
 #endif

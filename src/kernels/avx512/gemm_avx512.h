@@ -1,0 +1,107 @@
+/* The inner loops of products with many columns: 32 rows (two panels) x 12 columns. Private to avx512/.
+ *
+ * Weights come taken apart: codes [step][panel][16 rows][4], a step being 4 values of a row, so that one loop serves all types. For each
+ * column the 4 activations of a step are loaded once and serve two dots; 24 dots fill the registers, so what they are added to
+ * stays in memory. That is what the ports of Zen 4 and Zen 5 ask for: two dots and two loads a cycle.
+ *
+ * Written in assembler because compilers do not keep 24 accumulators in registers beside their addresses (gcc 12: 209
+ * cycles a block, clang 14: 142, this: 126; 240 instructions for two vector pipes make it 120). */
+#ifndef R1_KERNELS_AVX512_GEMM_AVX512_H
+#define R1_KERNELS_AVX512_GEMM_AVX512_H
+
+#include "kernels/avx512/avx512_int.h"
+
+typedef struct gemm_tile {
+    const uint8_t *w;      /* codes, 64-byte aligned, see above */
+    const void *factor;    /* 64-byte aligned. Blocks of 32: f32 scales [blocks][2 panels][16], with minimums [blocks][2][2][16]: scales, then
+                            * minimums. Runs: int32 [runs][2 panels][16] */
+    const int8_t *q;       /* first column's codes, r1_act8.q4 */
+    size_t q_step;         /* from four columns to the next */
+    const float *d;        /* r1_act8.d4 and s4 of the first column; blocks of 32 only */
+    const int32_t *s;
+    size_t ds_step;        /* bytes from four columns to the next, of both */
+    void *sum;             /* [12 columns][2 panels][16] f32 or int32, 64-byte aligned: read and written */
+    size_t n;              /* blocks or runs, >= 1 */
+} gemm_tile;
+
+#define ZMMS "zmm0", "zmm1", "zmm2", "zmm3", "zmm4", "zmm5", "zmm6", "zmm7", "zmm8", "zmm9", "zmm10", "zmm11", "zmm12", "zmm13", "zmm14", \
+    "zmm15", "zmm16", "zmm17", "zmm18", "zmm19", "zmm20", "zmm21", "zmm22", "zmm23", "zmm24", "zmm25", "zmm26", "zmm27", "zmm28", "zmm29", "zmm30", "zmm31"
+
+/* X(addresses of q, d and s of the column's group of four, column within it, column, its two registers). */
+#define GROUP_0(X, c, n, a, b) X("(%[q])", "(%[d])", "(%[s])", c, n, a, b)
+#define GROUP_1(X, c, n, a, b) X("(%[q],%[step])", "(%[d],%[ds])", "(%[s],%[ds])", c, n, a, b)
+#define GROUP_2(X, c, n, a, b) X("(%[q],%[step],2)", "(%[d],%[ds],2)", "(%[s],%[ds],2)", c, n, a, b)
+#define EACH_COLUMN(X) \
+    GROUP_0(X, 0, 0, 0, 1) GROUP_0(X, 1, 1, 2, 3) GROUP_0(X, 2, 2, 4, 5) GROUP_0(X, 3, 3, 6, 7) \
+    GROUP_1(X, 0, 4, 8, 9) GROUP_1(X, 1, 5, 10, 11) GROUP_1(X, 2, 6, 12, 13) GROUP_1(X, 3, 7, 14, 15) \
+    GROUP_2(X, 0, 8, 16, 17) GROUP_2(X, 1, 9, 18, 19) GROUP_2(X, 2, 10, 20, 21) GROUP_2(X, 3, 11, 22, 23)
+
+/* One step: i is its number in the loop's body. */
+#define DOTS_AT(i, q, c, a, b) "vpbroadcastd 16*" #i "+4*" #c q ", %%zmm26\n\tvpdpbusd %%zmm26, %%zmm24, %%zmm" #a "\n\tvpdpbusd %%zmm26, %%zmm25, %%zmm" #b "\n\t"
+#define LOAD_CODES(i) "vmovdqa64 128*" #i "(%[w]), %%zmm24\n\tvmovdqa64 128*" #i "+64(%[w]), %%zmm25\n\t"
+#define D1(q, d, s, c, n, a, b) DOTS_AT(1, q, c, a, b)
+#define D2(q, d, s, c, n, a, b) DOTS_AT(2, q, c, a, b)
+#define D3(q, d, s, c, n, a, b) DOTS_AT(3, q, c, a, b)
+#define D4(q, d, s, c, n, a, b) DOTS_AT(4, q, c, a, b)
+#define D5(q, d, s, c, n, a, b) DOTS_AT(5, q, c, a, b)
+#define D6(q, d, s, c, n, a, b) DOTS_AT(6, q, c, a, b)
+
+/* Dots start at -offset * (sum of activations): s holds the negative sum, the offset is a power of two. */
+#define START_AT(shift, s, c, a, b) "vpbroadcastd 4*" #c s ", %%zmm" #a "\n\tvpslld $" #shift ", %%zmm" #a ", %%zmm" #a "\n\tvmovdqa64 %%zmm" #a ", %%zmm" #b "\n\t"
+#define START_AT_0(a, b) "vpxord %%zmm" #a ", %%zmm" #a ", %%zmm" #a "\n\tvpxord %%zmm" #b ", %%zmm" #b ", %%zmm" #b "\n\t"
+
+/* dot = fma(float(dot), scale * d, sum); scales in 30 and 31 */
+#define SCALE(d, c, n, a, b) "vbroadcastss 4*" #c d ", %%zmm26\n\tvmulps %%zmm26, %%zmm30, %%zmm28\n\tvmulps %%zmm26, %%zmm31, %%zmm29\n\t" \
+    "vcvtdq2ps %%zmm" #a ", %%zmm" #a "\n\tvcvtdq2ps %%zmm" #b ", %%zmm" #b "\n\t" \
+    "vfmadd213ps 128*" #n "(%[sum]), %%zmm28, %%zmm" #a "\n\tvfmadd213ps 128*" #n "+64(%[sum]), %%zmm29, %%zmm" #b "\n\t"
+/* dot = fma(sum of activations, minimum * d, dot); minimums in 24 and 25, s the negative sum */
+#define MINIMUM(q, d, s, c, n, a, b) "vbroadcastss 4*" #c d ", %%zmm26\n\tvpbroadcastd 4*" #c s ", %%zmm27\n\tvcvtdq2ps %%zmm27, %%zmm27\n\t" \
+    "vmulps %%zmm26, %%zmm24, %%zmm28\n\tvmulps %%zmm26, %%zmm25, %%zmm29\n\t" \
+    "vfnmadd231ps %%zmm27, %%zmm28, %%zmm" #a "\n\tvfnmadd231ps %%zmm27, %%zmm29, %%zmm" #b "\n\t" STORE(n, a, b)
+/* dot = dot * factor + sum, integers; factors in 30 and 31 */
+#define FACTOR(n, a, b) "vpmulld %%zmm30, %%zmm" #a ", %%zmm" #a "\n\tvpmulld %%zmm31, %%zmm" #b ", %%zmm" #b "\n\t" \
+    "vpaddd 128*" #n "(%[sum]), %%zmm" #a ", %%zmm" #a "\n\tvpaddd 128*" #n "+64(%[sum]), %%zmm" #b ", %%zmm" #b "\n\t"
+#define STORE(n, a, b) "vmovaps %%zmm" #a ", 128*" #n "(%[sum])\n\tvmovaps %%zmm" #b ", 128*" #n "+64(%[sum])\n\t"
+
+/* What comes before the first step and after the last stands among the dots of other columns: apart from them it costs a tenth. */
+#define FIRST_3(q, d, s, c, n, a, b) START_AT(3, s, c, a, b) DOTS_AT(0, q, c, a, b)
+#define FIRST_4(q, d, s, c, n, a, b) START_AT(4, s, c, a, b) DOTS_AT(0, q, c, a, b)
+#define FIRST_7(q, d, s, c, n, a, b) START_AT(7, s, c, a, b) DOTS_AT(0, q, c, a, b)
+#define FIRST_AT_0(q, d, s, c, n, a, b) START_AT_0(a, b) DOTS_AT(0, q, c, a, b)
+#define LAST_SCALED(q, d, s, c, n, a, b) DOTS_AT(7, q, c, a, b) SCALE(d, c, n, a, b) STORE(n, a, b)
+#define LAST_OF_MIN(q, d, s, c, n, a, b) DOTS_AT(7, q, c, a, b) SCALE(d, c, n, a, b)
+#define LAST_OF_32(q, d, s, c, n, a, b) DOTS_AT(7, q, c, a, b) FACTOR(n, a, b) STORE(n, a, b)
+#define LAST_OF_16(q, d, s, c, n, a, b) DOTS_AT(3, q, c, a, b) FACTOR(n, a, b) STORE(n, a, b)
+#define FOUR_STEPS(first, last) LOAD_CODES(0) EACH_COLUMN(first) LOAD_CODES(1) EACH_COLUMN(D1) LOAD_CODES(2) EACH_COLUMN(D2) LOAD_CODES(3) EACH_COLUMN(last)
+#define EIGHT_STEPS(first, last) FOUR_STEPS(first, D3) LOAD_CODES(4) EACH_COLUMN(D4) LOAD_CODES(5) EACH_COLUMN(D5) LOAD_CODES(6) EACH_COLUMN(D6) \
+    LOAD_CODES(7) EACH_COLUMN(last)
+
+/* The loop over blocks or runs; f: factors of a run or scales of a block. */
+#define LOOP(body, w_bytes, q_bytes, f_bytes) \
+    const uint8_t *w = t->w; \
+    const void *f = t->factor; \
+    const int8_t *q = t->q; \
+    const float *d = t->d; \
+    const int32_t *s = t->s; \
+    size_t n = t->n; \
+    __asm__ volatile("1:\n\tvmovaps (%[f]), %%zmm30\n\tvmovaps 64(%[f]), %%zmm31\n\t" body "add $" w_bytes ", %[w]\n\tadd $" q_bytes ", %[q]\n\t" \
+                     "add $16, %[d]\n\tadd $16, %[s]\n\tadd $" f_bytes ", %[f]\n\tdec %[n]\n\tjnz 1b" \
+                     : [w] "+r"(w), [f] "+r"(f), [q] "+r"(q), [d] "+r"(d), [s] "+r"(s), [n] "+r"(n) \
+                     : [step] "r"(t->q_step), [ds] "r"(t->ds_step), [sum] "r"(t->sum) : "cc", "memory", ZMMS)
+
+/* 32-value types with an offset of 8, 16 or 128. */
+static inline void gemm_by_32_8(const gemm_tile *t) { LOOP(EIGHT_STEPS(FIRST_3, LAST_SCALED), "1024", "128", "128"); }
+static inline void gemm_by_32_16(const gemm_tile *t) { LOOP(EIGHT_STEPS(FIRST_4, LAST_SCALED), "1024", "128", "128"); }
+static inline void gemm_by_32_128(const gemm_tile *t) { LOOP(EIGHT_STEPS(FIRST_7, LAST_SCALED), "1024", "128", "128"); }
+
+/* 32-value types with a minimum. */
+static inline void gemm_by_32_min(const gemm_tile *t)
+{
+    LOOP(EIGHT_STEPS(FIRST_AT_0, LAST_OF_MIN) "vmovaps 128(%[f]), %%zmm24\n\tvmovaps 192(%[f]), %%zmm25\n\t" EACH_COLUMN(MINIMUM), "1024", "128", "256");
+}
+
+/* Runs of 32 or 16 values of 256-value types. d and s are not read. */
+static inline void gemm_runs_32(const gemm_tile *t) { LOOP(EIGHT_STEPS(FIRST_AT_0, LAST_OF_32), "1024", "128", "128"); }
+static inline void gemm_runs_16(const gemm_tile *t) { LOOP(FOUR_STEPS(FIRST_AT_0, LAST_OF_16), "512", "64", "128"); }
+
+#endif
