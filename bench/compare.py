@@ -26,6 +26,7 @@ import tempfile
 import time
 
 SWING = 0.2          # probes of one round may differ by so much
+ONE_THREAD, BEST, ALONE = "r1, 1 thread", "r1 / best rival", "r1 / r1, 1 thread"
 TMP = tempfile.TemporaryDirectory(prefix="r1-compare-")
 
 
@@ -260,17 +261,20 @@ def work_name(work, plan):
 
 
 def summary(rounds, programs, rivals):
-    """[(work, {program: values}, ratios of r1 to the best rival)]; for times the smaller is the better one."""
+    """[(work, {program: values}, {name: ratios})], r1 to the best rival, and to itself with one thread where that was measured; for
+    times the smaller is the better one."""
     works = sorted({w for seen, _, _ in rounds for s in seen.values() for w in s}, key=lambda w: (w[3], w[2], w[0] != "prefill", w[1]))
     rows = []
     for w in works:
         values = {p.name: [seen[p.name][w] for seen, _, _ in rounds if w in seen[p.name]] for p in programs}
-        ratios = []
+        ratios = {BEST: [], ALONE: []}
         for seen, _, _ in rounds:
-            theirs = [seen[r.name][w] for r in rivals if w in seen[r.name]]
-            if theirs and w in seen["r1"]:
-                ratios.append(min(theirs) / seen["r1"][w] if w[0] == "start" else seen["r1"][w] / max(theirs))
-        rows.append((w, values, ratios))
+            theirs, ours = [seen[r.name][w] for r in rivals if w in seen[r.name]], seen["r1"].get(w)
+            if theirs and ours:
+                ratios[BEST].append(min(theirs) / ours if w[0] == "start" else ours / max(theirs))
+            if ours and ONE_THREAD in seen:
+                ratios[ALONE].append(seen[ONE_THREAD][w] / ours if w[0] == "start" else ours / seen[ONE_THREAD][w])
+        rows.append((w, values, {k: v for k, v in ratios.items() if v}))
     return rows
 
 
@@ -293,10 +297,11 @@ def head(a, programs, good, dropped, load):
 
 def markdown(a, lines, rows, programs):
     names = [p.name for p in programs]
-    out = [f"    {a.command}", ""] + [f"{line}  " for line in lines] + ["", "| work | " + " | ".join(names) + " | r1 / best rival |", "| --- |" + " --- |" * (len(names) + 1)]
+    kinds = [k for k in (BEST, ALONE) if any(k in ratios for _, _, ratios in rows)]
+    out = [f"    {a.command}", ""] + [f"{line}  " for line in lines] + ["", "| " + " | ".join(["work"] + names + kinds) + " |", "| --- |" + " --- |" * len(names + kinds)]
     for w, values, ratios in rows:
         digits = 3 if w[0] == "start" else 1
-        out.append(f"| {work_name(w, a)} | " + " | ".join(spread(values[n], digits) for n in names) + f" | {spread(ratios, 2)} |")
+        out.append("| " + " | ".join([work_name(w, a)] + [spread(values[n], digits) for n in names] + [spread(ratios.get(k, []), 2) for k in kinds]) + " |")
     return "\n".join(out) + "\n"
 
 
@@ -306,8 +311,8 @@ def text(lines, rows, programs, a):
         print(f"\n{work_name(w, a)}")
         for p in programs:
             print(f"  {p.name:24} {spread(values[p.name], 3 if w[0] == 'start' else 1)}")
-        if ratios:
-            print(f"  {'r1 / best rival':24} {spread(ratios, 2)}")
+        for name, r in ratios.items():
+            print(f"  {name:24} {spread(r, 2)}")
 
 
 def options():
@@ -341,7 +346,7 @@ def main():
     own = os.path.abspath(a.r1_model) if a.r1_model else a.model
     r1 = R1("r1", a.r1, own, a.threads, shlex.split(a.r1_options))
     rivals = [Rival(spec, a.model, a.threads) for spec in a.rival]
-    programs = [r1] + ([R1("r1, 1 thread", a.r1, own, 1, r1.options)] if a.hog else []) + rivals
+    programs = [r1] + ([R1(ONE_THREAD, a.r1, own, 1, r1.options)] if a.hog else []) + rivals
     if len({p.name for p in programs}) < len(programs):
         sys.exit("compare: two programs have the same name")
     load = os.getloadavg()[0]

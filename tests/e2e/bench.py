@@ -213,6 +213,8 @@ def compare_computes_medians_and_ratios():
 def compare_on_a_busy_machine_and_from_the_start():
     slow = rival("slow", 1, 1)
     text, _, rounds = compare("--rival", f"a={slow}", "--decode", "4", "--rounds", "1", "--hog")
+    own = {n: v[0]["value"] for n, v in rounds[0]["values"].items()}
+    assert f"r1 / r1, 1 thread        {own['r1'] / own['r1, 1 thread']:.2f} (" in text, (text, own)
     assert set(rounds[0]["values"]) == {"r1", "r1, 1 thread", "a"} and ratio(text, "decode 4, busy machine")[0] > 1, text
     text, _, rounds = compare("--rival", f"a={slow}", "--rounds", "1", "--start")
     seconds = {n: v[0]["value"] for n, v in rounds[0]["values"].items()}
