@@ -104,25 +104,26 @@ static r1_status write_weights(const r1_plan *p, const char *dir, const r1_expor
     return s;
 }
 
-/* Reals with as few digits as they need: 1e-06, not 9.9999999999999995e-07. */
-static char *print_json(const json_t *v)
+/* Whether every real comes back from 15 digits: 1e-06 is then not 9.9999999999999995e-07. */
+static bool is_short(const json_t *v)
 {
-    enum { LOOK = JSON_INDENT(2) | JSON_PRESERVE_ORDER };
-    char *text = json_dumps(v, LOOK | JSON_REAL_PRECISION(15));
-    json_t *again = text ? json_loads(text, 0, NULL) : NULL;
-    if (text && !json_equal(v, again)) {
-        free(text);
-        text = json_dumps(v, LOOK | JSON_REAL_PRECISION(17));
-    }
-    json_decref(again);
-    return text;
+    char text[40];
+    const char *key;
+    json_t *x;
+    size_t i;
+    bool all = true;
+    snprintf(text, sizeof text, "%.15g", json_real_value(v));
+    if (json_is_real(v)) return strtod(text, NULL) == json_real_value(v);
+    json_object_foreach((json_t *)v, key, x) all = all && is_short(x);
+    json_array_foreach(v, i, x) all = all && is_short(x);
+    return all;
 }
 
 static r1_status write_json(const char *dir, const char *name, const json_t *v, bool force, r1_error *err)
 {
     place path;
     if (!v) return R1_OK;
-    char *text = print_json(v);
+    char *text = json_dumps(v, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(is_short(v) ? 15 : 17));
     if (!text) return r1_fail(err, R1_ENOMEM, "no memory for '%s'", name);
     r1_status s = r1_file_write(in(path, dir, name), text, strlen(text), force, err);
     free(text);

@@ -1,0 +1,226 @@
+"""r1 convert and r1 quantize from the outside: the same logits from either kind of file, and never half of one."""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+from harness import R1, TMP, environment, fails, main, model, r1, read, real, test, tmp
+
+FAMILIES = ["llama", "llama_tied", "llama_256", "qwen2", "qwen2_tied", "deepseek_v2_lite", "deepseek_v3", "deepseek_v3_bf16"]
+IDS = "1 5 9 30 31 77 100 12 13 200 201 34 7 8"
+
+
+def place(name):
+    """A path in the temporary folder where nothing is."""
+    path = os.path.join(TMP.name, name)
+    if os.path.isdir(path):
+        shutil.rmtree(path)
+    elif os.path.exists(path):
+        os.remove(path)
+    return path
+
+
+def logits(path, *more):
+    return r1("logits", path, "--ids", tmp("convert.ids", IDS), "--out", "-", *more).out
+
+
+def left_over(name):
+    return [f for f in os.listdir(TMP.name) if f.startswith(name)]
+
+
+@test
+def a_converted_model_computes_the_same_bits():
+    for name in FAMILIES:
+        gguf, folder = place("c.gguf"), place("c-folder")
+        source = model(name)
+        r1("convert", source, gguf)
+        r1("convert", gguf, folder)
+        assert logits(source) == logits(gguf) == logits(folder), name
+        r1("convert", source, gguf, "--type", "f32", "--force")
+        assert logits(source, "--activations", "f32") == logits(gguf, "--activations", "f32"), name
+    source, gguf = model("deepseek_v3"), place("c.gguf")
+    r1("convert", source, gguf)
+    assert logits(source, "--mtp") == logits(gguf, "--mtp")
+
+
+@test
+def a_converted_model_speaks_the_same_tokens():
+    text = "Don't — count: 12345 naïve 漢字\n\n  <|eos|>"
+    for name in ("llama", "qwen2", "deepseek_v3"):
+        gguf, folder = place("t.gguf"), place("t-folder")
+        r1("convert", model(name), gguf)
+        r1("convert", gguf, folder)
+        assert r1("tokenize", model(name), text).out == r1("tokenize", gguf, text).out == r1("tokenize", folder, text).out, name
+
+
+@test
+def fp8_becomes_what_it_stands_for():
+    gguf = place("fp8.gguf")
+    r1("convert", model("deepseek_v3_fp8"), gguf, "--type", "f32")
+    assert logits(model("deepseek_v3_fp8"), "--activations", "f32") == logits(gguf, "--activations", "f32")
+
+
+@test
+def what_was_written_is_told():
+    gguf = place("told.gguf")
+    told = r1("convert", model("deepseek_v3"), gguf, "--type", "bf16", "--json").json
+    assert told["written"] and told["destination"] == gguf and 0 < told["relative_error"] < 0.01 and 16 < told["bits_per_weight"] < 17, told
+    shown = r1("show", gguf, "--json").json
+    assert sum(t["bytes"] for t in shown["tensors"]) == told["tensor_bytes"]
+    assert len(shown["tensors"]) == sum(k["tensors"] for k in told["kinds"])
+    assert shown["metadata"]["general.file_type"] == 32 and shown["parameters"] > 0
+    kinds = {k["name"]: k for k in told["kinds"]}
+    assert kinds["ffn_gate_exps.weight"]["types"] == "BF16" and kinds["attn_norm.weight"]["types"] == "F32" and kinds["attn_norm.weight"]["relative_error"] is None
+    text = r1("convert", model("qwen2"), place("told.gguf")).text
+    assert "attn_q.weight" in text and "told.gguf" in text and "MiB of weights" in text
+
+
+@test
+def every_type_is_written_and_read():
+    source, sizes = model("llama_256", "llama_256.F32.gguf"), {}
+    best = logits(source)
+    for target in ("F32 F16 BF16 Q8_0 Q6_K Q5_K_M Q5_K_S Q5_1 Q5_0 Q4_K_M Q4_K_S Q4_1 Q4_0 IQ4_NL IQ4_XS MXFP4 Q3_K_L Q3_K_M Q3_K_S Q2_K").split():
+        out = place("q.gguf")
+        told = r1("quantize", source, out, target.lower(), "--json").json
+        sizes[target] = told["bits_per_weight"]
+        error = told["relative_error"] or 0
+        assert error < {"2": 0.4, "3": 0.25, "4": 0.15, "X": 0.2}.get(target.lstrip("IQ")[0] if target != "MXFP4" else "X", 0.06), (target, error)
+        assert len(logits(out)) == len(best)
+    assert sizes["Q2_K"] < sizes["Q3_K_M"] < sizes["Q4_K_S"] <= sizes["Q4_K_M"] < sizes["Q5_K_M"] < sizes["Q6_K"] < sizes["Q8_0"] < sizes["F16"] < sizes["F32"], sizes
+
+
+@test
+def types_can_be_chosen_by_name():
+    out = place("chosen.gguf")
+    r1("quantize", model("llama_256"), out, "Q4_K_M", "--tensor-type", "blk.*.attn_q.weight=Q8_0", "--tensor-type=*ffn_up*=F16", "--output-type", "q5_k",
+       "--embedding-type", "Q8_0")
+    types = {t["name"]: t["type"] for t in r1("show", out, "--json").json["tensors"]}
+    assert types["blk.0.attn_q.weight"] == "Q8_0" and types["blk.0.ffn_up.weight"] == "F16" and types["output.weight"] == "Q5_K"
+    assert types["token_embd.weight"] == "Q8_0" and types["blk.0.ffn_down.weight"] == "Q6_K" and types["blk.0.ffn_norm.weight"] == "F32"
+
+
+@test
+def a_dry_run_writes_nothing():
+    out = place("dry.gguf")
+    told = r1("quantize", model("deepseek_v3"), out, "Q4_0", "--dry-run", "--json").json
+    assert not told["written"] and told["relative_error"] is None and told["bits_per_weight"] < 8 and not left_over("dry")
+    r1("convert", model("deepseek_v3", "deepseek_v3.F32.gguf"), place("dry"), "--dry-run")
+    assert not left_over("dry")
+
+
+@test
+def mistakes_are_named():
+    q8, out = model("qwen2", "qwen2.Q8_0.gguf"), place("no.gguf")
+    fails(5, "quantised already (Q8_0)", "--allow-requantize", args=["quantize", q8, out, "Q4_0"])
+    fails(2, "'Q4_Z'", "Q4_K_M", args=["quantize", q8, out, "Q4_Z"])
+    fails(2, ".gguf", args=["quantize", model("qwen2"), place("no"), "Q4_0"])
+    fails(2, "fits no tensor", args=["quantize", model("qwen2"), out, "Q4_0", "--tensor-type", "nothing*=Q8_0"])
+    fails(2, "NAME=TYPE", args=["quantize", model("qwen2"), out, "Q4_0", "--tensor-type", "Q8_0"])
+    fails(2, "x.safetensors", args=["convert", model("qwen2"), os.path.join(TMP.name, "x.safetensors")])
+    fails(2, "standard output", args=["convert", model("qwen2"), "-"])
+    fails(3, "/nowhere/x.gguf", args=["convert", model("qwen2"), "/nowhere/x.gguf"])
+    fails(3, "/nowhere/x", args=["convert", q8, "/nowhere/x", "-q"])
+    fails(3, "imatrix", args=["quantize", model("qwen2"), out, "Q4_0", "--imatrix", q8])
+    assert not left_over("no")
+
+
+@test
+def nothing_is_overwritten_unless_forced():
+    out, folder = place("kept.gguf"), place("kept")
+    tmp("kept.gguf", "precious")
+    os.mkdir(folder)
+    with open(os.path.join(folder, "mine"), "w", encoding="ascii") as f:
+        f.write("precious")
+    fails(2, "--force", args=["convert", model("qwen2"), out])
+    fails(2, "--force", args=["quantize", model("qwen2"), out, "Q4_0"])
+    fails(2, "--force", args=["convert", model("qwen2", "qwen2.F32.gguf"), folder])
+    assert read(out) == b"precious" and os.listdir(folder) == ["mine"]
+    r1("convert", model("qwen2"), out, "--force")
+    r1("convert", out, out, "--force", "--type", "bf16")  # its own source: what is read stays until the end
+    r1("convert", out, folder, "--force")
+    assert read(out)[:4] == b"GGUF" and logits(out) == logits(folder) and read(os.path.join(folder, "mine")) == b"precious"
+    empty = place("empty")
+    os.mkdir(empty)
+    r1("convert", out, empty)
+    assert logits(empty) == logits(out)
+
+
+@test
+def an_interrupted_conversion_leaves_nothing():
+    """A source large enough to be caught while it is written."""
+    big = place("big")
+    shutil.copytree(model("qwen2"), big)
+    with open(os.path.join(big, "config.json"), encoding="utf-8") as f:
+        config = json.load(f)
+    rows = 400000  # 150 MB of embedding, and as much of head
+    config["vocab_size"] = rows
+    with open(os.path.join(big, "config.json"), "w", encoding="utf-8") as f:
+        json.dump(config, f)
+    weights = read(os.path.join(big, "model.safetensors"))
+    n = int.from_bytes(weights[:8], "little")
+    header, data, at = json.loads(weights[8:8 + n]), weights[8 + n:], 0
+    with open(os.path.join(big, "model.safetensors"), "wb") as f:
+        new, parts = {}, []
+        for name, t in sorted(header.items(), key=lambda x: x[1].get("data_offsets", [0])[0]):
+            if name == "__metadata__":
+                continue
+            a, b = t["data_offsets"]
+            size = b - a
+            if name in ("model.embed_tokens.weight", "lm_head.weight"):
+                t["shape"] = [rows, 96]
+                size = rows * 96 * 4
+                parts.append((None, size))
+            else:
+                parts.append((data[a:b], size))
+            t["data_offsets"] = [at, at + size]
+            at += size
+            new[name] = t
+        text = json.dumps(new).encode()
+        f.write(len(text).to_bytes(8, "little") + text)
+        for part, size in parts:
+            f.write(part) if part is not None else f.seek(size, 1)  # zeros, as a hole
+    for number, codes in ((signal.SIGINT, (130, -signal.SIGINT)), (signal.SIGTERM, (-signal.SIGTERM,)), (signal.SIGKILL, (-signal.SIGKILL,))):
+        caught = False
+        for wait in (0.3, 0.15, 0.05, 0.6):
+            out = place("cut.gguf")
+            p = subprocess.Popen([R1, "quantize", big, out, "Q2_K", "--threads", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
+            time.sleep(wait)
+            p.send_signal(number)
+            p.communicate(timeout=120)
+            caught = p.returncode in codes
+            if caught:
+                break
+        assert caught, (number, p.returncode)
+        assert not left_over("cut"), (number, left_over("cut"))
+    out = place("cut")
+    p = subprocess.Popen([R1, "convert", big, out, "--type", "bf16", "--threads", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
+    time.sleep(0.2)
+    p.send_signal(signal.SIGINT)
+    p.communicate(timeout=120)
+    assert p.returncode in (0, 130, -signal.SIGINT)
+    assert left_over("cut") == (["cut"] if p.returncode == 0 else []), left_over("cut")
+    place("cut"), place("big")
+
+
+@test
+def too_little_disk_is_told():
+    for args in (["convert", model("qwen2"), place("small.gguf")], ["convert", model("qwen2", "qwen2.F32.gguf"), place("small")]):
+        p = subprocess.run(["sh", "-c", 'ulimit -f 100; exec "$@"', "sh", R1, *args], capture_output=True, env=environment(), check=False)
+        assert p.returncode == 4 and b"bytes more" in p.stderr, (p.returncode, p.stderr)
+        assert not left_over("small")
+
+
+@test
+def a_real_model_keeps_its_sense():
+    source, f16, small = real(), place("real.F16.gguf"), place("real.Q4_K_M.gguf")
+    r1("convert", source, f16, "--type", "f16")
+    r1("quantize", f16, small, "Q4_K_M")
+    for path in (f16, small):
+        out = r1("generate", path, "--ids", tmp("paris.ids", r1("tokenize", path, "The capital of France is").text), "--greedy", "--max-tokens", "4", "--json").json["text"]
+        assert "Paris" in out, (path, out)
+    place("real.F16.gguf"), place("real.Q4_K_M.gguf")
+
+
+main()
