@@ -13,6 +13,8 @@ void r1_model_close(r1_model *m)
     free(m->moe_layers);
     r1_config_deinit(&m->c);
     r1_tokenizer_free(m->tokenizer);
+    for (int i = 0; i < m->n_warmers; i++) r1_warm_stop(m->warmers[i]);
+    free(m->warmers);
     r1_ckpt_close(m->ckpt);
     free(m);
 }
@@ -137,12 +139,22 @@ static r1_status open_level(r1_model *m, r1_error *err)
     return R1_OK;
 }
 
+/* A packed file is used where it lies: its pages are brought in while the tokenizer is made. Where that fails nothing is lost. */
+static void warm(r1_model *m)
+{
+    const r1_gguf *g = r1_ckpt_gguf(m->ckpt);
+    if (!g || m->options.n_threads == 1 || !r1_ckpt_packed(m->ckpt)) return;
+    m->warmers = calloc((size_t)r1_gguf_n_parts(g), sizeof *m->warmers);
+    for (int i = 0; m->warmers && i < r1_gguf_n_parts(g); i++) m->warmers[m->n_warmers++] = r1_warm_start(r1_gguf_map(g, i));
+}
+
 static r1_status open_parts(r1_model *m, const char *path, r1_error *err)
 {
     bool words_only = m->options.vocabulary_only;
     r1_status s = open_level(m, err);
     if (s == R1_OK) s = r1_ckpt_open(&m->ckpt, path, words_only, err); /* its sentences, and those of its tokenizer, name the file */
     if (s) return s;
+    if (!words_only) warm(m);
     bool has_config = r1_ckpt_gguf(m->ckpt) || r1_ckpt_config(m->ckpt);
     if (has_config || !words_only) s = r1_context(err, r1_config_read(&m->c, m->ckpt, err), "'%s'", path);
     if (words_only && s == R1_EUNSUPPORTED) s = R1_OK; /* the words of a model we cannot run are still readable */

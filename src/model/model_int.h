@@ -2,6 +2,7 @@
 #ifndef R1_MODEL_MODEL_INT_H
 #define R1_MODEL_MODEL_INT_H
 
+#include "base/warm.h"
 #include "model/config.h"
 #include "model/model.h"
 #include "tensor/tensor.h"
@@ -48,6 +49,7 @@ struct r1_model {
     r1_layer *layers;                        /* [n_layers] */
     r1_mtp *mtp;                             /* NULL: none */
     int32_t *moe_layers; int n_moe_layers;
+    r1_warmer **warmers; int n_warmers;      /* of a packed file: one for each part */
     void **owned; size_t n_owned, cap_owned; /* memory that weights and vectors point into */
     size_t max_k;                            /* longest row */
     bool need_32, need_256, all_f32;

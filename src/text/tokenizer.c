@@ -62,6 +62,9 @@ static bool unspell(const alphabet *a, const char *s, size_t n, char *out, size_
 
 /* ---- tables ---------------------------------------------------------------------------------------------------- */
 
+/* Making the tables is waiting for memory. So it goes a few entries at a time: all their places are asked for, then read. */
+enum { AHEAD = 16 };
+
 static uint64_t hash_bytes(const char *p, size_t n)
 {
     uint64_t h = n * 0x9E3779B97F4A7C15u, w;
@@ -84,10 +87,10 @@ static unsigned shift_for(size_t n) /* a table at most 5/8 full */
     return 64 - bits;
 }
 
-/* The slot of a token, or the empty one where it would go. */
-static size_t find_slot(const r1_tokenizer *t, const char *p, size_t n)
+/* The slot of a token whose hash is h, or the empty one where it would go. */
+static size_t find_slot(const r1_tokenizer *t, uint64_t h, const char *p, size_t n)
 {
-    uint64_t h = hash_bytes(p, n), mask = ((uint64_t)1 << (64 - t->tokens_shift)) - 1;
+    uint64_t mask = ((uint64_t)1 << (64 - t->tokens_shift)) - 1;
     for (uint64_t i = h >> t->tokens_shift;; i = (i + 1) & mask) {
         uint64_t e = t->tokens[i];
         if (!e) return i;
@@ -99,7 +102,7 @@ static size_t find_slot(const r1_tokenizer *t, const char *p, size_t n)
 
 int32_t r1_tokenizer_lookup(const r1_tokenizer *t, const char *p, size_t n)
 {
-    return (int32_t)(uint32_t)t->tokens[find_slot(t, p, n)] - 1;
+    return (int32_t)(uint32_t)t->tokens[find_slot(t, hash_bytes(p, n), p, n)] - 1;
 }
 
 static r1_status store_bytes(r1_tokenizer *t, const r1_tok_source *src, const alphabet *a, r1_error *err)
@@ -150,17 +153,22 @@ static r1_status index_tokens(r1_tokenizer *t, r1_error *err)
     t->tokens_shift = shift_for((size_t)t->n_tokens);
     t->tokens = calloc((size_t)1 << (64 - t->tokens_shift), sizeof *t->tokens);
     if (!t->tokens) return r1_fail(err, R1_ENOMEM, "no memory for %d tokens", t->n_tokens);
-    for (int32_t id = 0; id < t->n_tokens; id++) {
-        if (!(t->flags[id] & R1_TOK_VOCAB) || (t->flags[id] & R1_TOK_SPECIAL)) continue;
-        r1_slice s = bytes_of(t, (size_t)id);
-        size_t i = find_slot(t, s.p, s.n);
+    uint64_t hash[AHEAD] = { 0 }; /* of the tokens from id on; their slots are on the way from memory */
+    for (int32_t id = -AHEAD; id < t->n_tokens; id++) {
+        r1_slice s = id + AHEAD < t->n_tokens ? bytes_of(t, (size_t)(id + AHEAD)) : (r1_slice){ "", 0 };
+        uint64_t h = hash[(id + AHEAD) % AHEAD];
+        hash[(id + AHEAD) % AHEAD] = hash_bytes(s.p, s.n);
+        __builtin_prefetch(&t->tokens[hash[(id + AHEAD) % AHEAD] >> t->tokens_shift], 1);
+        if (id < 0 || !(t->flags[id] & R1_TOK_VOCAB) || (t->flags[id] & R1_TOK_SPECIAL)) continue;
+        s = bytes_of(t, (size_t)id);
+        size_t i = find_slot(t, h, s.p, s.n);
         if (t->tokens[i]) {
             int32_t other = (int32_t)(uint32_t)t->tokens[i] - 1;
             if (t->flags[id] & R1_TOK_ADDED) continue;
             if (!(t->flags[other] & R1_TOK_ADDED))
                 return r1_fail(err, R1_EFORMAT, "tokens %d and %d are both '%.*s', expected different ones", other, id, SHOW(s));
         }
-        t->tokens[i] = hash_bytes(s.p, s.n) << 32 | (uint32_t)(id + 1);
+        t->tokens[i] = h << 32 | (uint32_t)(id + 1);
     }
     for (int b = 0; b < 256; b++) {
         char c = (char)b;
@@ -247,6 +255,75 @@ done:
     return s;
 }
 
+/* A merge on its way into the tables. */
+typedef struct merge {
+    bool usual;              /* short, and well spelled; else index_merge sees to it */
+    char text[64];
+    size_t n_left, n_both;
+    uint64_t left_hash, right_hash, key;
+    int32_t left, right, both;
+} merge;
+
+static void start_merge(const r1_tokenizer *t, const r1_tok_source *src, const alphabet *a, size_t i, merge *m)
+{
+    r1_slice l, r;
+    size_t n_right = 0;
+    m->usual = halves(src, i, &l, &r) && l.n + r.n <= sizeof m->text && unspell(a, l.p, l.n, m->text, &m->n_left) &&
+               unspell(a, r.p, r.n, m->text + m->n_left, &n_right);
+    if (!m->usual) return;
+    m->n_both = m->n_left + n_right;
+    m->left_hash = hash_bytes(m->text, m->n_left);
+    m->right_hash = hash_bytes(m->text + m->n_left, n_right);
+    __builtin_prefetch(&t->tokens[m->left_hash >> t->tokens_shift]);
+    __builtin_prefetch(&t->tokens[m->right_hash >> t->tokens_shift]);
+}
+
+/* The bytes of the token that is probably meant. */
+static void ask_for_bytes(const r1_tokenizer *t, uint64_t hash)
+{
+    uint64_t e = t->tokens[hash >> t->tokens_shift];
+    if (e) __builtin_prefetch(t->bytes + t->offset[(uint32_t)e - 1]);
+}
+
+static void look_up_merge(const r1_tokenizer *t, merge *m, uint32_t before)
+{
+    if (!m->usual) return;
+    m->left = (int32_t)(uint32_t)t->tokens[find_slot(t, m->left_hash, m->text, m->n_left)] - 1;
+    m->right = (int32_t)(uint32_t)t->tokens[find_slot(t, m->right_hash, m->text + m->n_left, m->n_both - m->n_left)] - 1;
+    m->both = result_of(t, before, m->text, m->n_both);
+    m->usual = m->left >= 0 && m->right >= 0 && m->both >= 0;
+    m->key = (uint64_t)(uint32_t)m->left << 20 | (uint32_t)m->right;
+    if (m->usual) __builtin_prefetch(&t->pairs[m->key * 0x9E3779B97F4A7C15u >> t->pairs_shift], 1);
+}
+
+static r1_status finish_merge(r1_tokenizer *t, const merge *m, size_t i, r1_error *err)
+{
+    r1_status s = add_pair(t, (uint32_t)m->left, (uint32_t)m->right, (uint32_t)i, err);
+    if (s) return s;
+    t->merged[i] = (uint32_t)m->both;
+    if (m->n_left == 1 && m->n_both == 2) t->byte_pairs[(unsigned char)m->text[0] << 8 | (unsigned char)m->text[1]] = (uint32_t)i;
+    return R1_OK;
+}
+
+static r1_status index_some_merges(r1_tokenizer *t, const r1_tok_source *src, const alphabet *a, size_t first, size_t n, r1_error *err)
+{
+    merge m[AHEAD];
+    uint32_t before = first ? t->merged[first - 1] : 0;
+    r1_status s = R1_OK;
+    for (size_t i = 0; i < n; i++) start_merge(t, src, a, first + i, &m[i]);
+    for (size_t i = 0; i < n; i++) {
+        if (!m[i].usual) continue;
+        ask_for_bytes(t, m[i].left_hash);
+        ask_for_bytes(t, m[i].right_hash);
+    }
+    for (size_t i = 0; i < n; i++) {
+        look_up_merge(t, &m[i], before);
+        if (m[i].usual) before = (uint32_t)m[i].both;
+    }
+    for (size_t i = 0; i < n && !s; i++) s = m[i].usual ? finish_merge(t, &m[i], first + i, err) : index_merge(t, src, a, first + i, err);
+    return s;
+}
+
 static r1_status index_merges(r1_tokenizer *t, const r1_tok_source *src, const alphabet *a, r1_error *err)
 {
     if (src->n_merges >= R1_MERGES_MAX)
@@ -261,7 +338,7 @@ static r1_status index_merges(r1_tokenizer *t, const r1_tok_source *src, const a
     memset(t->pairs, 0xFF, slots * sizeof *t->pairs);
     memset(t->byte_pairs, 0xFF, 65536 * sizeof *t->byte_pairs);
     r1_status s = R1_OK;
-    for (size_t i = 0; !s && i < src->n_merges; i++) s = index_merge(t, src, a, i, err);
+    for (size_t i = 0; !s && i < src->n_merges; i += AHEAD) s = index_some_merges(t, src, a, i, r1_min(AHEAD, src->n_merges - i), err);
     return s;
 }
 
