@@ -4,7 +4,7 @@
  * position in order and sees exactly the keys up to it: its result is the same in any chunk, tile or batch. A piece of
  * work is a tile of rows of one key-value head: rows are (token, head of the group), so a block is loaded once for all of
  * them. Keys meet the queries as columns. The cache has them so and the kernels widen what they read; latents are rows in
- * the cache, because they are values too, and are turned for every tile, whose 96 rows make that cheap.
+ * the cache, because they are values too, and are turned for every tile, whose many rows make that cheap.
  */
 #include "model/forward_int.h"
 
@@ -162,7 +162,7 @@ static void attend_tile(void *ctx, size_t i, int thread)
     const r1_attention *a = w->a;
     const r1_forward *f = a->f;
     const r1_kernels *k = &f->m->k;
-    const r1_tile *tile = &f->tiles[i / w->n_heads];
+    const r1_tile *tile = &f->tiles[f->n_tiles - 1 - i / w->n_heads]; /* the last see most keys: begin with them */
     size_t head = i % w->n_heads, H = w->n_heads * w->group, token0 = 0, skip = a->first;
     const r1_span *span = &f->spans[tile->span];
     for (size_t j = 0; j < tile->span; j++) token0 += f->spans[j].n;
@@ -176,6 +176,8 @@ static void attend_tile(void *ctx, size_t i, int thread)
         s.max[r] = -INFINITY;
         s.sum[r] = 0;
     }
+    /* With one key head the rows of a tile lie together in the result, and are made there. */
+    if (w->n_heads == 1) s.o = a->o + (column * H + tile->first) * a->value_dim;
     memset(s.o, 0, tile->n * a->value_dim * sizeof(float));
     if (a->expanded) decode_head(a, head, &s);
     size_t n_keys = base + (tile->first + tile->n - 1) / w->group + 1;
@@ -184,7 +186,7 @@ static void attend_tile(void *ctx, size_t i, int thread)
     for (size_t r = 0; r < tile->n; r++) {
         size_t at = (column + (tile->first + r) / w->group) * H + head * w->group + (tile->first + r) % w->group;
         k->scale(s.o + r * a->value_dim, 1.0f / s.sum[r], a->value_dim);
-        memcpy(a->o + at * a->value_dim, s.o + r * a->value_dim, a->value_dim * sizeof(float));
+        if (w->n_heads > 1) memcpy(a->o + at * a->value_dim, s.o + r * a->value_dim, a->value_dim * sizeof(float));
     }
 }
 

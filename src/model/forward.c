@@ -59,7 +59,7 @@ static r1_status allocate(r1_forward *f, r1_error *err)
     size_t kv = c->mla ? lora + R : (size_t)(c->n_kv_heads * c->head_dim), vd = (size_t)(c->mla ? c->v_dim : c->head_dim);
     size_t F = r1_max((size_t)c->n_ff, (size_t)(c->n_shared * c->n_ff_expert)), LT = f->latent_tokens, ET = f->expert_tokens, ER = f->expert_rows, used = (size_t)c->n_used;
     size_t E = (size_t)c->n_experts, threads = (size_t)r1_pool_threads(f->pool), fl = sizeof(float);
-    f->tile_rows = QUERY_ROWS;
+    f->tile_rows = c->mla ? LATENT_ROWS : QUERY_ROWS;
     f->attn_floats = r1_round_up(r1_attention_scratch(f->m, f->tile_rows), 16);
     f->cap_tiles = T * r1_max(1, r1_ceil_div(H, f->tile_rows));
     shopping list[] = {

@@ -8,6 +8,7 @@
 enum {
     LOGIT_COLUMNS = 16,            /* columns of the head product at a time */
     QUERY_ROWS = 96,               /* query rows of an attention tile: a multiple of the 6 that kernels take at once */
+    LATENT_ROWS = 64,              /* the same for latents, whose rows are five times as long and share L2 with the block; divides 128 heads */
 #ifdef R1_TINY                     /* a few tokens of a golden model */
     LATENT_BYTES = 16 << 10,
     EXPERT_BYTES = 16 << 10

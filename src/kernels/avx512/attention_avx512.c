@@ -24,7 +24,7 @@ typedef struct chain {
     const uint8_t *next; /* ask for as much from here; NULL: no */
 } chain;
 
-INLINE void run(r1_type t, const int nr, const bool full, __m512 acc[ROWS * REGS], const chain *x, const masks *k)
+INLINE void run(r1_type t, const int nr, const int nc, const bool full, __m512 acc[ROWS * REGS], const chain *x, const masks *k)
 {
     const float *a = x->a;
     const uint8_t *b = x->b, *next = x->next;
@@ -34,90 +34,92 @@ INLINE void run(r1_type t, const int nr, const bool full, __m512 acc[ROWS * REGS
             fetch((uintptr_t)next, t == R1_F32 ? 256 : 128);
             next += t == R1_F32 ? 256 : 128;
         }
-        UNROLL for (int c = 0; c < REGS; c++) v[c] = widen(t, b, (size_t)c * 16, full ? 0xFFFF : k->m[c]);
+        UNROLL for (int c = 0; c < nc; c++) v[c] = widen(t, b, (size_t)c * 16, full ? 0xFFFF : k->m[c]);
         UNROLL for (int r = 0; r < nr; r++) {
             const __m512 w = set(a[(size_t)r * x->lda + i]);
-            UNROLL for (int c = 0; c < REGS; c++) acc[r * REGS + c] = _mm512_fmadd_ps(w, v[c], acc[r * REGS + c]);
+            UNROLL for (int c = 0; c < nc; c++) acc[r * REGS + c] = _mm512_fmadd_ps(w, v[c], acc[r * REGS + c]);
         }
     }
 }
 
-/* nr rows of y (ldy apart) = the chain, with shrink added to shrink[r] * y[r]. */
-INLINE void tile(r1_type t, const int nr, const bool full, float *y, size_t ldy, const float *shrink, const chain *x, const masks *k)
+/* nr rows of y (ldy apart) = the chain, when mixing added to shrink[r] * y[r]. */
+INLINE void tile(r1_type t, const int nr, const int nc, const bool full, const bool mixing, float *y, size_t ldy, const float *shrink, const chain *x, const masks *k)
 {
     __m512 acc[ROWS * REGS];
     UNROLL for (int i = 0; i < nr * REGS; i++) acc[i] = _mm512_setzero_ps();
-    run(t, nr, full, acc, x, k);
+    run(t, nr, nc, full, acc, x, k);
     UNROLL for (int r = 0; r < nr; r++)
-        UNROLL for (int c = 0; c < REGS; c++) {
+        UNROLL for (int c = 0; c < nc; c++) {
             float *to = y + (size_t)r * ldy + (size_t)c * 16;
-            if (shrink) acc[r * REGS + c] = _mm512_fmadd_ps(set(shrink[r]), loadf(full ? 0xFFFF : k->m[c], to), acc[r * REGS + c]);
-            if (full) _mm512_storeu_ps(to, acc[r * REGS + c]);
-            else _mm512_mask_storeu_ps(to, k->m[c], acc[r * REGS + c]);
+            __m512 sum = acc[r * REGS + c];
+            if (mixing) sum = _mm512_fmadd_ps(set(shrink[r]), full ? _mm512_loadu_ps(to) : loadf(k->m[c], to), sum);
+            if (full) _mm512_storeu_ps(to, sum);
+            else _mm512_mask_storeu_ps(to, k->m[c], sum);
         }
 }
 
-INLINE void some_rows(r1_type t, const int nr, const bool full, float *y, size_t ldy, const float **shrink, chain *x, const masks *k)
+INLINE void some_rows(r1_type t, const int nr, const int nc, const bool full, const bool mixing, float *y, size_t ldy, const float **shrink, chain *x, const masks *k)
 {
-    tile(t, nr, full, y, ldy, *shrink, x, k);
+    tile(t, nr, nc, full, mixing, y, ldy, *shrink, x, k);
     x->a += (size_t)nr * x->lda;
     x->next = NULL; /* the rows after the first ones read what is near */
-    if (*shrink) *shrink += nr;
+    if (mixing) *shrink += nr;
 }
 
-/* All rows of up to 64 columns. */
-INLINE void rows(r1_type t, const bool full, float *y, size_t ldy, const float *shrink, size_t n_q, chain x, const masks *k)
+/* All rows of up to 64 columns, nc registers of them. */
+INLINE void rows(r1_type t, const int nc, const bool full, const bool mixing, float *y, size_t ldy, const float *shrink, size_t n_q, chain x, const masks *k)
 {
     size_t i = 0;
-    for (; i + 6 <= n_q; i += 6) some_rows(t, 6, full, y + i * ldy, ldy, &shrink, &x, k);
-    for (; i + 3 <= n_q; i += 3) some_rows(t, 3, full, y + i * ldy, ldy, &shrink, &x, k);
-    for (; i + 2 <= n_q; i += 2) some_rows(t, 2, full, y + i * ldy, ldy, &shrink, &x, k);
-    for (; i < n_q; i++) some_rows(t, 1, full, y + i * ldy, ldy, &shrink, &x, k);
+    for (; i + 6 <= n_q; i += 6) some_rows(t, 6, nc, full, mixing, y + i * ldy, ldy, &shrink, &x, k);
+    for (; i + 3 <= n_q; i += 3) some_rows(t, 3, nc, full, mixing, y + i * ldy, ldy, &shrink, &x, k);
+    for (; i + 2 <= n_q; i += 2) some_rows(t, 2, nc, full, mixing, y + i * ldy, ldy, &shrink, &x, k);
+    for (; i < n_q; i++) some_rows(t, 1, nc, full, mixing, y + i * ldy, ldy, &shrink, &x, k);
 }
 
-INLINE void product(r1_type t, float *y, size_t ldy, const float *shrink, size_t n_q, chain x, size_t columns)
+INLINE void product(r1_type t, const bool mixing, float *y, size_t ldy, const float *shrink, size_t n_q, chain x, size_t columns)
 {
     const size_t size = t == R1_F32 ? 4 : 2;
     x.ldb *= size;
     for (size_t j = 0; j < columns; j += 64, x.b += 64 * size) {
         const masks k = masks_of(columns - j);
-        if (columns - j >= 64) rows(t, true, y + j, ldy, shrink, n_q, x, &k);
-        else rows(t, false, y + j, ldy, shrink, n_q, x, &k);
+        if (columns - j >= 64) rows(t, 4, true, mixing, y + j, ldy, shrink, n_q, x, &k);
+        else if (columns - j <= 32) rows(t, 2, false, mixing, y + j, ldy, shrink, n_q, x, &k);
+        else rows(t, 4, false, mixing, y + j, ldy, shrink, n_q, x, &k);
         if (x.next) x.next += x.n * 64 * size;
     }
 }
 
 static void scores_f32(float *s, size_t lds, const float *q, size_t ldq, size_t n_q, const void *kt, size_t ldk, size_t n_t, size_t D, const void *next)
 {
-    product(R1_F32, s, lds, NULL, n_q, (chain){ q, ldq, kt, ldk, D, next }, n_t);
+    product(R1_F32, false, s, lds, NULL, n_q, (chain){ q, ldq, kt, ldk, D, next }, n_t);
 }
 
 static void scores_f16(float *s, size_t lds, const float *q, size_t ldq, size_t n_q, const void *kt, size_t ldk, size_t n_t, size_t D, const void *next)
 {
-    product(R1_F16, s, lds, NULL, n_q, (chain){ q, ldq, kt, ldk, D, next }, n_t);
+    product(R1_F16, false, s, lds, NULL, n_q, (chain){ q, ldq, kt, ldk, D, next }, n_t);
 }
 
 static void scores_bf16(float *s, size_t lds, const float *q, size_t ldq, size_t n_q, const void *kt, size_t ldk, size_t n_t, size_t D, const void *next)
 {
-    product(R1_BF16, s, lds, NULL, n_q, (chain){ q, ldq, kt, ldk, D, next }, n_t);
+    product(R1_BF16, false, s, lds, NULL, n_q, (chain){ q, ldq, kt, ldk, D, next }, n_t);
 }
 
 static void mix_f32(float *o, size_t ldo, const float *shrink, const float *p, size_t ldp, size_t n_q, const void *v, size_t ldv, size_t n_t,
                      size_t D, const void *next)
 {
-    product(R1_F32, o, ldo, shrink, n_q, (chain){ p, ldp, v, ldv, n_t, next }, D);
+    product(R1_F32, true, o, ldo, shrink, n_q, (chain){ p, ldp, v, ldv, n_t, next }, D);
 }
 
 static void mix_f16(float *o, size_t ldo, const float *shrink, const float *p, size_t ldp, size_t n_q, const void *v, size_t ldv, size_t n_t,
                      size_t D, const void *next)
 {
-    product(R1_F16, o, ldo, shrink, n_q, (chain){ p, ldp, v, ldv, n_t, next }, D);
+    product(R1_F16, true, o, ldo, shrink, n_q, (chain){ p, ldp, v, ldv, n_t, next }, D);
 }
 
 static void mix_bf16(float *o, size_t ldo, const float *shrink, const float *p, size_t ldp, size_t n_q, const void *v, size_t ldv, size_t n_t,
                      size_t D, const void *next)
 {
-    product(R1_BF16, o, ldo, shrink, n_q, (chain){ p, ldp, v, ldv, n_t, next }, D);
+    product(R1_BF16, true, o, ldo, shrink, n_q, (chain){ p, ldp, v, ldv, n_t, next }, D);
 }
 
 /* exp512 for x <= 0 or NaN: no overflow to look for, and scaling by a power of two keeps NaN. */
