@@ -1,4 +1,4 @@
-# r1: make · make run · make test · make check · make bench · make deps · make install · make fuzz · make lint
+# r1: make · make run · make test · make test-neon · make check · make bench · make deps · make install · make fuzz · make lint
 #
 #   CC=gcc|clang                       V=1 shows commands
 #   BUILD=release|debug|asan|tiny      asan: ASan+UBSan; tiny: constants made tiny (R1_TINY), also with ASan+UBSan
@@ -39,6 +39,7 @@ GOALS   := $(or $(MAKECMDGOALS),all)
 NEEDS   := $(if $(filter-out clean deps help,$(GOALS)),build)
 NEEDS   += $(if $(filter test test-code tests %_test,$(GOALS)),unit)
 NEEDS   += $(if $(filter fuzz,$(GOALS)),fuzz)
+NEEDS   += $(if $(filter test-neon,$(GOALS)),neon)
 MISSING := $(if $(strip $(NEEDS)),$(shell CC='$(CC)' tools/deps --missing $(NEEDS)))
 # What only fetching needs is tried once and not insisted on: without it tools/fetch says so, and tests are skipped.
 WANTS   := $(if $(filter run test bench,$(GOALS)),$(if $(wildcard $(MODEL)),,model))
@@ -112,7 +113,7 @@ $(B)/src/cli/%.o $(B)/gen/%.o: CFLAGS_ALL += -I$(B)/gen
 
 # ---- what people type --------------------------------------------------------------------------------------------
 
-.PHONY: all run test test-code tests fetched check bench deps install fuzz lint man clean help always
+.PHONY: all run test test-code test-neon tests fetched check bench deps install fuzz lint man clean help always
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -136,6 +137,10 @@ test: all tests fetched
 # Only the test programs, for builds with sanitizers: SKIP='tests/golden/%' leaves some out.
 test-code: tests
 	@$(RUN_TESTS) $(CODE)
+
+# The program and its kernels on 64-bit ARM, under an emulator.
+test-neon: $(PROGRAM)
+	@tools/test_neon $(B)/r1
 
 # A missing network is a failure in CI, and elsewhere a reason to skip what needs it.
 fetched:
