@@ -28,27 +28,28 @@ static size_t make_safe(float *x, const float *src, size_t n, float reach)
     return bad;
 }
 
-/* Without importance large values count more: w = x^2 + the block's mean square. See docs/results/quantisation.md. */
-static void weights_of_values(float *w, const float *x, size_t n)
+/* Without importance large values count more: w = x^2 + floor * the block's mean square. See docs/results/quantisation.md. */
+static void weights_of_values(r1_type t, float *w, const float *x, size_t n)
 {
-    float most = 0, sum = 0;
+    bool minimum = t == R1_Q4_1 || t == R1_Q5_1 || t == R1_Q2_K || t == R1_Q4_K || t == R1_Q5_K;
+    float most = 0, sum = 0, floor = minimum ? 2 : 1;
     for (size_t i = 0; i < n; i++) most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
     for (size_t i = 0; i < n; i++) {
         float v = most > 0 ? x[i] / most : 1;
         w[i] = v * v;
         sum += w[i];
     }
-    sum /= (float)n;
+    sum *= floor / (float)n;
     for (size_t i = 0; i < n; i++) w[i] = (w[i] + sum) / (1 + sum);
 }
 
-static void make_weights(float *w, const float *x, const float *importance, size_t n)
+static void make_weights(r1_type t, float *w, const float *x, const float *importance, size_t n)
 {
     float most = 0;
     for (size_t i = 0; importance && i < n; i++)
         if (importance[i] > most && importance[i] <= FLT_MAX) most = importance[i];
     if (!(most > 0)) {
-        weights_of_values(w, x, n);
+        weights_of_values(t, w, x, n);
         return;
     }
     for (size_t i = 0; i < n; i++) {
@@ -108,7 +109,7 @@ size_t r1_encode(r1_type t, const float *src, void *dst, size_t n, const float *
     if (t == R1_F16 || t == R1_BF16) return encode_half(t, src, b, n);
     for (size_t i = 0; i < n; i += info->block, b += info->bytes) {
         bad += make_safe(x, src + i, info->block, reach_of(t));
-        make_weights(w, x, importance ? importance + i : NULL, info->block);
+        make_weights(t, w, x, importance ? importance + i : NULL, info->block);
         switch (t) {
         case R1_MXFP4: r1_encode_mxfp4(x, w, b); break;
         case R1_Q2_K: case R1_Q4_K: case R1_Q5_K: r1_encode_k_offset(t, x, w, b); break;

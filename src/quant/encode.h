@@ -18,7 +18,8 @@ bool r1_can_encode(unsigned type);
  *   dst         r1_row_bytes(t, n) bytes, any alignment, not overlapping src
  *   importance  [n] weights of the squared errors, or NULL. Negative and non-finite ones count as 0. Only ratios within a
  *               block of 256 (or 32) matter. NULL, or a block with none above 0: the weight is value^2 + the block's
- *               mean square, which serves models better than equal weights (docs/results/quantisation.md).
+ *               mean square (twice that in types with a minimum), which serves models better than equal weights
+ *               (docs/results/quantisation.md).
  *
  * What cannot be stored: in F32, F16 and BF16 infinities and NaN stay what they are; finite values too large become the
  * largest finite one of their sign. In block types NaN becomes 0, and infinities and values out of reach the nearest

@@ -38,7 +38,7 @@ static void check_halves(r1_type t, const float *x, const float *y, size_t bad)
     require(bad >= not_finite && (t != R1_F32 || bad == not_finite));
 }
 
-static void check_blocks(const float *x, const float *y, const float *w, size_t bad, size_t block)
+static void check_blocks(const float *x, const float *y, const float *w, size_t bad, size_t block, double floor)
 {
     size_t not_finite = 0;
     for (size_t i = 0; i < N; i++) {
@@ -49,7 +49,7 @@ static void check_blocks(const float *x, const float *y, const float *w, size_t 
     if (bad || w) return;
     for (size_t b = 0; b < N; b += block) {
         double e = 0, power = 0, mean = 0;
-        for (size_t i = b; i < b + block; i++) mean += (double)x[i] * (double)x[i] / (double)block;
+        for (size_t i = b; i < b + block; i++) mean += (double)x[i] * (double)x[i] / (double)block * floor;
         for (size_t i = b; i < b + block; i++) {
             double square = (double)x[i] * (double)x[i], weight = square + mean;
             e += ((double)x[i] - (double)y[i]) * ((double)x[i] - (double)y[i]) * weight;
@@ -74,7 +74,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     require(r1_encode(t, x, b, N, weights ? w : NULL) == bad && !memcmp(a, b, bytes));
     r1_decode(t, a, y, N);
     const r1_type_info *info = r1_type_get(t);
-    if (info->quantised) check_blocks(x, y, weights ? w : NULL, bad, info->block);
-    else check_halves(t, x, y, bad);
+    if (info->quantised) {
+        r1_codes c;
+        r1_codes_get(t, a, &c);
+        check_blocks(x, y, weights ? w : NULL, bad, info->block, c.has_min ? 2 : 1);
+    } else check_halves(t, x, y, bad);
     return 0;
 }
