@@ -107,7 +107,7 @@ void r1_codes_offset(float top, r1_run run, float s, float o, int *code)
 
 /* ---- searching ---- */
 
-enum { KEPT = 3, WALK = 5, GRID = 16, CLIPS = 6 };
+enum { KEPT = 3, WALK = 5, GRID = 16, CLIPS = 5 };
 
 /* The KEPT candidates of least predicted error, best first. */
 typedef struct kept {

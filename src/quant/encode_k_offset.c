@@ -1,13 +1,14 @@
 /* Encoders of the blocks of 256 with minimums: Q2_K, Q4_K, Q5_K. value = (d * scale) * code - dmin * min, codes and both
  * integers unsigned.
  *
- * First the best float scale and offset of each run alone. Then several pairs (d, dmin) are tried; for each every run takes the best
- * integer pair near its own floats, and d and dmin are refitted together with integers and codes held, as long as that
- * gains. Every error is measured with the stored F16 numbers and the codes they imply.
+ * First the best float scale and offset of each run alone. Then several pairs (d, dmin) are tried; for each every run takes
+ * the best integer pair near its own floats. From the best of them d and dmin are refitted together with integers and codes
+ * held, and integers are chosen again, from a wider choice, as long as that gains. Every error is measured with the stored
+ * F16 numbers and the codes they imply.
  */
 #include "quant/encode_int.h"
 
-enum { RUNS = 16, ROUNDS = 4, KEPT = 2 };
+enum { RUNS = 16, ROUNDS = 4 };
 
 typedef struct k_form {
     float top;          /* the largest code */
@@ -115,18 +116,31 @@ static start begin(const k_form *k, const float *x, const float *w, const target
     return s;
 }
 
-static k_choice improved(const k_form *k, const float *x, const float *w, start s, const target *g)
+/* Look for better integers around what was found, and no longer around what each run alone wanted. */
+static void follow(const k_choice *c, target *g)
 {
+    for (int i = 0; i < RUNS; i++) {
+        g->s[i] = r1_f16_to_f32(c->d) * (float)c->scale[i];
+        g->m[i] = r1_f16_to_f32(c->dmin) * (float)c->min[i];
+    }
+    g->reach = 1;
+}
+
+static k_choice improved(const k_form *k, const float *x, const float *w, start s, const target *alone)
+{
+    target g = *alone;
+    g.reach = k->reach;
     for (int round = 0; round < ROUNDS; round++) {
         uint16_t d = r1_f16_finite(s.d), dmin = r1_f16_finite(s.dmin);
         sums z;
-        if (d == s.c.d && dmin == s.c.dmin) break;
-        k_choice c = choose(k, x, w, d, dmin, g, &z);
+        if (d == s.c.d && dmin == s.c.dmin && round) break;
+        k_choice c = choose(k, x, w, d, dmin, &g, &z);
         if (!(c.e < s.c.e)) break;
         s.c = c;
         s.d = r1_f16_to_f32(d);
         s.dmin = r1_f16_to_f32(dmin);
         refit(&z, &s.d, &s.dmin);
+        follow(&c, &g);
     }
     return s.c;
 }
@@ -147,29 +161,19 @@ static target wanted(const k_form *k, const float *x, const float *w)
     return g;
 }
 
+/* Improving also the second best start was measured to gain 0.02 to 0.2 % of the error for a third more time. */
 static k_choice search(const k_form *k, const float *x, const float *w)
 {
     target g = wanted(k, x, w);
-    start kept[KEPT];
-    for (int i = 0; i < KEPT; i++) kept[i].c.e = INFINITY;
+    start best = { .c.e = INFINITY };
     for (int i = 0; i < k->tried; i++)
         for (int j = 0; j < k->tried; j++) {
             start s = begin(k, x, w, &g, i, j);
-            for (int at = 0; at < KEPT; at++)
-                if (s.c.e < kept[at].c.e) {
-                    start worse = kept[at];
-                    kept[at] = s;
-                    s = worse;
-                }
+            if (s.c.e < best.c.e) best = s;
         }
-    k_choice best = { .e = INFINITY };
-    g.reach = k->reach;
-    for (int i = 0; i < KEPT && kept[i].c.e < INFINITY; i++) {
-        k_choice c = improved(k, x, w, kept[i], &g);
-        if (c.e < best.e) best = c;
-    }
+    k_choice c = improved(k, x, w, best, &g);
     /* where the values are so small that F16 has no fitting d, zeros may be nearer */
-    return best.e < r1_power(x, w, 256) ? best : (k_choice){ 0 };
+    return c.e < r1_power(x, w, 256) ? c : (k_choice){ 0 };
 }
 
 /* ---- writing ---- */
