@@ -108,6 +108,7 @@ def main():
     p.add_argument("--only", default="", help="regular expression of the names of the matrices to quantise")
     p.add_argument("--no-ggml", action="store_true")
     p.add_argument("--seeds", type=int, default=3, help="different noises, to average the luck of one rounding")
+    p.add_argument("--first-seed", type=int, default=1)
     p.add_argument("--chunks", type=int, default=8)
     p.add_argument("--threads", type=int, default=2)
     a = p.parse_args()
@@ -116,7 +117,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         ours_lib, lib = qe.build_ours(folder), qe.open_ggml(f"{a.bin}/libggml-base.so")
         model, logits = f"{folder}/m.gguf", f"{folder}/logits"
-        for seed in range(1, a.seeds + 1):
+        for seed in range(a.first_seed, a.first_seed + a.seeds):
             base = base_weights(reader, seed)
             write(model, reader, base)
             perplexity(a, model, ["--kl-divergence-base", logits])
