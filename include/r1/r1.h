@@ -79,11 +79,12 @@ typedef struct r1_model_options {
     void *progress_ctx;
 } r1_model_options;
 
-/* Open a GGUF file (the first part of a split one) or a Hugging Face directory.
+/* Open a GGUF file (the first part of a split one), a packed file or a Hugging Face directory.
  *
  *   options  NULL: all defaults
  * Errors:  R1_EFORMAT, R1_EUNSUPPORTED, R1_EIO, R1_ENOMEM, R1_ECANCELLED; *out is NULL.
- * Memory:  the files are mapped; quantised weights are repacked once, and the pages they came from given back. */
+ * Memory:  the files are mapped; quantised weights are repacked once, and the pages they came from given back. Those of a packed
+ *          file are used where they lie. */
 R1_API r1_status r1_model_open(r1_model **out, const char *path, const r1_model_options *options, r1_error *err) R1_MUST_CHECK;
 R1_API void r1_model_close(r1_model *m);
 
