@@ -8,5 +8,6 @@ void r1_kernels_init_neon(r1_kernels *k)
     r1_neon_fill_q8k(k);
     r1_neon_fill_float(k);
     r1_neon_fill_vector(k);
+    r1_neon_fill_attention(k);
     r1_neon_fill_decode(k);
 }

@@ -93,6 +93,7 @@ void r1_neon_fill_q8(r1_kernels *k);     /* 32-value blocks */
 void r1_neon_fill_q8k(r1_kernels *k);    /* 256-value blocks */
 void r1_neon_fill_float(r1_kernels *k);
 void r1_neon_fill_vector(r1_kernels *k);
+void r1_neon_fill_attention(r1_kernels *k);
 void r1_neon_fill_decode(r1_kernels *k);
 
 #endif
