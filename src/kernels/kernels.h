@@ -1,8 +1,8 @@
 /* kernels: the inner loops, one table of functions per CPU level.
  *
  * scalar/ defines every entry and is its meaning; avx2/, avx512/, amx/ and neon/ override what they do better. Selection is a pure
- * function of the level. Every entry gives the SAME BITS at every level, for any number of rows or columns in a call:
- * one accumulator chain per output element, in an order that depends on the tensor's shape only. (Where a result is NaN, it
+ * function of the level. Every entry (but matmul_bf16_pairs, which few levels have) gives the SAME BITS at every level, for any
+ * number of rows or columns in a call: one accumulator chain per output element, in an order that depends on the tensor's shape only. (Where a result is NaN, it
  * is NaN at every level; its sign and payload are not promised.)
  *
  * Letters: R rows of a weight (outputs), C columns (tokens), K reduction length. docs/notation.md has all.
@@ -18,6 +18,9 @@
  *   int8 product, 256-value blocks: t = sum over sub-blocks of scale * dot, exact in int32;
  *       acc = fmaf((float)t, dw * dx, acc); for Q2_K/Q4_K/Q5_K then, u = sum over sub-blocks of min * (sum of q):
  *       acc = fmaf(-(float)u, dmin * dx, acc).
+ *   "pairs dot" of bf16 a[K], b[K]: for each 32 values, the last padded with +0: e = fma chain over even k from +0, o = the same over odd
+ *       k; acc = acc + (e + o), ascending, acc starts at +0. Denormal inputs count as zeros and denormal results become zeros, signs kept:
+ *       AMX computes so, whatever the rounding mode.
  * The library is compiled with -ffp-contract=off; every fused operation is written as one.
  */
 #ifndef R1_KERNELS_KERNELS_H
@@ -58,6 +61,10 @@ typedef struct r1_kernels {
     void (*matmul_f32)(float *y, size_t ldy, const void *w, size_t w_stride, size_t R, const float *x, size_t ldx, size_t C, size_t K);
     void (*matmul_bf16)(float *y, size_t ldy, const void *w, size_t w_stride, size_t R, const float *x, size_t ldx, size_t C, size_t K);
     void (*matmul_f16)(float *y, size_t ldy, const void *w, size_t w_stride, size_t R, const float *x, size_t ldx, size_t C, size_t K);
+
+    /* As matmul_bf16, for x whose values are bf16: y[c * ldy + r] = pairs dot. NULL where matmul_bf16 is as fast; so with activations of
+     * bf16, and only there, products of BF16 weights have the same bits within a level, not across levels. */
+    void (*matmul_bf16_pairs)(float *y, size_t ldy, const void *w, size_t w_stride, size_t R, const float *x, size_t ldx, size_t C, size_t K);
 
     /* Packed int8 product by weight type (NULL for types without one): y[c * ldy + r] for the 16 rows of each of n_panels
      * panels, r < R (R > 16 * (n_panels - 1); rows past R are not written); columns c < C of x. Panels are contiguous

@@ -20,7 +20,7 @@ typedef struct r1_roof {
     const char *int8_name, *bf16_name;  /* "vpdpbusd zmm"; bf16 is fused float32 where the processor has no bf16 */
 } r1_roof;
 
-/* Loops of a level this machine has. AMX asks the system for its tiles; where they are refused its loops are those of AVX-512. */
+/* Loops of a level this machine has. */
 void r1_roof_init(r1_roof *r, r1_cpu_level level);
 
 /* GB/s that all threads of a pool together read of a buffer once, pieces of it in order. bytes is a multiple of 1024. */

@@ -157,7 +157,8 @@ static void product_rows(const group *g, const r1_product *p, size_t r, size_t n
         if (w->type == R1_F32) {
             e->k->matmul_f32(y, p->ldy, rows, w->stride, n, x, g->in.ldx, p->C, K);
         } else if (w->type == R1_BF16) {
-            e->k->matmul_bf16(y, p->ldy, rows, w->stride, n, x, g->in.ldx, p->C, K);
+            const bool pairs = e->k->matmul_bf16_pairs && e->rounded && g->in.x == e->rounded;
+            (pairs ? e->k->matmul_bf16_pairs : e->k->matmul_bf16)(y, p->ldy, rows, w->stride, n, x, g->in.ldx, p->C, K);
         } else if (w->type == R1_F16) {
             e->k->matmul_f16(y, p->ldy, rows, w->stride, n, x, g->in.ldx, p->C, K);
         } else {

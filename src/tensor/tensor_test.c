@@ -131,11 +131,12 @@ static void row_exact(const r1_weight *w, size_t r, double *value, double *size)
     free(row);
 }
 
-/* Roundings along a chain of n fma steps, a tree of 4 and, for int8, scales multiplied first. */
+/* Roundings along a chain of n fma steps, a tree of 4 and, for int8, scales multiplied first; or those of a pairs dot, if more. */
 static double chain(const r1_weight *w)
 {
     const r1_type_info *info = r1_type_get(w->type);
     if (w->packed) return 2.0 * (double)(w->k / info->block) + 4;
+    if (w->type == R1_BF16) return r1_max(r1_ceil_div(w->k, 16) + 6, r1_ceil_div(w->k, 32) + 18);
     return (double)r1_ceil_div(w->k, 16) + 6 + (info->quantised ? 3 : 0); /* decoding a block rounds up to three times */
 }
 

@@ -3,6 +3,7 @@
 #define _DEFAULT_SOURCE
 #include "tests/checkkernel/checkkernel.h"
 
+#include <float.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -87,6 +88,68 @@ static bool check_bf16(check *c) { return check_float(c, R1_BF16); }
 TEST(matmul_f32) { ck_run(check_f32); }
 TEST(matmul_f16) { ck_run(check_f16); }
 TEST(matmul_bf16) { ck_run(check_bf16); }
+
+/* ---- bf16 by bf16 ---- */
+
+static float flushed(float v) { return fabsf(v) < FLT_MIN ? copysignf(0, v) : v; }
+
+/* By the words of the contract. */
+static float pairs_dot(const uint8_t *w, const float *x, size_t K)
+{
+    float acc = 0;
+    for (size_t at = 0; at < K; at += 32) {
+        float part[2] = { 0, 0 };
+        for (size_t i = 0; i < 32; i++) {
+            float a = 0;
+            if (at + i < K) r1_decode(R1_BF16, w + 2 * (at + i), &a, 1);
+            part[i % 2] = flushed(fmaf(flushed(a), at + i < K ? flushed(x[at + i]) : 0, part[i % 2]));
+        }
+        acc = flushed(acc + flushed(part[0] + part[1]));
+    }
+    return acc;
+}
+
+static bool pairs_case(check *c, size_t R, size_t C, size_t K, int kind)
+{
+    size_t stride = K * 2 + ck_below(c, 2) * ck_below(c, 9), ldx = K + ck_below(c, 4), ldy = R + ck_below(c, 4), n_y = (C - 1) * ldy + R;
+    uint8_t *w = ck_place(c, 0, (R - 1) * stride + K * 2, 1);
+    for (size_t r = 0; r < R; r++)
+        for (size_t i = 0; i < K; i++) put_weight(w + r * stride + i * 2, R1_BF16, ck_float(c, kind));
+    float *x = ck_new(c, 1, (C - 1) * ldx + K, kind), *y = ck_place(c, 2, n_y * 4, 4);
+    for (size_t i = 0; i < (C - 1) * ldx + K; i++) x[i] = r1_bf16_to_f32(r1_bf16_from_f32(x[i]));
+    c->k->matmul_bf16_pairs(y, ldy, w, stride, R, x, ldx, C, K);
+    if (!ck_zones_ok(c) || !rows_untouched(c, y, ldy, R, C)) return false;
+    for (size_t i = 0; i < C * R; i++) {
+        float got = y[i / R * ldy + i % R], want = pairs_dot(w + i % R * stride, x + i / R * ldx, K);
+        if (!ck_same(got, want)) return ck_fail(c, "is %a, expected %a", (double)got, (double)want) || ck_where(c, "pairs", R, C, K, kind);
+    }
+    return true;
+}
+
+static bool check_pairs(check *c)
+{
+    int kind = 0;
+    if (!c->k->matmul_bf16_pairs) return true;
+    for (size_t K = 1; K <= 100; K++)
+        if (!pairs_case(c, 1 + ck_below(c, 20), 1 + ck_below(c, 12), K, kind++ % KINDS)) return false;
+    for (size_t R = 1; R <= 50; R++)
+        if (!pairs_case(c, R, 1 + ck_below(c, 3), 1 + ck_below(c, 300), kind++ % KINDS)) return false;
+    for (size_t C = 1; C <= 67; C++)
+        if (!pairs_case(c, 1 + ck_below(c, 9), C, 1 + ck_below(c, 70), kind++ % KINDS)) return false;
+    return pairs_case(c, 37, 277, 700, UNIT) && pairs_case(c, 20, 40, 1800, WIDE) && pairs_case(c, 48, 1, 5000, UNIT);
+}
+
+TEST(matmul_bf16_pairs) { ck_run(check_pairs); }
+
+TEST(planted_order_of_bf16_is_caught)
+{
+    char why[300];
+    r1_kernels k, scalar;
+    r1_kernels_init(&scalar, R1_CPU_SCALAR);
+    k = scalar;
+    k.matmul_bf16_pairs = k.matmul_bf16; /* 16 lanes instead of pairs */
+    EXPECT(!ck_try(check_pairs, &k, &scalar, false, why, sizeof why));
+}
 
 /* ---- packed integer products ---- */
 

@@ -7,5 +7,6 @@
 
 void r1_amx_fill_q8(r1_kernels *k);     /* 32-value blocks */
 void r1_amx_fill_q8k(r1_kernels *k);    /* 256-value blocks */
+void r1_amx_fill_bf16(r1_kernels *k);
 
 #endif

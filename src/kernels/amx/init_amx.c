@@ -6,4 +6,5 @@ void r1_kernels_init_amx(r1_kernels *k)
     k->name = "amx";
     r1_amx_fill_q8(k);
     r1_amx_fill_q8k(k);
+    r1_amx_fill_bf16(k);
 }

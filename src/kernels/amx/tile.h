@@ -9,6 +9,8 @@
  *   TILE_LOAD(n, p, stride)    rows from p, p + stride ...
  *   TILE_STORE(n, p, stride)
  *   TILE_DPBSSD(c, a, b)       c[i][j] += sum over k of a[i][4k..4k+3] . b[k][4j..4j+3], signed bytes, int32 (which wraps)
+ *   TILE_DPBF16PS(c, a, b)     c[i][j] += e + o, with e and o the sums over even and odd k of a[i][k] * b[k / 2][2j + k % 2], values
+ *                              bf16: chains of fused steps from +0. All float32, to nearest; denormal inputs and results are zero.
  *
  * Two implementations, chosen when the kernels are compiled: the instructions, and with R1_AMX_EMULATED plain C that follows the
  * operation sections of Intel's manual (volume 2, TILELOADD, TDPBSSD ...), with which tests run the same kernel source on
@@ -42,6 +44,7 @@ static inline void tile_release(void) { __asm__ volatile("tilerelease" ::: "memo
 #define TILE_LOAD(n, p, stride) __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #n ::"r"(p), "r"((size_t)(stride)) : "memory")
 #define TILE_STORE(n, p, stride) __asm__ volatile("tilestored %%tmm" #n ", (%0,%1,1)" ::"r"(p), "r"((size_t)(stride)) : "memory")
 #define TILE_DPBSSD(c, a, b) __asm__ volatile("tdpbssd %%tmm" #b ", %%tmm" #a ", %%tmm" #c ::)
+#define TILE_DPBF16PS(c, a, b) __asm__ volatile("tdpbf16ps %%tmm" #b ", %%tmm" #a ", %%tmm" #c ::)
 
 #endif
 #endif

@@ -2,6 +2,7 @@
 #ifndef R1_KERNELS_AMX_TILE_EMULATED_H
 #define R1_KERNELS_AMX_TILE_EMULATED_H
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,9 +78,35 @@ static inline void tile_dpbssd(int c, int a, int b)
     }
 }
 
+static inline float tile_flush(float v) { return fabsf(v) < 0x1p-126f ? copysignf(0, v) : v; }
+
+static inline float tile_bf16(const uint8_t *b)
+{
+    const uint32_t u = (uint32_t)b[0] << 16 | (uint32_t)b[1] << 24;
+    float v;
+    memcpy(&v, &u, 4);
+    return tile_flush(v);
+}
+
+static inline void tile_dpbf16ps(int c, int a, int b)
+{
+    tile_need_product(c, a, b);
+    for (int i = 0; i < tiles.shape.rows[c]; i++)
+        for (int j = 0; j < tiles.shape.row_bytes[c] / 4; j++) {
+            float sum[2] = { 0, 0 }, acc;
+            for (int k = 0; k < tiles.shape.row_bytes[a] / 4; k++)
+                for (int n = 0; n < 2; n++)
+                    sum[n] = tile_flush(fmaf(tile_bf16(&tiles.byte[a][i][4 * k + 2 * n]), tile_bf16(&tiles.byte[b][k][4 * j + 2 * n]), sum[n]));
+            memcpy(&acc, &tiles.byte[c][i][4 * j], 4);
+            acc = tile_flush(tile_flush(acc) + tile_flush(sum[0] + sum[1]));
+            memcpy(&tiles.byte[c][i][4 * j], &acc, 4);
+        }
+}
+
 #define TILE_ZERO(n) tile_zero(n)
 #define TILE_LOAD(n, p, stride) tile_load(n, p, (size_t)(stride))
 #define TILE_STORE(n, p, stride) tile_store(n, p, (size_t)(stride))
 #define TILE_DPBSSD(c, a, b) tile_dpbssd(c, a, b)
+#define TILE_DPBF16PS(c, a, b) tile_dpbf16ps(c, a, b)
 
 #endif
