@@ -122,7 +122,6 @@ def main():
             mats.append((name, np.ascontiguousarray(m, dtype=np.float32)))
     mats = mats[:a.max_tensors]
     print(f"# {len(mats)} matrices, {sum(m.size for _, m in mats) / 1e6:.1f} M values of {os.path.basename(a.model)}")
-    rng = np.random.default_rng(1)
     with tempfile.TemporaryDirectory() as folder:
         lib = build_ours(folder)
         ggml = open_ggml(a.ggml) if a.ggml else None
@@ -130,7 +129,7 @@ def main():
         for name in a.types.split(","):
             if ggml:
                 ggml.ggml_quantize_init(TYPES[name][0])
-            tot = np.zeros(5)
+            rng, tot = np.random.default_rng(1), np.zeros(5)
             worst = 0
             for tensor, x in mats:
                 w = rng.lognormal(0, 1.5, x.shape[1]).astype(np.float32) if a.importance else None
