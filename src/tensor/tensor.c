@@ -215,6 +215,7 @@ void r1_multiply(r1_exec *e, const r1_product *p, size_t n, const r1_input *in)
     size_t threads = (size_t)r1_pool_threads(e->pool);
     size_t pieces = r1_min(threads * PIECES_A_THREAD, r1_max(1, bytes * in->C / PIECE_BYTES));
     g.panels_a_piece = r1_ceil_div(r1_max(panels, 1), pieces);
+    if (pre.wide) g.panels_a_piece = r1_round_up(g.panels_a_piece, 2); /* kernels take two panels at a time */
     e->first_piece[0] = 0;
     for (size_t i = 0; i < n; i++)
         e->first_piece[i + 1] = e->first_piece[i] + (p[i].C ? r1_ceil_div(p[i].w->rows, g.panels_a_piece * R1_PANEL) : 0);

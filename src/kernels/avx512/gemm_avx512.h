@@ -1,4 +1,4 @@
-/* The inner loops of products with many columns: 32 rows (two panels) x 12 columns. Private to avx512/.
+/* The inner loops of products with many columns: 32 rows (two panels) x 12 columns, or 8, or 4. Private to avx512/.
  *
  * Weights come taken apart: codes [step][panel][16 rows][4], a step being 4 values of a row, so that one loop serves all types. For each
  * column the 4 activations of a step are loaded once and serve two dots; 24 dots fill the registers, so what they are added to
@@ -20,8 +20,9 @@ typedef struct gemm_tile {
     const float *d;        /* r1_act8.d4 and s4 of the first column; blocks of 32 only */
     const int32_t *s;
     size_t ds_step;        /* bytes from four columns to the next, of both */
-    void *sum;             /* [12 columns][2 panels][16] f32 or int32, 64-byte aligned: read and written */
+    void *sum;             /* [columns][2 panels][16] f32 or int32, 64-byte aligned: read and written */
     size_t n;              /* blocks or runs, >= 1 */
+    int columns;           /* 12, 8 or 4 */
 } gemm_tile;
 
 #define ZMMS "zmm0", "zmm1", "zmm2", "zmm3", "zmm4", "zmm5", "zmm6", "zmm7", "zmm8", "zmm9", "zmm10", "zmm11", "zmm12", "zmm13", "zmm14", \
@@ -31,9 +32,9 @@ typedef struct gemm_tile {
 #define GROUP_0(X, c, n, a, b) X("(%[q])", "(%[d])", "(%[s])", c, n, a, b)
 #define GROUP_1(X, c, n, a, b) X("(%[q],%[step])", "(%[d],%[ds])", "(%[s],%[ds])", c, n, a, b)
 #define GROUP_2(X, c, n, a, b) X("(%[q],%[step],2)", "(%[d],%[ds],2)", "(%[s],%[ds],2)", c, n, a, b)
-#define EACH_COLUMN(X) \
-    GROUP_0(X, 0, 0, 0, 1) GROUP_0(X, 1, 1, 2, 3) GROUP_0(X, 2, 2, 4, 5) GROUP_0(X, 3, 3, 6, 7) \
-    GROUP_1(X, 0, 4, 8, 9) GROUP_1(X, 1, 5, 10, 11) GROUP_1(X, 2, 6, 12, 13) GROUP_1(X, 3, 7, 14, 15) \
+#define EACH_4(X) GROUP_0(X, 0, 0, 0, 1) GROUP_0(X, 1, 1, 2, 3) GROUP_0(X, 2, 2, 4, 5) GROUP_0(X, 3, 3, 6, 7)
+#define EACH_8(X) EACH_4(X) GROUP_1(X, 0, 4, 8, 9) GROUP_1(X, 1, 5, 10, 11) GROUP_1(X, 2, 6, 12, 13) GROUP_1(X, 3, 7, 14, 15)
+#define EACH_12(X) EACH_8(X) \
     GROUP_2(X, 0, 8, 16, 17) GROUP_2(X, 1, 9, 18, 19) GROUP_2(X, 2, 10, 20, 21) GROUP_2(X, 3, 11, 22, 23)
 
 /* One step: i is its number in the loop's body. */
@@ -72,12 +73,11 @@ typedef struct gemm_tile {
 #define LAST_OF_MIN(q, d, s, c, n, a, b) DOTS_AT(7, q, c, a, b) SCALE(d, c, n, a, b)
 #define LAST_OF_32(q, d, s, c, n, a, b) DOTS_AT(7, q, c, a, b) FACTOR(n, a, b) STORE(n, a, b)
 #define LAST_OF_16(q, d, s, c, n, a, b) DOTS_AT(3, q, c, a, b) FACTOR(n, a, b) STORE(n, a, b)
-#define FOUR_STEPS(first, last) LOAD_CODES(0) EACH_COLUMN(first) LOAD_CODES(1) EACH_COLUMN(D1) LOAD_CODES(2) EACH_COLUMN(D2) LOAD_CODES(3) EACH_COLUMN(last)
-#define EIGHT_STEPS(first, last) FOUR_STEPS(first, D3) LOAD_CODES(4) EACH_COLUMN(D4) LOAD_CODES(5) EACH_COLUMN(D5) LOAD_CODES(6) EACH_COLUMN(D6) \
-    LOAD_CODES(7) EACH_COLUMN(last)
+#define FOUR_STEPS(EACH, first, last) LOAD_CODES(0) EACH(first) LOAD_CODES(1) EACH(D1) LOAD_CODES(2) EACH(D2) LOAD_CODES(3) EACH(last)
+#define EIGHT_STEPS(EACH, first, last) FOUR_STEPS(EACH, first, D3) LOAD_CODES(4) EACH(D4) LOAD_CODES(5) EACH(D5) LOAD_CODES(6) EACH(D6) LOAD_CODES(7) EACH(last)
 
 /* The loop over blocks or runs; f: factors of a run or scales of a block. */
-#define LOOP(body, w_bytes, q_bytes, f_bytes) \
+#define LOOP(body, w_bytes, q_bytes, f_bytes) do { \
     const uint8_t *w = t->w; \
     const void *f = t->factor; \
     const int8_t *q = t->q; \
@@ -87,21 +87,58 @@ typedef struct gemm_tile {
     __asm__ volatile("1:\n\tvmovaps (%[f]), %%zmm30\n\tvmovaps 64(%[f]), %%zmm31\n\t" body "add $" w_bytes ", %[w]\n\tadd $" q_bytes ", %[q]\n\t" \
                      "add $16, %[d]\n\tadd $16, %[s]\n\tadd $" f_bytes ", %[f]\n\tdec %[n]\n\tjnz 1b" \
                      : [w] "+r"(w), [f] "+r"(f), [q] "+r"(q), [d] "+r"(d), [s] "+r"(s), [n] "+r"(n) \
-                     : [step] "r"(t->q_step), [ds] "r"(t->ds_step), [sum] "r"(t->sum) : "cc", "memory", ZMMS)
+                     : [step] "r"(t->q_step), [ds] "r"(t->ds_step), [sum] "r"(t->sum) : "cc", "memory", ZMMS); \
+    } while (0)
+
+#define BY_32(EACH, first) LOOP(EIGHT_STEPS(EACH, first, LAST_SCALED), "1024", "128", "128")
+#define BY_32_MIN(EACH) \
+    LOOP(EIGHT_STEPS(EACH, FIRST_AT_0, LAST_OF_MIN) "vmovaps 128(%[f]), %%zmm24\n\tvmovaps 192(%[f]), %%zmm25\n\t" EACH(MINIMUM), "1024", "128", "256")
+#define RUNS_32(EACH) LOOP(EIGHT_STEPS(EACH, FIRST_AT_0, LAST_OF_32), "1024", "128", "128")
+#define RUNS_16(EACH) LOOP(FOUR_STEPS(EACH, FIRST_AT_0, LAST_OF_16), "512", "64", "128")
 
 /* 32-value types with an offset of 8, 16 or 128. */
-static inline void gemm_by_32_8(const gemm_tile *t) { LOOP(EIGHT_STEPS(FIRST_3, LAST_SCALED), "1024", "128", "128"); }
-static inline void gemm_by_32_16(const gemm_tile *t) { LOOP(EIGHT_STEPS(FIRST_4, LAST_SCALED), "1024", "128", "128"); }
-static inline void gemm_by_32_128(const gemm_tile *t) { LOOP(EIGHT_STEPS(FIRST_7, LAST_SCALED), "1024", "128", "128"); }
+static inline void gemm_by_32_8(const gemm_tile *t)
+{
+    if (t->columns == 12) BY_32(EACH_12, FIRST_3);
+    else if (t->columns == 8) BY_32(EACH_8, FIRST_3);
+    else BY_32(EACH_4, FIRST_3);
+}
+
+static inline void gemm_by_32_16(const gemm_tile *t)
+{
+    if (t->columns == 12) BY_32(EACH_12, FIRST_4);
+    else if (t->columns == 8) BY_32(EACH_8, FIRST_4);
+    else BY_32(EACH_4, FIRST_4);
+}
+
+static inline void gemm_by_32_128(const gemm_tile *t)
+{
+    if (t->columns == 12) BY_32(EACH_12, FIRST_7);
+    else if (t->columns == 8) BY_32(EACH_8, FIRST_7);
+    else BY_32(EACH_4, FIRST_7);
+}
 
 /* 32-value types with a minimum. */
 static inline void gemm_by_32_min(const gemm_tile *t)
 {
-    LOOP(EIGHT_STEPS(FIRST_AT_0, LAST_OF_MIN) "vmovaps 128(%[f]), %%zmm24\n\tvmovaps 192(%[f]), %%zmm25\n\t" EACH_COLUMN(MINIMUM), "1024", "128", "256");
+    if (t->columns == 12) BY_32_MIN(EACH_12);
+    else if (t->columns == 8) BY_32_MIN(EACH_8);
+    else BY_32_MIN(EACH_4);
 }
 
 /* Runs of 32 or 16 values of 256-value types. d and s are not read. */
-static inline void gemm_runs_32(const gemm_tile *t) { LOOP(EIGHT_STEPS(FIRST_AT_0, LAST_OF_32), "1024", "128", "128"); }
-static inline void gemm_runs_16(const gemm_tile *t) { LOOP(FOUR_STEPS(FIRST_AT_0, LAST_OF_16), "512", "64", "128"); }
+static inline void gemm_runs_32(const gemm_tile *t)
+{
+    if (t->columns == 12) RUNS_32(EACH_12);
+    else if (t->columns == 8) RUNS_32(EACH_8);
+    else RUNS_32(EACH_4);
+}
+
+static inline void gemm_runs_16(const gemm_tile *t)
+{
+    if (t->columns == 12) RUNS_16(EACH_12);
+    else if (t->columns == 8) RUNS_16(EACH_8);
+    else RUNS_16(EACH_4);
+}
 
 #endif

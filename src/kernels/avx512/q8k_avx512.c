@@ -291,7 +291,7 @@ INLINE void take_apart(r1_type t, const unsigned block_bytes, const uint8_t *b, 
     }
 }
 
-/* As finish_block, for 12 columns of a panel; isum and acc are [12][2][16] from the panel's. */
+/* As finish_block, for the columns of a panel; isum and acc are [columns][2][16] from the panel's. */
 INLINE void finish_columns(r1_type t, const q8_gemm *g, size_t n, size_t panel, const int32_t *isum, float *acc)
 {
     const int n_s = by_16(t) ? 8 : 4;
@@ -299,7 +299,7 @@ INLINE void finish_columns(r1_type t, const q8_gemm *g, size_t n, size_t panel, 
     const __m512 dw = _mm512_load_ps(p->scale[n][panel][0]), dmin = _mm512_load_ps(p->scale[n][panel][1]);
     __m512i pair[8];
     UNROLL for (int k = 0; k < n_s; k++) pair[k] = p->pair[n][panel][k];
-    UNROLL for (size_t c = 0; c < WALK_COLUMNS; c++) {
+    KEEP_LOOP for (size_t c = 0; c < (size_t)g->t.columns; c++) {
         const size_t at = c / 4 * (g->t.ds_step / 4) + 4 * n + c % 4;
         const int32_t *s = g->t.s + at * 12 + (by_16(t) ? 0 : 8);
         const __m512 dx = everyf(g->t.d + at);
@@ -321,7 +321,7 @@ INLINE void gemm(r1_type t, const q8_gemm *g)
     r.sum = isum;
     r.n = n_runs;
     for (size_t n = 0; n < g->t.n; n++) {
-        memset(isum, 0, sizeof isum);
+        memset(isum, 0, (size_t)g->t.columns * 32 * sizeof *isum);
         r.w = g->p->w + n * 8192;
         r.factor = g->p->factor + n * n_runs * 32;
         r.q = g->t.q + n * 1024;

@@ -6,7 +6,7 @@
  *
  *   slab   a run of blocks. The codes of a tile over one slab fit into a third of L1. Between slabs the accumulators rest in y,
  *          which is exact.
- *   tile   up to 12 columns of one panel, whose accumulators stay in registers; or, from 48 columns on, 12 columns of two panels, whose weights
+ *   tile   up to 12 columns of one panel, whose accumulators stay in registers; or, from 16 columns on, up to 12 columns of two panels, whose weights
  *          are taken apart once for many tiles (gemm_avx512.h).
  *
  * A tile's codes of value 4i .. 4i+3 are at q + (c / 4) * q_step + 16i + c % 4 * 4, so that the columns of a step share a line (from
@@ -21,7 +21,7 @@ enum {
     WALK_COLUMNS = 12,
     WALK_CODES = 12288,      /* of a tile in a slab: one column is read whole, so that its weights come as one stream (in slabs: a third of the speed) */
     WALK_VALUES = WALK_CODES / WALK_COLUMNS, /* of a column in a slab of 12 */
-    WALK_GEMM = 48,          /* columns from which taking weights apart pays */
+    WALK_GEMM = 16,          /* columns from which taking weights apart pays */
     WALK_TILES = 22          /* tiles that share weights taken apart: their codes and sums stay in L2 */
 };
 
@@ -49,7 +49,7 @@ typedef struct q8_pair {
     _Alignas(64) __m512i pair[WALK_VALUES / 256][2][8];    /* factors of sums of activations */
 } q8_pair;
 
-/* One tile of a pair: sum[12][2][16] += its products. */
+/* One tile of a pair: sum[columns][2][16] += its products. */
 typedef struct q8_gemm {
     const q8_pair *p;
     gemm_tile t;           /* q, q_step, d, s, n (blocks), sum (f32) are set */
@@ -67,7 +67,6 @@ typedef struct q8_call {
     float *y; size_t ldy;
     const uint8_t *panels; size_t n_panels, R;
     const r1_act8 *x; size_t C, K;
-    bool many;             /* part of a call with more columns: read four side by side even if C is 1 */
 } q8_call;
 
 INLINE int q8_tile_columns(size_t left) { return left > 8 && (left <= 12 || left > 16) ? 12 : left > 4 ? 8 : 4; }
@@ -79,7 +78,7 @@ static inline void q8_slab(const q8_call *a, const q8_kind *k, size_t b0, size_t
     const r1_act8 *x = a->x;
     const size_t all = a->K / k->block, n_s = k->block == 32 ? 1 : 12, panel_bytes = a->K / k->block * k->block_bytes;
     for (size_t c = 0; c < a->C;) {
-        const int nc = a->C == 1 && !a->many ? 1 : q8_tile_columns(a->C - c);
+        const int nc = a->C == 1 ? 1 : q8_tile_columns(a->C - c);
         q8_tile t = { .ldy = a->ldy, .first = b0 == 0, .n_blocks = n, .q_step = 4 * a->K, .d_step = 4 * all, .s_step = 4 * all * n_s,
                       .columns = (int)r1_min((size_t)nc, a->C - c) };
         if (nc == 1) {
@@ -107,7 +106,7 @@ static inline void q8_slab(const q8_call *a, const q8_kind *k, size_t b0, size_t
 
 static inline void q8_narrow(const q8_call *a, const q8_kind *k)
 {
-    const size_t widest = a->C == 1 && !a->many ? 1 : r1_min(WALK_COLUMNS, r1_round_up(a->C, 4));
+    const size_t widest = a->C == 1 ? 1 : r1_min(WALK_COLUMNS, r1_round_up(a->C, 4));
     const size_t all = a->K / k->block, slab = WALK_CODES / widest / k->block, group_bytes = 256 * 1024;
     const size_t group = a->C <= WALK_COLUMNS ? a->n_panels : r1_max(1, group_bytes / (r1_min(all, slab) * k->block_bytes));
     for (size_t p = 0; p < a->n_panels; p += group) { /* panels whose slab stays in L2 while all columns pass */
@@ -120,37 +119,33 @@ static inline void q8_narrow(const q8_call *a, const q8_kind *k)
     }
 }
 
-/* Columns [c, c + n) of a call, from panel p on. */
-static inline void q8_part(const q8_call *a, const q8_kind *k, size_t p, size_t c, size_t n)
+static inline void q8_last_panel(const q8_call *a, const q8_kind *k)
 {
-    const size_t all = a->K / k->block;
-    r1_act8 x = *a->x;
-    x.q4 += c * a->K;
-    x.d4 += c * all;
-    x.s4 += c * all * (k->block == 32 ? 1 : 12);
-    q8_narrow(&(q8_call){ a->y + c * a->ldy + p * R1_PANEL, a->ldy, a->panels + p * all * k->block_bytes, a->n_panels - p, a->R - p * R1_PANEL, &x, n, a->K, true }, k);
+    const size_t p = a->n_panels - 1;
+    q8_narrow(&(q8_call){ a->y + p * R1_PANEL, a->ldy, a->panels + p * (a->K / k->block) * k->block_bytes, 1, a->R - p * R1_PANEL, a->x, a->C, a->K }, k);
 }
 
-/* 12 columns from c of two panels; y is their first element. */
-INLINE void q8_gemm_tile(const q8_call *a, const q8_kind *k, q8_gemm *g, float *y, unsigned rows, bool first)
+/* A tile of two panels, of whose columns `n` exist; y is its first element. */
+INLINE void q8_gemm_tile(const q8_call *a, const q8_kind *k, q8_gemm *g, float *y, size_t n, unsigned rows, bool first)
 {
     _Alignas(64) float sum[WALK_COLUMNS][2][16];
     const __mmask16 m = mask16(rows - 16);
-    KEEP_LOOP for (size_t c = 0; c < WALK_COLUMNS; c++) {
+    KEEP_LOOP for (size_t c = 0; c < (size_t)g->t.columns; c++) {
         const float *from = y + c * a->ldy;
-        _mm512_store_ps(sum[c][0], first ? _mm512_setzero_ps() : _mm512_loadu_ps(from));
-        _mm512_store_ps(sum[c][1], first ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(m, from + 16));
+        const bool fresh = first || c >= n;
+        _mm512_store_ps(sum[c][0], fresh ? _mm512_setzero_ps() : _mm512_loadu_ps(from));
+        _mm512_store_ps(sum[c][1], fresh ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(m, from + 16));
     }
     g->t.sum = sum;
     k->gemm(g);
-    KEEP_LOOP for (size_t c = 0; c < WALK_COLUMNS; c++) {
+    KEEP_LOOP for (size_t c = 0; c < n; c++) {
         _mm512_storeu_ps(y + c * a->ldy, _mm512_load_ps(sum[c][0]));
         _mm512_mask_storeu_ps(y + c * a->ldy + 16, m, _mm512_load_ps(sum[c][1]));
     }
 }
 
-/* Columns [c0, c0 + 12 n_tiles), all pairs of panels. */
-static inline void q8_wide(const q8_call *a, const q8_kind *k, size_t c0, size_t n_tiles)
+/* Columns [c0, c1), all pairs of panels. */
+static inline void q8_wide(const q8_call *a, const q8_kind *k, size_t c0, size_t c1)
 {
     q8_pair pair;
     const r1_act8 *x = a->x;
@@ -160,11 +155,12 @@ static inline void q8_wide(const q8_call *a, const q8_kind *k, size_t c0, size_t
         for (size_t p = 0; p + 1 < a->n_panels; p += 2) {
             const uint8_t *w = a->panels + p * panel_bytes + b * k->block_bytes;
             k->take_apart(w, w + panel_bytes, n, &pair);
-            for (size_t i = 0; i < n_tiles; i++) {
-                const size_t c = c0 + i * WALK_COLUMNS;
+            for (size_t c = c0, left; c < c1; c += left) {
+                const int columns = q8_tile_columns(c1 - c);
+                left = r1_min((size_t)columns, c1 - c);
                 q8_gemm g = { &pair, { .w = pair.w, .factor = pair.factor, .q = x->q4 + c * a->K + b * k->block * 4, .q_step = 4 * a->K, .d = x->d4 + c * all + b * 4,
-                                       .s = x->s4 + (c * all + b * 4) * n_s, .ds_step = 16 * all, .n = n } };
-                q8_gemm_tile(a, k, &g, a->y + c * a->ldy + p * R1_PANEL, (unsigned)r1_min(2 * R1_PANEL, a->R - p * R1_PANEL), b == 0);
+                                       .s = x->s4 + (c * all + b * 4) * n_s, .ds_step = 16 * all, .n = n, .columns = columns } };
+                q8_gemm_tile(a, k, &g, a->y + c * a->ldy + p * R1_PANEL, left, (unsigned)r1_min(2 * R1_PANEL, a->R - p * R1_PANEL), b == 0);
             }
         }
     }
@@ -176,14 +172,12 @@ static inline void q8_run(const q8_call *a, const q8_kind *k)
         q8_narrow(a, k);
         return;
     }
-    const size_t wide = a->C / WALK_COLUMNS * WALK_COLUMNS;
-    for (size_t c = 0; c < wide; c += WALK_TILES * WALK_COLUMNS) q8_wide(a, k, c, r1_min(WALK_TILES, (wide - c) / WALK_COLUMNS));
-    if (a->n_panels % 2) q8_part(a, k, a->n_panels - 1, 0, wide);
-    if (wide < a->C) q8_part(a, k, 0, wide, a->C - wide);
+    for (size_t c = 0; c < a->C; c += WALK_TILES * WALK_COLUMNS) q8_wide(a, k, c, r1_min(a->C, c + WALK_TILES * WALK_COLUMNS));
+    if (a->n_panels % 2) q8_last_panel(a, k);
 }
 
 /* A matmul_q8 entry; the rest are the members of q8_kind. */
 #define ENTRY(name, ...) static void name(float *y, size_t ldy, const void *panels, size_t n_panels, size_t R, const r1_act8 *x, size_t C, size_t K) \
-    { q8_run(&(q8_call){ y, ldy, panels, n_panels, R, x, C, K, false }, &(const q8_kind){ __VA_ARGS__ }); }
+    { q8_run(&(q8_call){ y, ldy, panels, n_panels, R, x, C, K }, &(const q8_kind){ __VA_ARGS__ }); }
 
 #endif
