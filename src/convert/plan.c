@@ -211,7 +211,8 @@ static void stack_experts(planner *b, int layer, const char *gguf, const char *h
     const r1_config *c = &b->p->config;
     full_name n;
     char e[128];
-    r1_made *m = add(b, in_gguf(n, layer, gguf), (size_t)c->n_experts);
+    if (b->s == R1_OK && c->n_experts < 1) b->s = r1_fail(b->err, R1_EFORMAT, "layer %d has experts, but the configuration has none", layer);
+    r1_made *m = b->s ? NULL : add(b, in_gguf(n, layer, gguf), (size_t)c->n_experts);
     for (int i = 0; m && i < c->n_experts && b->s == R1_OK; i++) {
         snprintf(e, sizeof e, "mlp.experts.%d.%s", i, hf);
         const r1_ckpt_tensor *t = m->src[i] = find(b, true, in_hf(n, layer, e));
@@ -316,7 +317,11 @@ static void plan_all(planner *b)
     bool to_gguf = b->p->to_gguf;
     static const pair ends[] = { { "token_embd.weight", "model.embed_tokens.weight" }, { "output_norm.weight", "model.norm.weight" } };
     static const pair head = { "output.weight", "lm_head.weight" };
-    for (size_t i = 0; i < R1_COUNT(ends); i++) (void)add_same(b, to_gguf ? ends[i].gguf : ends[i].hf, find(b, true, to_gguf ? ends[i].hf : ends[i].gguf));
+    for (size_t i = 0; i < R1_COUNT(ends); i++) {
+        const r1_ckpt_tensor *t = find(b, true, to_gguf ? ends[i].hf : ends[i].gguf);
+        expect_shape(b, t, (uint64_t)c->n_embd, i ? 1 : (uint64_t)c->n_vocab, 1);
+        (void)add_same(b, to_gguf ? ends[i].gguf : ends[i].hf, t);
+    }
     const r1_ckpt_tensor *h = find(b, to_gguf && !c->tied, to_gguf ? head.hf : head.gguf);
     if (!to_gguf) c->tied = !h;
     if (!c->tied) (void)add_same(b, to_gguf ? head.gguf : head.hf, h); /* a folder that says "tied" may hold a copy of the embedding */
