@@ -12,7 +12,8 @@
 #include "kernels/avx512/avx512_int.h"
 
 typedef struct gemm_tile {
-    const uint8_t *w;      /* codes, 64-byte aligned, see above */
+    const uint8_t *w;      /* codes, 64-byte aligned, see above; for products straight from panels a slab of the first panel */
+    size_t panel_bytes;    /* from there to the same slab of the next panel */
     const void *factor;    /* 64-byte aligned. Blocks of 32: f32 scales [blocks][2 panels][16], with minimums [blocks][2][2][16]: scales, then
                             * minimums. Runs: int32 [runs][2 panels][16] */
     const int8_t *q;       /* first column's codes, r1_act8.q4 */
@@ -96,14 +97,47 @@ typedef struct gemm_tile {
 #define RUNS_32(EACH) LOOP(EIGHT_STEPS(EACH, FIRST_AT_0, LAST_OF_32), "1024", "128", "128")
 #define RUNS_16(EACH) LOOP(FOUR_STEPS(EACH, FIRST_AT_0, LAST_OF_16), "512", "64", "128")
 
-/* 32-value types with an offset of 8, 16 or 128. */
-static inline void gemm_by_32_8(const gemm_tile *t)
+/* Q4_0 and Q8_0 straight from their panels: the few instructions that take a step apart find room beside 24 dots. Scales in 30 and 31, the
+ * constant in 29; 27 and 28 hold what a step of the other half of Q4_0 needs. */
+#define SCALE_DIRECT(d, c, n, a, b) "vbroadcastss 4*" #c d ", %%zmm26\n\tvmulps %%zmm26, %%zmm30, %%zmm27\n\tvmulps %%zmm26, %%zmm31, %%zmm28\n\t" \
+    "vcvtdq2ps %%zmm" #a ", %%zmm" #a "\n\tvcvtdq2ps %%zmm" #b ", %%zmm" #b "\n\t" \
+    "vfmadd213ps 128*" #n "(%[sum]), %%zmm27, %%zmm" #a "\n\tvfmadd213ps 128*" #n "+64(%[sum]), %%zmm28, %%zmm" #b "\n\t"
+#define LAST_DIRECT(q, d, s, c, n, a, b) DOTS_AT(7, q, c, a, b) SCALE_DIRECT(d, c, n, a, b) STORE(n, a, b)
+#define LOW_NIBBLES(i) "vmovdqu64 32+64*" #i "(%[w]), %%zmm27\n\tvmovdqu64 32+64*" #i "(%[w],%[panel]), %%zmm28\n\t" \
+    "vpandd %%zmm29, %%zmm27, %%zmm24\n\tvpandd %%zmm29, %%zmm28, %%zmm25\n\t"
+#define HIGH_NIBBLES "vpsrlw $4, %%zmm27, %%zmm24\n\tvpsrlw $4, %%zmm28, %%zmm25\n\tvpandd %%zmm29, %%zmm24, %%zmm24\n\tvpandd %%zmm29, %%zmm25, %%zmm25\n\t"
+#define SIGNED_BYTES(i) "vpxord 32+64*" #i "(%[w]), %%zmm29, %%zmm24\n\tvpxord 32+64*" #i "(%[w],%[panel]), %%zmm29, %%zmm25\n\t"
+#define STEPS_Q4_0(EACH) LOW_NIBBLES(0) EACH(FIRST_3) HIGH_NIBBLES EACH(D4) LOW_NIBBLES(1) EACH(D1) HIGH_NIBBLES EACH(D5) \
+    LOW_NIBBLES(2) EACH(D2) HIGH_NIBBLES EACH(D6) LOW_NIBBLES(3) EACH(D3) HIGH_NIBBLES EACH(LAST_DIRECT)
+#define STEPS_Q8_0(EACH) SIGNED_BYTES(0) EACH(FIRST_7) SIGNED_BYTES(1) EACH(D1) SIGNED_BYTES(2) EACH(D2) SIGNED_BYTES(3) EACH(D3) \
+    SIGNED_BYTES(4) EACH(D4) SIGNED_BYTES(5) EACH(D5) SIGNED_BYTES(6) EACH(D6) SIGNED_BYTES(7) EACH(LAST_DIRECT)
+#define DIRECT(steps, block_bytes, constant) do { \
+    const uint8_t *w = t->w; \
+    const int8_t *q = t->q; \
+    const float *d = t->d; \
+    const int32_t *s = t->s; \
+    size_t n = t->n; \
+    __asm__ volatile("vpbroadcastd %[mask], %%zmm29\n1:\n\tvcvtph2ps (%[w]), %%zmm30\n\tvcvtph2ps (%[w],%[panel]), %%zmm31\n\t" steps \
+                     "add $" block_bytes ", %[w]\n\tadd $128, %[q]\n\tadd $16, %[d]\n\tadd $16, %[s]\n\tdec %[n]\n\tjnz 1b" \
+                     : [w] "+r"(w), [q] "+r"(q), [d] "+r"(d), [s] "+r"(s), [n] "+r"(n) \
+                     : [step] "r"(t->q_step), [ds] "r"(t->ds_step), [sum] "r"(t->sum), [panel] "r"(t->panel_bytes), [mask] "r"(constant) : "cc", "memory", ZMMS); \
+    } while (0)
+
+static inline void gemm_q4_0(const gemm_tile *t)
 {
-    if (t->columns == 12) BY_32(EACH_12, FIRST_3);
-    else if (t->columns == 8) BY_32(EACH_8, FIRST_3);
-    else BY_32(EACH_4, FIRST_3);
+    if (t->columns == 12) DIRECT(STEPS_Q4_0(EACH_12), "288", 0x0F0F0F0F);
+    else if (t->columns == 8) DIRECT(STEPS_Q4_0(EACH_8), "288", 0x0F0F0F0F);
+    else DIRECT(STEPS_Q4_0(EACH_4), "288", 0x0F0F0F0F);
 }
 
+static inline void gemm_q8_0(const gemm_tile *t)
+{
+    if (t->columns == 12) DIRECT(STEPS_Q8_0(EACH_12), "544", (int)0x80808080u);
+    else if (t->columns == 8) DIRECT(STEPS_Q8_0(EACH_8), "544", (int)0x80808080u);
+    else DIRECT(STEPS_Q8_0(EACH_4), "544", (int)0x80808080u);
+}
+
+/* 32-value types with an offset of 16 or 128. */
 static inline void gemm_by_32_16(const gemm_tile *t)
 {
     if (t->columns == 12) BY_32(EACH_12, FIRST_4);

@@ -123,7 +123,8 @@ INLINE void take_apart(r1_type t, const uint16_t block_bytes, const uint8_t *b, 
     }
 }
 
-static void gemm_8(const q8_gemm *g) { gemm_by_32_8(&g->t); }
+static void straight_q4_0(const q8_gemm *g) { gemm_q4_0(&g->t); }
+static void straight_q8_0(const q8_gemm *g) { gemm_q8_0(&g->t); }
 static void gemm_16(const q8_gemm *g) { gemm_by_32_16(&g->t); }
 static void gemm_128(const q8_gemm *g) { gemm_by_32_128(&g->t); }
 static void gemm_min(const q8_gemm *g) { gemm_by_32_min(&g->t); }
@@ -136,19 +137,17 @@ static void tiles_q8_0(const q8_tile *a, int nc) { tiles(R1_Q8_0, 544, a, nc); }
 static void tiles_iq4_nl(const q8_tile *a, int nc) { tiles(R1_IQ4_NL, 288, a, nc); }
 static void tiles_mxfp4(const q8_tile *a, int nc) { tiles(R1_MXFP4, 272, a, nc); }
 
-static void apart_q4_0(const uint8_t *w, const uint8_t *w2, size_t n, q8_pair *p) { take_apart(R1_Q4_0, 288, w, w2, n, p); }
 static void apart_q4_1(const uint8_t *w, const uint8_t *w2, size_t n, q8_pair *p) { take_apart(R1_Q4_1, 320, w, w2, n, p); }
 static void apart_q5_0(const uint8_t *w, const uint8_t *w2, size_t n, q8_pair *p) { take_apart(R1_Q5_0, 352, w, w2, n, p); }
 static void apart_q5_1(const uint8_t *w, const uint8_t *w2, size_t n, q8_pair *p) { take_apart(R1_Q5_1, 384, w, w2, n, p); }
-static void apart_q8_0(const uint8_t *w, const uint8_t *w2, size_t n, q8_pair *p) { take_apart(R1_Q8_0, 544, w, w2, n, p); }
 static void apart_iq4_nl(const uint8_t *w, const uint8_t *w2, size_t n, q8_pair *p) { take_apart(R1_IQ4_NL, 288, w, w2, n, p); }
 static void apart_mxfp4(const uint8_t *w, const uint8_t *w2, size_t n, q8_pair *p) { take_apart(R1_MXFP4, 272, w, w2, n, p); }
 
-ENTRY(matmul_q4_0_avx512, tiles_q4_0, 32, 288, apart_q4_0, gemm_8)
+ENTRY(matmul_q4_0_avx512, tiles_q4_0, 32, 288, NULL, straight_q4_0)
 ENTRY(matmul_q4_1_avx512, tiles_q4_1, 32, 320, apart_q4_1, gemm_min)
 ENTRY(matmul_q5_0_avx512, tiles_q5_0, 32, 352, apart_q5_0, gemm_16)
 ENTRY(matmul_q5_1_avx512, tiles_q5_1, 32, 384, apart_q5_1, gemm_min)
-ENTRY(matmul_q8_0_avx512, tiles_q8_0, 32, 544, apart_q8_0, gemm_128)
+ENTRY(matmul_q8_0_avx512, tiles_q8_0, 32, 544, NULL, straight_q8_0)
 ENTRY(matmul_iq4_nl_avx512, tiles_iq4_nl, 32, 288, apart_iq4_nl, gemm_128)
 ENTRY(matmul_mxfp4_avx512, tiles_mxfp4, 32, 272, apart_mxfp4, gemm_16)
 

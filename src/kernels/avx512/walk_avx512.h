@@ -7,7 +7,7 @@
  *   slab   a run of blocks. The codes of a tile over one slab fit into a third of L1. Between slabs the accumulators rest in y,
  *          which is exact.
  *   tile   up to 12 columns of one panel, whose accumulators stay in registers; or, from 16 columns on, up to 12 columns of two panels, whose weights
- *          are taken apart once for many tiles (gemm_avx512.h).
+ *          are taken apart once for many tiles where that costs more than a little (gemm_avx512.h).
  *
  * A tile's codes of value 4i .. 4i+3 are at q + (c / 4) * q_step + 16i + c % 4 * 4, so that the columns of a step share a line (from
  * lines of their own the loads met in the same banks of L1: a tenth slower on Zen 5); with one column at q + 4i.
@@ -22,6 +22,7 @@ enum {
     WALK_CODES = 12288,      /* of a tile in a slab: one column is read whole, so that its weights come as one stream (in slabs: a third of the speed) */
     WALK_VALUES = WALK_CODES / WALK_COLUMNS, /* of a column in a slab of 12 */
     WALK_GEMM = 16,          /* columns from which taking weights apart pays */
+    WALK_DIRECT = 5,         /* and from which two panels pay where nothing is taken apart */
     WALK_TILES = 22          /* tiles that share weights taken apart: their codes and sums stay in L2 */
 };
 
@@ -59,7 +60,7 @@ typedef struct q8_kind {
     void (*tile)(const q8_tile *t, int nc); /* nc is 1, 4, 8 or 12 */
     uint16_t block;        /* 32 or 256 */
     uint16_t block_bytes;  /* of a panel */
-    void (*take_apart)(const uint8_t *w, const uint8_t *w2, size_t n_blocks, q8_pair *p);
+    void (*take_apart)(const uint8_t *w, const uint8_t *w2, size_t n_blocks, q8_pair *p); /* NULL: gemm reads panels */
     void (*gemm)(const q8_gemm *g);
 } q8_kind;
 
@@ -154,11 +155,11 @@ static inline void q8_wide(const q8_call *a, const q8_kind *k, size_t c0, size_t
         const size_t n = r1_min(slab, all - b);
         for (size_t p = 0; p + 1 < a->n_panels; p += 2) {
             const uint8_t *w = a->panels + p * panel_bytes + b * k->block_bytes;
-            k->take_apart(w, w + panel_bytes, n, &pair);
+            if (k->take_apart) k->take_apart(w, w + panel_bytes, n, &pair);
             for (size_t c = c0, left; c < c1; c += left) {
                 const int columns = q8_tile_columns(c1 - c);
                 left = r1_min((size_t)columns, c1 - c);
-                q8_gemm g = { &pair, { .w = pair.w, .factor = pair.factor, .q = x->q4 + c * a->K + b * k->block * 4, .q_step = 4 * a->K, .d = x->d4 + c * all + b * 4,
+                q8_gemm g = { &pair, { .w = k->take_apart ? pair.w : w, .panel_bytes = panel_bytes, .factor = pair.factor, .q = x->q4 + c * a->K + b * k->block * 4, .q_step = 4 * a->K, .d = x->d4 + c * all + b * 4,
                                        .s = x->s4 + (c * all + b * 4) * n_s, .ds_step = 16 * all, .n = n, .columns = columns } };
                 q8_gemm_tile(a, k, &g, a->y + c * a->ldy + p * R1_PANEL, left, (unsigned)r1_min(2 * R1_PANEL, a->R - p * R1_PANEL), b == 0);
             }
@@ -168,7 +169,7 @@ static inline void q8_wide(const q8_call *a, const q8_kind *k, size_t c0, size_t
 
 static inline void q8_run(const q8_call *a, const q8_kind *k)
 {
-    if (a->C < WALK_GEMM || a->n_panels < 2) {
+    if (a->C < (k->take_apart ? WALK_GEMM : WALK_DIRECT) || a->n_panels < 2) {
         q8_narrow(a, k);
         return;
     }
