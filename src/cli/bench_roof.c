@@ -185,7 +185,7 @@ r1_status r1_bench_products_run(r1_bench *b, r1_error *err)
     p.speed = calloc(b->repeat, sizeof *p.speed);
     p.share = calloc(b->repeat, sizeof *p.share);
     bool ok = p.weights && p.x && p.y && p.speed && p.share;
-    r1_status s = ok ? r1_exec_init(&p.exec, &p.k, b->roof.pool, R1_ACTIVATIONS_AUTO, &sizes, err) : r1_fail(err, R1_ENOMEM, "no memory for products of %d MB", GEMV_MB);
+    r1_status s = ok ? r1_exec_init(&p.exec, &p.k, b->roof.pool, R1_ACTIVATIONS_BF16, &sizes, err) : r1_fail(err, R1_ENOMEM, "no memory for products of %d MB", GEMV_MB);
     if (s == R1_OK) {
         for (size_t i = 0; i < x_floats; i++) p.x[i] = (float)((int)(i * 7919 % 2001) - 1000) / 1000;
         s = run_types(&p, err);

@@ -1,7 +1,7 @@
 /* kernels: the inner loops, one table of functions per CPU level.
  *
  * scalar/ defines every entry and is its meaning; avx2/, avx512/, amx/ and neon/ override what they do better. Selection is a pure
- * function of the level. Every entry (but matmul_bf16_pairs, which few levels have) gives the SAME BITS at every level, for any
+ * function of the level. Every entry (but matmul_bf16_pairs and _fours, which few levels have) gives the SAME BITS at every level, for any
  * number of rows or columns in a call: one accumulator chain per output element, in an order that depends on the tensor's shape only. (Where a result is NaN, it
  * is NaN at every level; its sign and payload are not promised.)
  *
@@ -21,6 +21,8 @@
  *   "pairs dot" of bf16 a[K], b[K]: for each 32 values, the last padded with +0: e = fma chain over even k from +0, o = the same over odd
  *       k; acc = acc + (e + o), ascending, acc starts at +0. Denormal inputs count as zeros and denormal results become zeros, signs kept:
  *       AMX computes so, whatever the rounding mode.
+ *   "odd-even dot" of bf16 a[K], b[K]: for each two values, the last padded with +0: acc = fma of the odd k, then acc = fma of the even k;
+ *       ascending, acc starts at +0. Denormals as in a pairs dot: vdpbf16ps computes so on Zen, and fused steps with FTZ and DAZ.
  * The library is compiled with -ffp-contract=off; every fused operation is written as one.
  */
 #ifndef R1_KERNELS_KERNELS_H
@@ -65,6 +67,14 @@ typedef struct r1_kernels {
     /* As matmul_bf16, for x whose values are bf16: y[c * ldy + r] = pairs dot. NULL where matmul_bf16 is as fast; so with activations of
      * bf16, and only there, products of BF16 weights have the same bits within a level, not across levels. */
     void (*matmul_bf16_pairs)(float *y, size_t ldy, const void *w, size_t w_stride, size_t R, const float *x, size_t ldx, size_t C, size_t K);
+
+    /* Activations as bf16, four columns side by side, two values of each in turn: for i < n, n at most 4, and k < K
+     *   to[k / 2 * 8 + 2 * i + k % 2] = x[i * ldx + k] to nearest even;  +0 for missing columns, and for k = K where K is odd.
+     * So four columns take 4 * (K rounded up to 2) values. NULL where the next is. */
+    void (*bf16_fours)(uint16_t *to, const float *x, size_t ldx, size_t n, size_t K);
+    /* As matmul_bf16: y[c * ldy + r] = odd-even dot, with x from bf16_fours, column after column of fours. With one column x may point to any
+     * column of its four. NULL: the level has matmul_bf16_pairs or multiplies in float32. */
+    void (*matmul_bf16_fours)(float *y, size_t ldy, const void *w, size_t w_stride, size_t R, const uint16_t *x, size_t C, size_t K);
 
     /* Packed int8 product by weight type (NULL for types without one): y[c * ldy + r] for the 16 rows of each of n_panels
      * panels, r < R (R > 16 * (n_panels - 1); rows past R are not written); columns c < C of x. Panels are contiguous

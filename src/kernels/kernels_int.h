@@ -10,6 +10,12 @@ void r1_kernels_init_avx512(r1_kernels *k);
 void r1_kernels_init_neon(r1_kernels *k);
 void r1_kernels_init_amx(r1_kernels *k);
 
+/* matmul_bf16_fours of avx512/, with the instruction or with fused steps in float32: the same bits. */
+void r1_avx512_fill_bf16(r1_kernels *k, bool instruction);
+
+/* Whether vdpbf16ps is there and computes as kernels.h says. */
+bool r1_cpu_multiplies_bf16(void);
+
 /* What an x86-64 processor says of itself, and the system of what it saves. */
 typedef struct r1_cpu_words {
     uint32_t c1;                    /* CPUID 1: ecx */

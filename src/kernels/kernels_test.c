@@ -81,6 +81,8 @@ TEST(tables_are_complete_and_named)
         EXPECT(k.matmul_f32 && k.matmul_bf16 && k.matmul_f16 && k.quantize && k.rmsnorm && k.add && k.axpy && k.silu_mul);
         EXPECT(k.exp_sum && k.max && k.weighted_sum && k.scale && k.f32_to_f16 && k.f32_to_bf16 && k.argmax);
         EXPECT_INT(k.matmul_bf16_pairs != NULL, want == R1_CPU_AMX);
+        EXPECT_INT(k.matmul_bf16_fours != NULL, want == R1_CPU_AVX512);
+        EXPECT_INT(k.bf16_fours != NULL, want == R1_CPU_AVX512);
         for (unsigned t = 0; t < R1_TYPE_END; t++) {
             const r1_type_info *info = r1_type_get(t);
             EXPECT_INT(k.matmul_q8[t] != NULL, info && info->quantised);

@@ -39,6 +39,8 @@ r1_status r1_exec_init(r1_exec *e, const r1_kernels *k, r1_pool *pool, r1_activa
     if (ok && s->need_32) ok = alloc_act(&e->a32, k, n, 32, 32);
     if (ok && s->need_256) ok = alloc_act(&e->a256, k, n, 256, 16);
     if (ok && mode == R1_ACTIVATIONS_BF16) ok = (e->rounded = r1_alloc_scratch(n * sizeof(float))) != NULL;
+    if (ok && mode == R1_ACTIVATIONS_BF16 && k->matmul_bf16_fours) /* an odd K has a value more in each column, and there are no more columns than values */
+        ok = (e->fours = r1_alloc_scratch((2 * s->input_values + 4 * (s->max_k + 1)) * sizeof *e->fours)) != NULL;
     if (ok) return R1_OK;
     r1_exec_deinit(e);
     return r1_fail(err, R1_ENOMEM, "no memory for the scratch of %zu activations", n);
@@ -59,6 +61,7 @@ void r1_exec_deinit(r1_exec *e)
     free_act(&e->a32);
     free_act(&e->a256);
     free(e->rounded);
+    free(e->fours);
     free(e->decoded);
     free(e->first_piece);
     *e = (r1_exec){ 0 };
@@ -90,7 +93,7 @@ void r1_columns(r1_exec *e, size_t C, r1_work fn, void *ctx)
 typedef struct prepare {
     r1_exec *e;
     const r1_input *in;
-    bool q32, q256, round, wide; /* wide: a product of several columns is among them */
+    bool q32, q256, round, fours, wide; /* wide: a product of several columns is among them */
 } prepare;
 
 static void prepare_act(const prepare *p, const r1_act8 *a, size_t c, size_t n)
@@ -101,6 +104,8 @@ static void prepare_act(const prepare *p, const r1_act8 *a, size_t c, size_t n)
     if (p->wide && k->interleave) k->interleave(a, c, n, in->K);
 }
 
+static uint16_t *fours_column(const r1_exec *e, size_t c, size_t K) { return e->fours + c / 4 * 4 * r1_round_up(K, 2) + c % 4 * 2; }
+
 /* Columns [4 i, 4 i + 4). */
 static void prepare_four(void *ctx, size_t i, int thread)
 {
@@ -110,6 +115,7 @@ static void prepare_four(void *ctx, size_t i, int thread)
     for (size_t j = c; in->before && j < c + n; j++) in->before(in->ctx, j, thread);
     if (p->q32) prepare_act(p, &p->e->a32, c, n);
     if (p->q256) prepare_act(p, &p->e->a256, c, n);
+    if (p->fours) p->e->k->bf16_fours(fours_column(p->e, c, in->K), in->x + c * in->ldx, in->ldx, n, in->K);
     for (size_t j = c; p->round && j < c + n; j++) {
         const float *x = in->x + j * in->ldx;
         float *y = p->e->rounded + j * in->K;
@@ -124,6 +130,7 @@ typedef struct group {
     const r1_product *p;
     size_t n;
     r1_input in;          /* after rounding */
+    bool rounded;
     size_t panels_a_piece;
 } group;
 
@@ -156,8 +163,10 @@ static void product_rows(const group *g, const r1_product *p, size_t r, size_t n
         const uint8_t *rows = w->data ? w->data + r * w->stride : NULL;
         if (w->type == R1_F32) {
             e->k->matmul_f32(y, p->ldy, rows, w->stride, n, x, g->in.ldx, p->C, K);
+        } else if (w->type == R1_BF16 && g->rounded && e->fours) {
+            e->k->matmul_bf16_fours(y, p->ldy, rows, w->stride, n, fours_column(e, p->c0, K), p->C, K);
         } else if (w->type == R1_BF16) {
-            const bool pairs = e->k->matmul_bf16_pairs && e->rounded && g->in.x == e->rounded;
+            const bool pairs = e->k->matmul_bf16_pairs && g->rounded;
             (pairs ? e->k->matmul_bf16_pairs : e->k->matmul_bf16)(y, p->ldy, rows, w->stride, n, x, g->in.ldx, p->C, K);
         } else if (w->type == R1_F16) {
             e->k->matmul_f16(y, p->ldy, rows, w->stride, n, x, g->in.ldx, p->C, K);
@@ -195,7 +204,8 @@ void r1_multiply(r1_exec *e, const r1_product *p, size_t n, const r1_input *in)
     prepare pre = { .e = e, .in = in };
     size_t panels = 0, bytes = 0;
     for (size_t i = 0; i < n; i++) {
-        if (!p[i].w->packed) pre.round = true;
+        if (!p[i].w->packed && p[i].w->type == R1_BF16 && e->fours) pre.fours = true;
+        else if (!p[i].w->packed) pre.round = true;
         else if (r1_type_get(p[i].w->type)->by_256) pre.q256 = true;
         else pre.q32 = true;
         panels += r1_ceil_div(p[i].w->rows, R1_PANEL);
@@ -203,11 +213,13 @@ void r1_multiply(r1_exec *e, const r1_product *p, size_t n, const r1_input *in)
         assert(p[i].C <= 1 || p[i].c0 % 4 == 0);
         if (p[i].C > 1) pre.wide = true;
     }
-    pre.round = pre.round && e->rounded && !in->exact;
-    if (pre.q32 || pre.q256 || pre.round || in->before) r1_pool_run(e->pool, r1_ceil_div(in->C, 4), prepare_four, &pre);
+    const bool rounded = e->rounded && !in->exact;
+    pre.round = pre.round && rounded;
+    pre.fours = pre.fours && rounded;
+    if (pre.q32 || pre.q256 || pre.round || pre.fours || in->before) r1_pool_run(e->pool, r1_ceil_div(in->C, 4), prepare_four, &pre);
     if (e->observe) e->observe(e->observe_ctx, e, p, n, in);
 
-    group g = { .e = e, .p = p, .n = n, .in = *in };
+    group g = { .e = e, .p = p, .n = n, .in = *in, .rounded = rounded };
     if (pre.round) {
         g.in.x = e->rounded;
         g.in.ldx = in->K;

@@ -24,6 +24,7 @@ struct r1_exec {
     r1_activations mode;
     r1_act8 a32, a256;           /* quantised input of the current product */
     float *rounded;              /* input rounded to bf16, or NULL */
+    uint16_t *fours;             /* the same as matmul_bf16_fours reads it, or NULL */
     size_t input_cap;            /* values the input buffers hold */
     float *decoded;              /* [threads, decoded_cap] rows of weights as f32 */
     size_t decoded_cap;

@@ -3,6 +3,8 @@
 #define _DEFAULT_SOURCE
 #include "tests/checkkernel/checkkernel.h"
 
+#include "kernels/kernels_int.h"
+
 #include <float.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -149,6 +151,125 @@ TEST(planted_order_of_bf16_is_caught)
     k = scalar;
     k.matmul_bf16_pairs = k.matmul_bf16; /* 16 lanes instead of pairs */
     EXPECT(!ck_try(check_pairs, &k, &scalar, false, why, sizeof why));
+}
+
+/* The same for fours. */
+static float odd_even_dot(const uint8_t *w, const float *x, size_t K)
+{
+    float acc = 0;
+    for (size_t at = 0; at < K; at += 2)
+        for (size_t i = at + 2; i-- > at;) {
+            float a = 0;
+            if (i < K) r1_decode(R1_BF16, w + 2 * i, &a, 1);
+            acc = flushed(fmaf(flushed(a), i < K ? flushed(x[i]) : 0, acc));
+        }
+    return acc;
+}
+
+/* x as fours in arena 3; values are those of x to nearest. */
+static uint16_t *make_fours(check *c, const float *x, size_t ldx, size_t C, size_t K)
+{
+    size_t one = 4 * r1_round_up(K, 2);
+    uint16_t *to = ck_place(c, 3, r1_ceil_div(C, 4) * one * 2, 4);
+    for (size_t i = 0; i < C; i += 4) c->k->bf16_fours(to + i * one / 4, x + i * ldx, ldx, r1_min(4, C - i), K);
+    for (size_t i = 0; i < r1_round_up(C, 4); i++)
+        for (size_t k = 0; k < r1_round_up(K, 2); k++) {
+            uint16_t got = to[i / 4 * one + k / 2 * 8 + i % 4 * 2 + k % 2], want = i < C && k < K ? r1_bf16_from_f32(x[i * ldx + k]) : 0;
+            if (got != want) return ck_fail(c, "fours: value %zu of column %zu of %zu is %x, expected %x", k, i, C, got, want), NULL;
+        }
+    return to;
+}
+
+/* kind KINDS: products next to the smallest normal number, where an instruction may flush by another rule. */
+static float near_smallest(check *c) { return ldexpf(ck_float(c, UNIT), -(int)(58 + ck_below(c, 12))); }
+
+static bool fours_case(check *c, size_t R, size_t C, size_t K, int kind)
+{
+    size_t stride = K * 2 + ck_below(c, 2) * ck_below(c, 9), ldx = K + ck_below(c, 4), ldy = R + ck_below(c, 4), n_y = (C - 1) * ldy + R;
+    uint8_t *w = ck_place(c, 0, (R - 1) * stride + K * 2, 1);
+    for (size_t r = 0; r < R; r++)
+        for (size_t i = 0; i < K; i++) put_weight(w + r * stride + i * 2, R1_BF16, kind == KINDS ? near_smallest(c) : ck_float(c, kind));
+    float *x = ck_place(c, 1, ((C - 1) * ldx + K) * 4, 4), *y = ck_place(c, 2, n_y * 4, 4);
+    for (size_t i = 0; i < (C - 1) * ldx + K; i++) x[i] = kind == KINDS ? near_smallest(c) : ck_float(c, kind);
+    const uint16_t *fours = make_fours(c, x, ldx, C, K);
+    if (!fours) return false;
+    c->k->matmul_bf16_fours(y, ldy, w, stride, R, fours, C, K);
+    if (!ck_zones_ok(c) || !rows_untouched(c, y, ldy, R, C)) return false;
+    for (size_t i = 0; i < (C - 1) * ldx + K; i++) x[i] = r1_bf16_to_f32(r1_bf16_from_f32(x[i]));
+    for (size_t i = 0; i < C * R; i++) {
+        const uint8_t *row = w + i % R * stride;
+        const float *column = x + i / R * ldx;
+        float got = y[i / R * ldy + i % R], want = odd_even_dot(row, column, K);
+        double magnitude, sum = exact_dot(R1_BF16, row, column, K, &magnitude);
+        if (!ck_same(got, want)) return ck_fail(c, "is %a, expected %a", (double)got, (double)want) || ck_where(c, "fours", R, C, K, kind);
+        /* one rounding a value; and what is flushed, an input or a sum, is below the smallest normal number */
+        if ((kind == UNIT || kind == WIDE) && !ck_near(c, "y", i, K, got, sum, (double)(K + 1) * (U * magnitude + 0x1p-106))) return false;
+    }
+    float one; /* a column in the middle of its four, alone, has the bits it has among others */
+    size_t col = ck_below(c, C);
+    c->k->matmul_bf16_fours(&one, 1, w, stride, 1, fours + col / 4 * 4 * r1_round_up(K, 2) + col % 4 * 2, 1, K);
+    return ck_same(one, y[col * ldy]) || ck_fail(c, "column %zu of %zu alone is %a, expected %a", col, C, (double)one, (double)y[col * ldy]);
+}
+
+static bool check_fours(check *c)
+{
+    enum { ALL = KINDS + 1 };
+    int kind = 0;
+    if (!c->k->matmul_bf16_fours) return true;
+    for (size_t K = 1; K <= 100; K++)
+        if (!fours_case(c, 1 + ck_below(c, 50), 1 + ck_below(c, 16), K, kind++ % ALL)) return false;
+    for (size_t R = 1; R <= 70; R++)
+        if (!fours_case(c, R, 1 + ck_below(c, 3), 1 + ck_below(c, 300), kind++ % ALL)) return false;
+    for (size_t C = 1; C <= 67; C++)
+        if (!fours_case(c, 1 + ck_below(c, 40), C, 1 + ck_below(c, 70), kind++ % ALL)) return false;
+    return fours_case(c, 37, 277, 700, UNIT) && fours_case(c, 20, 40, 1801, WIDE) && fours_case(c, 48, 1, 5001, UNIT) && fours_case(c, 9, 600, 514, KINDS);
+}
+
+/* The instruction, where there is one, and fused steps: each has the bits of the written order. */
+TEST(matmul_bf16_fours)
+{
+    ck_run(check_fours);
+#if defined(__x86_64__)
+    if (!r1_cpu_has(R1_CPU_AVX512)) return;
+    r1_kernels k, scalar;
+    r1_kernels_init(&scalar, R1_CPU_SCALAR);
+    r1_kernels_init(&k, R1_CPU_AVX512);
+    r1_avx512_fill_bf16(&k, false);
+    k.name = "avx512, fused steps";
+    ck_level(check_fours, &k, &scalar, false);
+#endif
+}
+
+static void fours_of_zeros(uint16_t *to, const float *x, size_t ldx, size_t n, size_t K)
+{
+    (void)x, (void)ldx, (void)n;
+    memset(to, 0, 8 * r1_round_up(K, 2));
+}
+
+static void even_first(float *y, size_t ldy, const void *w, size_t w_stride, size_t R, const uint16_t *x, size_t C, size_t K)
+{
+    for (size_t i = 0; i < R * C; i++) {
+        float acc = 0, a;
+        for (size_t k = 0; k < K; k++) {
+            r1_decode(R1_BF16, (const uint8_t *)w + i % R * w_stride + 2 * k, &a, 1);
+            acc = flushed(fmaf(flushed(a), flushed(r1_bf16_to_f32(x[i / R / 4 * 4 * r1_round_up(K, 2) + k / 2 * 8 + i / R % 4 * 2 + k % 2])), acc));
+        }
+        y[i / R * ldy + i % R] = acc;
+    }
+}
+
+TEST(planted_faults_of_fours_are_caught)
+{
+    char why[300];
+    r1_kernels k, good;
+    r1_kernels_init(&good, R1_CPU_AUTO);
+    if (!good.matmul_bf16_fours) return;
+    k = good;
+    k.matmul_bf16_fours = even_first;
+    EXPECT(!ck_try(check_fours, &k, &good, false, why, sizeof why));
+    k = good;
+    k.bf16_fours = fours_of_zeros;
+    EXPECT(!ck_try(check_fours, &k, &good, false, why, sizeof why));
 }
 
 /* ---- packed integer products ---- */

@@ -501,6 +501,7 @@ TEST(checkpoint_logits_have_the_same_bits_in_any_chunk_batch_and_thread)
         int32_t *ids = values(t);
         check_bits_of(model_path(names[i]), (how){ 0 }, ids, t->bytes / 4);
         check_bits_of(model_path(names[i]), (how){ .activations = R1_ACTIVATIONS_F32, .expanded = true, .kv = R1_KV_Q8_0 }, ids, t->bytes / 4);
+        check_bits_of(model_path(names[i]), (how){ .activations = R1_ACTIVATIONS_BF16 }, ids, t->bytes / 4);
         free(ids);
         golden_close(&g);
     }

@@ -35,34 +35,6 @@ static void pairs_gather(const pairs_call *a, const amx_slab *s)
         }
 }
 
-/* 16 rows of 16 pairs to 16 pairs of 16 rows. */
-INLINE void transpose(__m512i v[16])
-{
-    __m512i t[16];
-    UNROLL for (int i = 0; i < 16; i += 2) {
-        t[i] = _mm512_unpacklo_epi32(v[i], v[i + 1]);
-        t[i + 1] = _mm512_unpackhi_epi32(v[i], v[i + 1]);
-    }
-    UNROLL for (int i = 0; i < 16; i += 4) {
-        v[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
-        v[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
-        v[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
-        v[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
-    }
-    UNROLL for (int i = 0; i < 4; i++) {
-        t[i] = _mm512_shuffle_i32x4(v[i], v[i + 4], 0x88);
-        t[i + 4] = _mm512_shuffle_i32x4(v[i], v[i + 4], 0xDD);
-        t[i + 8] = _mm512_shuffle_i32x4(v[i + 8], v[i + 12], 0x88);
-        t[i + 12] = _mm512_shuffle_i32x4(v[i + 8], v[i + 12], 0xDD);
-    }
-    UNROLL for (int i = 0; i < 4; i++) {
-        v[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
-        v[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xDD);
-        v[i + 4] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0x88);
-        v[i + 12] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0xDD);
-    }
-}
-
 /* Rows [r, r + 16) of the slab as tiles of B; missing rows and values are zero. */
 static void pairs_weights(const pairs_call *a, const amx_slab *s, size_t r, int8_t (*to)[R1_PANEL][4])
 {
@@ -72,7 +44,7 @@ static void pairs_weights(const pairs_call *a, const amx_slab *s, size_t r, int8
         const __mmask32 left = values_left(a, k);
         __m512i v[16];
         for (size_t i = 0; i < 16; i++) v[i] = i < rows ? _mm512_maskz_loadu_epi16(left, a->w + (r + i) * a->w_stride + 2 * k) : _mm512_setzero_si512();
-        transpose(v);
+        transpose_16(v);
         UNROLL for (int i = 0; i < 16; i++) _mm512_store_si512(to[i], v[i]);
     }
 }

@@ -7,4 +7,6 @@ void r1_kernels_init_amx(r1_kernels *k)
     r1_amx_fill_q8(k);
     r1_amx_fill_q8k(k);
     r1_amx_fill_bf16(k);
+    k->bf16_fours = NULL; /* matmul_bf16_pairs is faster */
+    k->matmul_bf16_fours = NULL;
 }

@@ -7,6 +7,7 @@ void r1_kernels_init_avx512(r1_kernels *k)
     r1_avx512_fill_q8(k);
     r1_avx512_fill_q8k(k);
     r1_avx512_fill_float(k);
+    r1_avx512_fill_bf16(k, r1_cpu_multiplies_bf16());
     r1_avx512_fill_vector(k);
     r1_avx512_fill_attention(k);
     r1_avx512_fill_decode(k);
