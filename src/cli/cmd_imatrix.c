@@ -79,8 +79,9 @@ static r1_status declare(r1_gguf_out *w, const r1_importance_tensor *t, r1_error
 
 static r1_status write_values(job *j, r1_gguf_out *w, const r1_importance_tensor *t, r1_error *err)
 {
-    float *sum2 = malloc(t->n_matrices * (t->k + 1) * sizeof *sum2), *counts = sum2 + t->n_matrices * t->k;
+    float *sum2 = malloc(t->n_matrices * (t->k + 1) * sizeof *sum2);
     if (!sum2) return r1_fail(err, R1_ENOMEM, "no memory for the sums of '%s'", t->name);
+    float *counts = sum2 + t->n_matrices * t->k;
     r1_importance_values(j->m, t, sum2, counts);
     r1_status s = r1_gguf_out_data(w, sum2, t->n_matrices * t->k * sizeof *sum2, err);
     if (s == R1_OK) s = r1_gguf_out_data(w, counts, t->n_matrices * sizeof *counts, err);

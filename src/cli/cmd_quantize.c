@@ -26,7 +26,7 @@ static void note_missing(const r1_cli *c, const r1_plan *p, const r1_imatrix *m)
         if (!w && !missing++) first = p->t[i].name;
         free(w);
     }
-    if (missing) r1_note(c, "%zu of %zu quantised tensors are not in '%s' and get equal weights; the first is '%s'", missing, all, c->o.imatrix, first);
+    if (missing) r1_note(c, "%zu of %zu quantised tensors are not in '%s' and are quantised as without one; the first is '%s'", missing, all, c->o.imatrix, first);
 }
 
 r1_status r1_cmd_quantize(r1_cli *c, r1_error *err)
