@@ -16,6 +16,7 @@ typedef struct gemm_tile {
     size_t panel_bytes;    /* from there to the same slab of the next panel */
     const void *factor;    /* 64-byte aligned. Blocks of 32: f32 scales [blocks][2 panels][16], with minimums [blocks][2][2][16]: scales, then
                             * minimums. Runs: int32 [runs][2 panels][16] */
+    const uint8_t *ahead;  /* straight from panels: 128 bytes a block from here are asked for; may be past the end */
     const int8_t *q;       /* first column's codes, r1_act8.q4 */
     size_t q_step;         /* from four columns to the next */
     const float *d;        /* r1_act8.d4 and s4 of the first column; blocks of 32 only */
@@ -112,14 +113,15 @@ typedef struct gemm_tile {
 #define STEPS_Q8_0(EACH) SIGNED_BYTES(0) EACH(FIRST_7) SIGNED_BYTES(1) EACH(D1) SIGNED_BYTES(2) EACH(D2) SIGNED_BYTES(3) EACH(D3) \
     SIGNED_BYTES(4) EACH(D4) SIGNED_BYTES(5) EACH(D5) SIGNED_BYTES(6) EACH(D6) SIGNED_BYTES(7) EACH(LAST_DIRECT)
 #define DIRECT(steps, block_bytes, constant) do { \
-    const uint8_t *w = t->w; \
+    const uint8_t *w = t->w, *ahead = t->ahead; \
     const int8_t *q = t->q; \
     const float *d = t->d; \
     const int32_t *s = t->s; \
     size_t n = t->n; \
-    __asm__ volatile("vpbroadcastd %[mask], %%zmm29\n1:\n\tvcvtph2ps (%[w]), %%zmm30\n\tvcvtph2ps (%[w],%[panel]), %%zmm31\n\t" steps \
+    __asm__ volatile("vpbroadcastd %[mask], %%zmm29\n1:\n\tvcvtph2ps (%[w]), %%zmm30\n\tvcvtph2ps (%[w],%[panel]), %%zmm31\n\t" \
+                     "prefetcht1 (%[ahead])\n\tprefetcht1 64(%[ahead])\n\tadd $128, %[ahead]\n\t" steps \
                      "add $" block_bytes ", %[w]\n\tadd $128, %[q]\n\tadd $16, %[d]\n\tadd $16, %[s]\n\tdec %[n]\n\tjnz 1b" \
-                     : [w] "+r"(w), [q] "+r"(q), [d] "+r"(d), [s] "+r"(s), [n] "+r"(n) \
+                     : [w] "+r"(w), [ahead] "+r"(ahead), [q] "+r"(q), [d] "+r"(d), [s] "+r"(s), [n] "+r"(n) \
                      : [step] "r"(t->q_step), [ds] "r"(t->ds_step), [sum] "r"(t->sum), [panel] "r"(t->panel_bytes), [mask] "r"(constant) : "cc", "memory", ZMMS); \
     } while (0)
 

@@ -164,7 +164,10 @@ static inline void q8_wide(const q8_call *a, const q8_kind *k, size_t c0, size_t
             for (size_t c = c0, left; c < c1; c += left) {
                 const int columns = q8_tile_columns(c1 - c);
                 left = r1_min((size_t)columns, c1 - c);
-                q8_gemm g = { &pair, { .w = k->take_apart ? pair.w : w, .panel_bytes = panel_bytes, .factor = pair.factor, .q = x->q4 + c * a->K + b * k->block * 4, .q_step = 4 * a->K, .d = x->d4 + c * all + b * 4,
+                /* the next two panels come from far away: each tile asks for a part of them, of one and the other in turn */
+                const size_t i = (c - c0) / WALK_COLUMNS;
+                const uint8_t *ahead = w + (2 + i % 2) * panel_bytes + i / 2 * n * 128;
+                q8_gemm g = { &pair, { .ahead = ahead, .w = k->take_apart ? pair.w : w, .panel_bytes = panel_bytes, .factor = pair.factor, .q = x->q4 + c * a->K + b * k->block * 4, .q_step = 4 * a->K, .d = x->d4 + c * all + b * 4,
                                        .s = x->s4 + (c * all + b * 4) * n_s, .ds_step = 16 * all, .n = n, .columns = columns } };
                 q8_gemm_tile(a, k, &g, a->y + c * a->ldy + p * R1_PANEL, left, (unsigned)r1_min(2 * R1_PANEL, a->R - p * R1_PANEL), b == 0);
             }
