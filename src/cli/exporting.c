@@ -145,6 +145,8 @@ static r1_status write_plan(r1_cli *c, const r1_plan *p, const char *path, r1_ex
     o->progress = show_progress;
     o->progress_ctx = &bar;
     s = r1_export(p, path, o, err);
+    o->progress_ctx = NULL;
+    o->pool = NULL;
     r1_interrupt_arm(false);
     r1_progress_end(&bar);
     r1_pool_free(pool);

@@ -33,7 +33,7 @@ static int best_integer(const k_form *k, r1_run run, float d, float near, float 
 {
     int best = 0;
     *e = INFINITY;
-    for (int side = 0; side <= k->lopsided; side++, near = -near) {
+    for (int side = 0; side < (k->lopsided ? 2 : 1); side++, near = -near) {
         float at = near < (float)k->lo ? (float)k->lo : near > (float)k->hi ? (float)k->hi : near;
         int mid = (int)lrintf(at);
         for (int s = mid - 1; s <= mid + 1; s++) {

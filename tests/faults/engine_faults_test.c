@@ -185,8 +185,8 @@ static r1_status weigh(void *ctx, r1_error *err)
     static float sum2[1 << 16], counts[64];
     weighing *x = ctx;
     r1_importance *m;
-    const r1_importance_tensor *t;
-    size_t n;
+    const r1_importance_tensor *t = NULL;
+    size_t n = 0;
     r1_status s = r1_importance_new(&m, x->e, err);
     if (s == R1_OK) s = r1_importance_run(m, x->s, ids, 6, err);
     if (s == R1_OK) s = r1_importance_list(m, &t, &n, err);
