@@ -13,7 +13,10 @@ static uint64_t read_avx512(const void *p, size_t n)
         c = _mm512_add_epi64(c, _mm512_load_si512(x + i + 2));
         d = _mm512_add_epi64(d, _mm512_load_si512(x + i + 3));
     }
-    return (uint64_t)_mm512_reduce_add_epi64(_mm512_add_epi64(_mm512_add_epi64(a, b), _mm512_add_epi64(c, d)));
+    uint64_t v[8], sum = 0; /* sums wrap: the compiler's own reduction adds signed numbers */
+    _mm512_storeu_si512(v, _mm512_add_epi64(_mm512_add_epi64(a, b), _mm512_add_epi64(c, d)));
+    for (int i = 0; i < 8; i++) sum += v[i];
+    return sum;
 }
 
 /* Sixteen independent chains hide a latency of up to eight cycles of two instructions each. */
