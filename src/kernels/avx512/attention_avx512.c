@@ -125,15 +125,8 @@ static void mix_bf16(float *o, size_t ldo, const float *shrink, const float *p, 
 /* exp512 for x <= 0 or NaN: no overflow to look for, and scaling by a power of two keeps NaN. */
 INLINE __m512 exp_falling(__m512 x)
 {
-    const __m512 t = _mm512_fmadd_ps(x, set(R1_EXP_LOG2E), set(R1_EXP_MAGIC)), n = _mm512_sub_ps(t, set(R1_EXP_MAGIC));
-    __m512 r = _mm512_fnmadd_ps(n, set(R1_EXP_LN2_HI), x);
-    r = _mm512_fnmadd_ps(n, set(R1_EXP_LN2_LO), r);
-    __m512 p = _mm512_fmadd_ps(set(R1_EXP_C6), r, set(R1_EXP_C5));
-    p = _mm512_fmadd_ps(p, r, set(R1_EXP_C4));
-    p = _mm512_fmadd_ps(p, r, set(R1_EXP_C3));
-    p = _mm512_fmadd_ps(p, r, set(R1_EXP_C2));
-    p = _mm512_fmadd_ps(p, r, set(1));
-    p = _mm512_fmadd_ps(p, r, set(1));
+    __m512 t;
+    const __m512 p = exp_remainder(x, &t), n = _mm512_sub_ps(t, set(R1_EXP_MAGIC));
     return _mm512_maskz_scalef_ps(_mm512_cmp_ps_mask(x, set(R1_EXP_LO), _CMP_NLT_UQ), p, n);
 }
 

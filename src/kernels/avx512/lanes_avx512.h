@@ -20,10 +20,11 @@ INLINE __m512 widen(r1_type t, const void *p, size_t i, __mmask16 m)
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16));
 }
 
-/* r1_exp on 16 lanes. */
-INLINE __m512 exp512(__m512 x)
+/* exp of x's remainder; *t receives the power of two, still with the magic number added. */
+INLINE __m512 exp_remainder(__m512 x, __m512 *t)
 {
-    const __m512 t = _mm512_fmadd_ps(x, set(R1_EXP_LOG2E), set(R1_EXP_MAGIC)), n = _mm512_sub_ps(t, set(R1_EXP_MAGIC));
+    *t = _mm512_fmadd_ps(x, set(R1_EXP_LOG2E), set(R1_EXP_MAGIC));
+    const __m512 n = _mm512_sub_ps(*t, set(R1_EXP_MAGIC));
     __m512 r = _mm512_fnmadd_ps(n, set(R1_EXP_LN2_HI), x);
     r = _mm512_fnmadd_ps(n, set(R1_EXP_LN2_LO), r);
     __m512 p = _mm512_fmadd_ps(set(R1_EXP_C6), r, set(R1_EXP_C5));
@@ -31,7 +32,14 @@ INLINE __m512 exp512(__m512 x)
     p = _mm512_fmadd_ps(p, r, set(R1_EXP_C3));
     p = _mm512_fmadd_ps(p, r, set(R1_EXP_C2));
     p = _mm512_fmadd_ps(p, r, set(1));
-    p = _mm512_fmadd_ps(p, r, set(1));
+    return _mm512_fmadd_ps(p, r, set(1));
+}
+
+/* r1_exp on 16 lanes. */
+INLINE __m512 exp512(__m512 x)
+{
+    __m512 t;
+    const __m512 p = exp_remainder(x, &t);
     const __m512i bits = _mm512_add_epi32(_mm512_castps_si512(p), _mm512_slli_epi32(_mm512_castps_si512(t), 23));
     __m512 y = _mm512_castsi512_ps(bits);
     y = _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(x, set(R1_EXP_LO), _CMP_LT_OQ), _mm512_setzero_ps());
