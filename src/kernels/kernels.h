@@ -124,9 +124,6 @@ typedef struct r1_kernels {
     /* Keys as columns in Q8_0: y[r * n + t] = d[t] (an f16) * q[r * n + t];  r < R, t < n */
     void (*decode_q8_columns)(float *y, const uint16_t *d, const int8_t *q, size_t R, size_t n);
 
-    /* For each of n_q rows
-     *   o[i * ldo + j] = fma chain over t = 0..n_t-1, starting from the old o, of p[i * ldp + t] * v[t * ldv + j];  j < D */
-    void (*weighted_sum)(float *o, size_t ldo, const float *p, size_t ldp, size_t n_q, const float *v, size_t ldv, size_t n_t, size_t D);
     /* x[i] *= s */
     void (*scale)(float *x, float s, size_t n);
 

@@ -79,7 +79,7 @@ TEST(tables_are_complete_and_named)
         r1_cpu_level want = i == R1_CPU_AUTO ? r1_cpu_best() : (r1_cpu_level)i;
         EXPECT_STR(k.name, r1_cpu_level_name(want));
         EXPECT(k.matmul_f32 && k.matmul_bf16 && k.matmul_f16 && k.quantize && k.rmsnorm && k.add && k.axpy && k.silu_mul);
-        EXPECT(k.exp_sum && k.max && k.weighted_sum && k.scale && k.f32_to_f16 && k.f32_to_bf16 && k.argmax);
+        EXPECT(k.exp_sum && k.max && k.scale && k.f32_to_f16 && k.f32_to_bf16 && k.argmax);
         EXPECT_INT(k.matmul_bf16_pairs != NULL, want == R1_CPU_AMX);
         EXPECT_INT(k.matmul_bf16_fours != NULL, want == R1_CPU_AVX512);
         EXPECT_INT(k.bf16_fours != NULL, want == R1_CPU_AVX512);

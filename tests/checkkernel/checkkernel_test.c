@@ -1,4 +1,4 @@
-/* checkkernel, the entries that work element by element, on one vector, or on a block of keys, and the 16-bit floats.
+/* checkkernel, the entries that work element by element, on one vector, and the 16-bit floats.
  * How it works is in checkkernel.h. */
 #define _DEFAULT_SOURCE
 #include "tests/checkkernel/checkkernel.h"
@@ -246,51 +246,6 @@ static bool check_largest(check *c)
 
 TEST(max_and_argmax) { ck_run(check_largest); }
 
-/* ---- attention over a block of keys ---- */
-
-static bool weighted_sum_case(check *c, size_t n_q, size_t n_t, size_t D, int kind)
-{
-    size_t ldo = D + ck_below(c, 4), ldp = n_t + ck_below(c, 4), ldv = D + ck_below(c, 4), n_o = (n_q - 1) * ldo + D;
-    float *o = ck_new(c, 0, n_o, kind), *p = ck_new(c, 1, (n_q - 1) * ldp + n_t, kind), *v = ck_new(c, 2, (n_t - 1) * ldv + D, kind);
-    float *old = ck_place(c, 3, n_o * 4, 4), *want = ck_place(c, 4, n_o * 4, 4);
-    memcpy(old, o, n_o * 4);
-    memcpy(want, o, n_o * 4);
-    c->k->weighted_sum(o, ldo, p, ldp, n_q, v, ldv, n_t, D);
-    if (!ck_zones_ok(c)) return false;
-    if (!c->oracle) {
-        c->ref->weighted_sum(want, ldo, p, ldp, n_q, v, ldv, n_t, D);
-        return ck_all_same(c, "o", o, want, n_o);
-    }
-    for (size_t i = 0; i < n_o; i++) {
-        size_t q = i / ldo, j = i % ldo;
-        if (j >= D && r1_f32_bits(o[i]) != r1_f32_bits(old[i])) return ck_fail(c, "wrote between rows");
-        if (j >= D) continue;
-        double sum = (double)old[i], magnitude = isfinite(sum) ? fabs(sum) : 0;
-        for (size_t t = 0; t < n_t; t++) {
-            double step = (double)p[q * ldp + t] * (double)v[t * ldv + j];
-            sum += step;
-            if (isfinite(step)) magnitude += fabs(step);
-        }
-        if (magnitude > 3e38) continue; /* float may overflow on the way where double does not */
-        if (!ck_near(c, "o", i, n_o, o[i], sum, ((double)n_t + 1) * (U * magnitude + 0x1p-149))) return false;
-    }
-    return true;
-}
-
-static bool check_weighted_sum(check *c)
-{
-    int kind = 0;
-    for (size_t D = 1; D <= 140; D++)
-        if (!weighted_sum_case(c, 1 + ck_below(c, 9), 1 + ck_below(c, 20), D, kind++ % KINDS)) return false;
-    for (size_t n_t = 1; n_t <= R1_KEYS; n_t++)
-        if (!weighted_sum_case(c, 1 + ck_below(c, 5), n_t, 1 + ck_below(c, 40), kind++ % KINDS)) return false;
-    for (size_t n_q = 1; n_q <= 35; n_q++)
-        if (!weighted_sum_case(c, n_q, 1 + ck_below(c, 9), 1 + ck_below(c, 64), kind++ % KINDS)) return false;
-    return weighted_sum_case(c, 16, 64, 512, UNIT) && weighted_sum_case(c, 5, 64, 192, WIDE);
-}
-
-TEST(weighted_sum) { ck_run(check_weighted_sum); }
-
 /* ---- 16-bit floats ---- */
 
 typedef struct half_format {
@@ -422,11 +377,6 @@ static int32_t argmax_last(const float *x, size_t n)
     return a;
 }
 
-static void weighted_sum_short(float *o, size_t ldo, const float *p, size_t ldp, size_t n_q, const float *v, size_t ldv, size_t n_t, size_t D)
-{
-    scalar_table().weighted_sum(o, ldo, p, ldp, n_q, v, ldv, n_t - n_t / R1_KEYS, D);
-}
-
 static void f16_truncated(uint16_t *y, const float *x, size_t n)
 {
     for (size_t i = 0; i < n; i++) y[i] = r1_f16_from_f32(r1_f32_from_bits(r1_f32_bits(x[i]) & 0xFFFFE000));
@@ -457,8 +407,6 @@ TEST(planted_faults_are_caught)
     k = scalar_table();
     k.argmax = argmax_last;
     ck_expect_caught(check_largest, &k, "the last of equals");
-    k.weighted_sum = weighted_sum_short;
-    ck_expect_caught(check_weighted_sum, &k, "a full block without its last key");
     k.f32_to_f16 = f16_truncated;
     ck_expect_caught(check_half, &k, "truncation instead of rounding");
     k = scalar_table();
@@ -485,7 +433,6 @@ static void run_max(void *p) { job *j = p; j->z[0] = j->k->max(j->x, j->n); }
 static void run_argmax(void *p) { job *j = p; j->z[0] = (float)j->k->argmax(j->x, j->n); }
 static void run_f16(void *p) { job *j = p; j->k->f32_to_f16(j->h, j->x, j->n); }
 static void run_bf16(void *p) { job *j = p; j->k->f32_to_bf16(j->h, j->x, j->n); }
-static void run_weighted(void *p) { job *j = p; j->k->weighted_sum(j->y, 128, j->z, R1_KEYS, 4, j->x, 128, R1_KEYS, 128); }
 
 TEST(bench_vectors)
 {
@@ -495,7 +442,7 @@ TEST(bench_vectors)
         { "add", run_add, 12.0 * N, N }, { "axpy", run_axpy, 12.0 * N, 2.0 * N }, { "scale", run_scale, 8.0 * N, N },
         { "silu_mul", run_silu, 12.0 * N, 3.0 * N }, { "exp_sum", run_exp_sum, 8.0 * N, 3.0 * N }, { "rmsnorm", run_rmsnorm, 16.0 * N, 4.0 * N },
         { "max", run_max, 4.0 * N, N }, { "argmax", run_argmax, 4.0 * N, N }, { "f32_to_f16", run_f16, 6.0 * N, N },
-        { "f32_to_bf16", run_bf16, 6.0 * N, N }, { "weighted_sum 4x64x128", run_weighted, 4.0 * N, 8.0 * N },
+        { "f32_to_bf16", run_bf16, 6.0 * N, N },
     };
     job j = { .x = malloc(N * 4), .y = malloc(N * 4), .z = malloc(N * 4), .h = malloc(N * 2), .n = N };
     EXPECT(j.x && j.y && j.z && j.h);

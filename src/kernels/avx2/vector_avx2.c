@@ -1,4 +1,4 @@
-/* Element by element, AVX2: activation functions, attention's inner step, rounding, quantisation of activations, picking the
+/* Element by element, AVX2: activation functions, rounding, quantisation of activations, picking the
  * largest. Tails are masked (floats) or go through a buffer (16-bit results); nothing is read or written past the end. */
 #include "kernels/avx2/lanes_avx2.h"
 
@@ -57,46 +57,6 @@ static int32_t argmax(const float *x, size_t n)
         if (hit) return (int32_t)(i + (size_t)__builtin_ctz(hit));
     }
     return -1;
-}
-
-typedef struct weighted {
-    float *o; size_t ldo;
-    const float *p; size_t ldp;
-    const float *v; size_t ldv, n_t;
-} weighted;
-
-/* nq queries from i, nv registers from j; a last short register (nv 1) has n lanes. */
-INLINE void weighted_tile(const int nq, const int nv, const weighted *a, size_t i, size_t j, size_t n)
-{
-    __m256 acc[8], v[2];
-    float *o = a->o + i * a->ldo + j;
-    const float *p = a->p + i * a->ldp, *vt = a->v + j;
-    UNROLL for (int r = 0; r < nq; r++)
-        UNROLL for (int c = 0; c < nv; c++) acc[2 * r + c] = load_n(o + (size_t)r * a->ldo + 8 * c, n);
-    for (size_t t = 0; t < a->n_t; t++, vt += a->ldv) {
-        UNROLL for (int c = 0; c < nv; c++) v[c] = load_n(vt + 8 * c, n);
-        UNROLL for (int r = 0; r < nq; r++) {
-            const __m256 w = set(p[(size_t)r * a->ldp + t]);
-            UNROLL for (int c = 0; c < nv; c++) acc[2 * r + c] = _mm256_fmadd_ps(w, v[c], acc[2 * r + c]);
-        }
-    }
-    UNROLL for (int r = 0; r < nq; r++)
-        UNROLL for (int c = 0; c < nv; c++) store_n(o + (size_t)r * a->ldo + 8 * c, n, acc[2 * r + c]);
-}
-
-INLINE void weighted_queries(const int nq, const weighted *a, size_t i, size_t D)
-{
-    size_t j = 0;
-    for (; j + 16 <= D; j += 16) weighted_tile(nq, 2, a, i, j, 8);
-    for (; j < D; j += 8) weighted_tile(nq, 1, a, i, j, D - j);
-}
-
-static void weighted_sum(float *o, size_t ldo, const float *p, size_t ldp, size_t n_q, const float *v, size_t ldv, size_t n_t, size_t D)
-{
-    const weighted a = { o, ldo, p, ldp, v, ldv, n_t };
-    size_t i = 0;
-    for (; i + 4 <= n_q; i += 4) weighted_queries(4, &a, i, D);
-    for (; i < n_q; i++) weighted_queries(1, &a, i, D);
 }
 
 INLINE __m128i to_f16(__m256 v) { return _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
@@ -191,7 +151,6 @@ void r1_avx2_fill_vector(r1_kernels *k)
     k->exp_sum = exp_sum;
     k->max = max;
     k->argmax = argmax;
-    k->weighted_sum = weighted_sum;
     k->f32_to_f16 = f32_to_f16;
     k->f32_to_bf16 = f32_to_bf16;
 }

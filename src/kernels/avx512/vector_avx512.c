@@ -1,4 +1,4 @@
-/* Element by element, AVX-512: activation functions, attention's inner step, rounding, quantisation of activations, picking
+/* Element by element, AVX-512: activation functions, rounding, quantisation of activations, picking
  * the largest. Tails are masked lanes, so nothing is read or written past the end. */
 #include "kernels/avx512/lanes_avx512.h"
 
@@ -71,47 +71,6 @@ static int32_t argmax(const float *x, size_t n)
         if (hit) return (int32_t)(i + (size_t)__builtin_ctz(hit));
     }
     return -1;
-}
-
-typedef struct weighted {
-    float *o; size_t ldo;
-    const float *p; size_t ldp;
-    const float *v; size_t ldv, n_t;
-} weighted;
-
-/* nq queries from i, nv registers from j; the last one has the lanes of m. */
-INLINE void weighted_tile(const int nq, const int nv, const weighted *a, size_t i, size_t j, __mmask16 m)
-{
-    __m512 acc[16], v[4];
-    float *o = a->o + i * a->ldo + j;
-    const float *p = a->p + i * a->ldp, *vt = a->v + j;
-    UNROLL for (int r = 0; r < nq; r++)
-        UNROLL for (int c = 0; c < nv; c++) acc[4 * r + c] = loadf(c < nv - 1 ? 0xFFFF : m, o + (size_t)r * a->ldo + 16 * c);
-    for (size_t t = 0; t < a->n_t; t++, vt += a->ldv) {
-        UNROLL for (int c = 0; c < nv; c++) v[c] = loadf(c < nv - 1 ? 0xFFFF : m, vt + 16 * c);
-        UNROLL for (int r = 0; r < nq; r++) {
-            const __m512 w = set(p[(size_t)r * a->ldp + t]);
-            UNROLL for (int c = 0; c < nv; c++) acc[4 * r + c] = _mm512_fmadd_ps(w, v[c], acc[4 * r + c]);
-        }
-    }
-    UNROLL for (int r = 0; r < nq; r++)
-        UNROLL for (int c = 0; c < nv; c++) _mm512_mask_storeu_ps(o + (size_t)r * a->ldo + 16 * c, c < nv - 1 ? 0xFFFF : m, acc[4 * r + c]);
-}
-
-INLINE void weighted_queries(const int nq, const weighted *a, size_t i, size_t D)
-{
-    size_t j = 0;
-    for (; j + 64 <= D; j += 64) weighted_tile(nq, 4, a, i, j, 0xFFFF);
-    for (; j < D; j += 16) weighted_tile(nq, 1, a, i, j, mask16(D - j));
-}
-
-static void weighted_sum(float *o, size_t ldo, const float *p, size_t ldp, size_t n_q, const float *v, size_t ldv, size_t n_t, size_t D)
-{
-    const weighted a = { o, ldo, p, ldp, v, ldv, n_t };
-    size_t i = 0;
-    for (; i + 4 <= n_q; i += 4) weighted_queries(4, &a, i, D);
-    for (; i + 2 <= n_q; i += 2) weighted_queries(2, &a, i, D);
-    if (i < n_q) weighted_queries(1, &a, i, D);
 }
 
 static void f32_to_f16(uint16_t *y, const float *x, size_t n)
@@ -242,7 +201,6 @@ void r1_avx512_fill_vector(r1_kernels *k)
     k->exp_sum = exp_sum;
     k->max = max;
     k->argmax = argmax;
-    k->weighted_sum = weighted_sum;
     k->f32_to_f16 = f32_to_f16;
     k->f32_to_bf16 = f32_to_bf16;
 }

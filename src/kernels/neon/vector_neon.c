@@ -1,4 +1,4 @@
-/* Element by element, NEON: activation functions, attention's inner step, rounding, quantisation of activations, picking the
+/* Element by element, NEON: activation functions, rounding, quantisation of activations, picking the
  * largest. Tails go through a buffer of one register; nothing is read or written past the end. */
 #include "kernels/neon/lanes_neon.h"
 
@@ -54,44 +54,6 @@ static int32_t argmax(const float *x, size_t n)
     while (i + 4 <= n && !vmaxvq_u32(vceqq_f32(vld1q_f32(x + i), set(best)))) i += 4;
     while (i < n && x[i] != best) i++;
     return i < n ? (int32_t)i : -1;
-}
-
-typedef struct weighted {
-    float *o; size_t ldo;
-    const float *p; size_t ldp;
-    const float *v; size_t ldv, n_t;
-} weighted;
-
-/* nq queries from i, nv registers from j; a last short register (nv 1) has n lanes. */
-INLINE void weighted_tile(const int nq, const int nv, const weighted *a, size_t i, size_t j, size_t n)
-{
-    float32x4_t acc[16], v[4];
-    float *o = a->o + i * a->ldo + j;
-    const float *p = a->p + i * a->ldp, *vt = a->v + j;
-    UNROLL for (int r = 0; r < nq; r++)
-        UNROLL for (int c = 0; c < nv; c++) acc[4 * r + c] = load_n(o + (size_t)r * a->ldo + 4 * c, n);
-    for (size_t t = 0; t < a->n_t; t++, vt += a->ldv) {
-        UNROLL for (int c = 0; c < nv; c++) v[c] = load_n(vt + 4 * c, n);
-        UNROLL for (int r = 0; r < nq; r++)
-            UNROLL for (int c = 0; c < nv; c++) acc[4 * r + c] = vfmaq_n_f32(acc[4 * r + c], v[c], p[(size_t)r * a->ldp + t]);
-    }
-    UNROLL for (int r = 0; r < nq; r++)
-        UNROLL for (int c = 0; c < nv; c++) store_n(o + (size_t)r * a->ldo + 4 * c, n, acc[4 * r + c]);
-}
-
-INLINE void weighted_queries(const int nq, const weighted *a, size_t i, size_t D)
-{
-    size_t j = 0;
-    for (; j + 16 <= D; j += 16) weighted_tile(nq, 4, a, i, j, 4);
-    for (; j < D; j += 4) weighted_tile(nq, 1, a, i, j, D - j);
-}
-
-static void weighted_sum(float *o, size_t ldo, const float *p, size_t ldp, size_t n_q, const float *v, size_t ldv, size_t n_t, size_t D)
-{
-    const weighted a = { o, ldo, p, ldp, v, ldv, n_t };
-    size_t i = 0;
-    for (; i + 4 <= n_q; i += 4) weighted_queries(4, &a, i, D);
-    for (; i < n_q; i++) weighted_queries(1, &a, i, D);
 }
 
 INLINE uint16x4_t to_f16(float32x4_t v) { return vreinterpret_u16_f16(vcvt_f16_f32(v)); }
@@ -177,7 +139,6 @@ void r1_neon_fill_vector(r1_kernels *k)
     k->exp_sum = exp_sum;
     k->max = max;
     k->argmax = argmax;
-    k->weighted_sum = weighted_sum;
     k->f32_to_f16 = f32_to_f16;
     k->f32_to_bf16 = f32_to_bf16;
 }

@@ -1,4 +1,4 @@
-/* Element by element: the small operations between products, attention's inner step, rounding, and picking the largest. */
+/* Element by element: the small operations between products, rounding, and picking the largest. */
 #include "base/half.h"
 #include "kernels/scalar/scalar_int.h"
 
@@ -43,13 +43,6 @@ static float max(const float *x, size_t n)
     return m + 0.0f; /* -0 becomes +0 */
 }
 
-static void weighted_sum(float *o, size_t ldo, const float *p, size_t ldp, size_t n_q, const float *v, size_t ldv, size_t n_t, size_t D)
-{
-    for (size_t i = 0; i < n_q; i++)
-        for (size_t t = 0; t < n_t; t++)
-            for (size_t j = 0; j < D; j++) o[i * ldo + j] = fmaf(p[i * ldp + t], v[t * ldv + j], o[i * ldo + j]);
-}
-
 static void f32_to_f16(uint16_t *y, const float *x, size_t n)
 {
     for (size_t i = 0; i < n; i++) y[i] = r1_f16_from_f32(x[i]);
@@ -76,7 +69,6 @@ void r1_kernels_init_vector_scalar(r1_kernels *k)
     k->silu_mul = silu_mul;
     k->exp_sum = exp_sum;
     k->max = max;
-    k->weighted_sum = weighted_sum;
     k->f32_to_f16 = f32_to_f16;
     k->f32_to_bf16 = f32_to_bf16;
     k->argmax = argmax;
