@@ -127,11 +127,23 @@ static bool soften_row_ok(check *c, const float *p, const float *s, size_t n, fl
     return ck_near(c, "sum", 0, n, sum, exact, ((double)r1_ceil_div(n, 16) + 7) * U * exact + 0x1p-149);
 }
 
+enum { ZEROS = KINDS /* of both signs, or of one: the largest is +0 whichever comes first */ };
+
+static void fill_zeros(check *c, float *x, size_t n)
+{
+    size_t signs = ck_below(c, 3);
+    for (size_t i = 0; i < n; i++) x[i] = signs == 0 || (signs == 1 && ck_below(c, 2)) ? -0.0f : 0.0f;
+}
+
 static bool soften_case(check *c, size_t rows, size_t n, int kind)
 {
     size_t lds = n + ck_below(c, 4), n_s = (rows - 1) * lds + n;
     float *s = ck_new(c, 0, n_s, kind), *old = ck_place(c, 1, n_s * 4, 4), *max = ck_new(c, 2, rows, kind), *sum = ck_new(c, 3, rows, UNIT);
     float *shrink = ck_place(c, 4, rows * 4, 4), *ref = ck_place(c, 5, (n_s + 3 * rows) * 4, 4), *ref_max = ref + n_s, *ref_sum = ref_max + rows;
+    if (kind == ZEROS) {
+        fill_zeros(c, s, n_s);
+        fill_zeros(c, max, rows);
+    }
     for (size_t i = 0; i < rows; i++) {
         if (isnan(max[i]) || !ck_below(c, 3)) max[i] = -INFINITY; /* never NaN; at the first block this */
         sum[i] = max[i] == -INFINITY ? 0 : fabsf(sum[i]) * 9;
@@ -163,8 +175,8 @@ static bool check_soften(check *c)
     for (size_t n = 1; n <= 80; n++)
         if (!soften_case(c, 1 + ck_below(c, 7), n, kind++ % KINDS)) return false;
     for (size_t rows = 1; rows <= 40; rows++)
-        for (int i = 0; i < 2 * KINDS; i++)
-            if (!soften_case(c, rows, 1 + ck_below(c, 64), kind++ % KINDS)) return false;
+        for (int i = 0; i < 2 * (KINDS + 1); i++)
+            if (!soften_case(c, rows, 1 + ck_below(c, 64), i / 2)) return false;
     return true;
 }
 
@@ -248,6 +260,15 @@ static void soften_forgetful(float *s, size_t lds, size_t n_q, size_t n_t, float
     shrink[n_q - 1] = 1;
 }
 
+static void soften_minus_zero(float *s, size_t lds, size_t n_q, size_t n_t, float *max, float *sum, float *shrink)
+{
+    bool minus[64];
+    for (size_t i = 0; i < n_q; i++) minus[i] = max[i] == 0 && signbit(max[i]);
+    scalar_table().soften(s, lds, n_q, n_t, max, sum, shrink);
+    for (size_t i = 0; i < n_q; i++)
+        if (minus[i] && max[i] == 0) max[i] = -0.0f;
+}
+
 static void transpose_lazy(float *y, size_t ldy, const float *x, size_t ldx, size_t R, size_t C)
 {
     scalar_table().transpose(y, ldy, x, ldx, R, C);
@@ -269,6 +290,8 @@ TEST(planted_faults_are_caught)
     ck_expect_caught(check_mix, &k, "what was mixed before is not shrunk");
     k.soften = soften_forgetful;
     ck_expect_caught(check_soften, &k, "a factor of 1 for the last row");
+    k.soften = soften_minus_zero;
+    ck_expect_caught(check_soften, &k, "a largest value of -0 that no score of 0 replaced");
     k.transpose = transpose_lazy;
     ck_expect_caught(check_transpose, &k, "one element that is its neighbour");
     k.decode_q8_columns = columns_of_one_scale;
