@@ -103,7 +103,7 @@ int r1_mix_file_type(const char *target);
 /* ---- importance matrices ---- */
 
 typedef struct r1_imatrix r1_imatrix;
-/* A GGUF file of type "imatrix": NAME.in_sum2 [k, n_mat] and NAME.counts [1, n_mat].
+/* A GGUF file of type "imatrix": NAME.in_sum2 [k, n_mat] and NAME.counts [1, n_mat], or [k * n_mat, 1] and [1, 1].
  * Errors: R1_EFORMAT names what is missing or misshapen; R1_EUNSUPPORTED the older binary form. */
 r1_status r1_imatrix_open(r1_imatrix **out, const char *path, r1_error *err) R1_MUST_CHECK;
 void r1_imatrix_close(r1_imatrix *m);

@@ -373,22 +373,28 @@ TEST(quantise_refuses)
 
 /* ---- importance ------------------------------------------------------------------------------------------------- */
 
-/* For attn_q of two tensors; column c has in_sum2 c * 4 of 2 counts in the first, and the second has no counts. */
-static void put_imatrix(folder *f, const char *type, float bad)
+/* An importance matrix of one tensor "x": sums [rows][64 / rows], counts [rows]. */
+static void put_sums(folder *f, const char *type, const float sums[64], const float *counts, size_t rows)
 {
     r1_gguf_out *w;
     r1_error e = { 0 };
-    float sums[64], counts[2] = { 2, 0 };
-    for (int i = 0; i < 64; i++) sums[i] = i < 32 ? (float)i * 4 : bad;
     EXPECT_OK(r1_gguf_out_new(&w, &e), &e);
     EXPECT_OK(r1_gguf_out_str(w, "general.type", type, strlen(type), &e), &e);
-    EXPECT_OK(r1_gguf_out_tensor(w, &(r1_gguf_info){ "x.in_sum2", R1_F32, 2, { 32, 2 }, 0 }, &e), &e);
-    EXPECT_OK(r1_gguf_out_tensor(w, &(r1_gguf_info){ "x.counts", R1_F32, 2, { 1, 2 }, 0 }, &e), &e);
+    EXPECT_OK(r1_gguf_out_tensor(w, &(r1_gguf_info){ "x.in_sum2", R1_F32, 2, { 64 / rows, rows }, 0 }, &e), &e);
+    EXPECT_OK(r1_gguf_out_tensor(w, &(r1_gguf_info){ "x.counts", R1_F32, 2, { 1, rows }, 0 }, &e), &e);
     EXPECT_OK(r1_gguf_out_begin(w, folder_path(f, "i.gguf"), true, &e), &e);
-    EXPECT_OK(r1_gguf_out_data(w, sums, sizeof sums, &e), &e);
-    EXPECT_OK(r1_gguf_out_data(w, counts, sizeof counts, &e), &e);
+    EXPECT_OK(r1_gguf_out_data(w, sums, 64 * sizeof *sums, &e), &e);
+    EXPECT_OK(r1_gguf_out_data(w, counts, rows * sizeof *counts, &e), &e);
     EXPECT_OK(r1_gguf_out_finish(w, &e), &e);
     r1_gguf_out_free(w);
+}
+
+/* Of two matrices; column c has in_sum2 c * 4 of 2 counts in the first, and the second has no counts. */
+static void put_imatrix(folder *f, const char *type, float bad)
+{
+    float sums[64];
+    for (int i = 0; i < 64; i++) sums[i] = i < 32 ? (float)i * 4 : bad;
+    put_sums(f, type, sums, (const float[]){ 2, 0 }, 2);
 }
 
 TEST(imatrix_gives_mean_squares)
@@ -423,6 +429,32 @@ TEST(imatrix_gives_mean_squares)
     EXPECT_STATUS(r1_imatrix_open(&m, folder_path(&f, "i.gguf"), &e), R1_EFORMAT);
     EXPECT_CONTAINS(e.msg, "expected 'imatrix'");
     EXPECT_NULL(m);
+    folder_free(&f);
+}
+
+/* llama.cpp writes what meets attn_k_b and attn_v_b as one row of all heads with one count, which is that of each head. */
+TEST(imatrix_of_heads_in_one_row)
+{
+    folder f = folder_new();
+    r1_error e = { 0 };
+    r1_imatrix *m;
+    float sums[64], *w;
+    size_t n;
+    char name[] = "x";
+    r1_made t = { .name = name, .n_dims = 3, .ne = { 16, 5, 4, 1 } };
+    for (int i = 0; i < 64; i++) sums[i] = (float)(i * i);
+    put_sums(&f, "imatrix", sums, (const float[]){ 8 }, 1);
+    EXPECT_OK(r1_imatrix_open(&m, folder_path(&f, "i.gguf"), &e), &e);
+    EXPECT_OK(r1_imatrix_weights(m, &t, &w, &n, &e), &e);
+    EXPECT_INT(n, 4);
+    for (int i = 0; i < 64; i++) EXPECT(w[i] == (float)(i * i) / 8);
+    free(w);
+    t.ne[2] = 2;
+    EXPECT_STATUS(r1_imatrix_weights(m, &t, &w, &n, &e), R1_EFORMAT);
+    EXPECT_CONTAINS(e.msg, "is 1 x 64 with 1 counts, expected 16 columns for 1 or 2 matrices");
+    t.ne[2] = 1; /* a plain matrix has no heads */
+    EXPECT_STATUS(r1_imatrix_weights(m, &t, &w, &n, &e), R1_EFORMAT);
+    r1_imatrix_close(m);
     folder_free(&f);
 }
 

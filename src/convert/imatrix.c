@@ -1,7 +1,9 @@
 /* Importance matrices: how much each input column of a weight was used on some text, collected by `r1 imatrix` or llama.cpp.
  *
  * A column's weight is the mean square of its input, in_sum2 / counts. What is not finite or below zero in the file is an
- * error; a matrix of a stack (an expert) that no token came to says nothing and counts every column alike. */
+ * error; a matrix of a stack (an expert) that no token came to says nothing and counts every column alike. llama.cpp keeps the
+ * sums of a stack that every token passes (attn_k_b and attn_v_b: a matrix for each head) as one long row with one count, which
+ * is that of each matrix; `r1 imatrix` writes them as those of experts. */
 #include "convert/convert.h"
 
 #include <math.h>
@@ -35,13 +37,20 @@ void r1_imatrix_close(r1_imatrix *m)
     free(m);
 }
 
+/* Whether the sums are those of all matrices of a stack in one row. */
+static bool in_one_row(const r1_gguf_tensor *sums, const r1_made *t)
+{
+    return t->ne[2] > 1 && sums->ne[0] == t->ne[0] * t->ne[2] && sums->ne[1] * sums->ne[2] * sums->ne[3] == 1;
+}
+
 static r1_status check(const r1_gguf_tensor *sums, const r1_gguf_tensor *counts, const r1_made *t, r1_error *err)
 {
     if (!counts) return r1_fail(err, R1_EFORMAT, "it has '%s.in_sum2', but no '%s.counts'", t->name, t->name);
     if (sums->type != R1_F32 || counts->type != R1_F32 || sums->packed || counts->packed)
         return r1_fail(err, R1_EFORMAT, "'%s.in_sum2' or its counts are not F32", t->name);
     uint64_t n = sums->ne[1] * sums->ne[2] * sums->ne[3], n_counts = counts->ne[0] * counts->ne[1] * counts->ne[2] * counts->ne[3];
-    if (sums->ne[0] != t->ne[0] || (n != 1 && n != t->ne[2]) || n_counts != n)
+    bool fits = in_one_row(sums, t) || (sums->ne[0] == t->ne[0] && (n == 1 || n == t->ne[2]));
+    if (!fits || n_counts != n)
         return r1_fail(err, R1_EFORMAT, "'%s.in_sum2' is %llu x %llu with %llu counts, expected %llu columns for 1 or %llu matrices", t->name,
                        (unsigned long long)n, (unsigned long long)sums->ne[0], (unsigned long long)n_counts, (unsigned long long)t->ne[0],
                        (unsigned long long)t->ne[2]);
@@ -60,13 +69,14 @@ r1_status r1_imatrix_weights(const r1_imatrix *m, const r1_made *t, float **w, s
     const r1_gguf_tensor *counts = r1_gguf_find_tensor(m->g, name);
     r1_status s = r1_context(err, check(sums, counts, t, err), "the importance matrix");
     if (s) return s;
-    size_t n = (size_t)(sums->ne[1] * sums->ne[2] * sums->ne[3]), k = (size_t)t->ne[0];
+    bool row = in_one_row(sums, t);
+    size_t n = (size_t)(row ? t->ne[2] : sums->ne[1] * sums->ne[2] * sums->ne[3]), k = (size_t)t->ne[0];
     *w = malloc(n * k * sizeof **w);
     if (!*w) return r1_fail(err, R1_ENOMEM, "no memory for the importance of '%s'", t->name);
     r1_decode(R1_F32, sums->data, *w, n * k);
     for (size_t i = 0; i < n && s == R1_OK; i++) {
         float count;
-        memcpy(&count, counts->data + 4 * i, 4);
+        memcpy(&count, counts->data + (row ? 0 : 4 * i), 4);
         for (size_t c = 0; c < k && s == R1_OK; c++) {
             float *x = &(*w)[i * k + c];
             if (!(*x >= 0) || !isfinite(*x) || !(count >= 0) || !isfinite(count))

@@ -101,6 +101,33 @@ def types_can_be_chosen_by_name():
     assert types["token_embd.weight"] == "Q8_0" and types["blk.0.ffn_down.weight"] == "Q6_K" and types["blk.0.ffn_norm.weight"] == "F32"
 
 
+def in_one_row(matrix, name):
+    """An importance matrix whose sums of a tensor's heads are one row with one count, as llama.cpp writes them."""
+    b = bytearray(matrix)
+    for what in (".in_sum2", ".counts"):
+        at = b.index((name + what).encode()) + len(name + what) + 4  # behind the number of dimensions
+        k, n = (int.from_bytes(b[at + i:at + i + 8], "little") for i in (0, 8))
+        assert n > 1
+        b[at:at + 16] = (k * n if what == ".in_sum2" else 1).to_bytes(8, "little") + (1).to_bytes(8, "little")
+    return bytes(b)
+
+
+@test
+def sums_of_heads_are_read_in_either_form():
+    source, im, out = model("deepseek_v3", "deepseek_v3.F32.gguf"), place("heads.gguf"), place("q.gguf")
+    r1("imatrix", source, tmp("text", "Some text for a few sums. " * 20), "--out", im)
+    names = [f"blk.{i}.attn_{x}_b.weight" for i in (0, 1) for x in "kv"]
+    row = read(im)
+    for name in names:
+        row = in_one_row(row, name)
+    written = []
+    for matrix in (read(im), row, None):
+        r1("quantize", source, out, "Q4_0", "--force", *(["--imatrix", tmp("im.gguf", matrix)] if matrix else []))
+        written.append(read(out))
+    types = {t["name"]: t["type"] for t in r1("show", out, "--json").json["tensors"]}
+    assert {types[name] for name in names} <= {"Q4_0", "Q8_0"} and row != read(im) and written[0] == written[1] != written[2], types
+
+
 @test
 def a_dry_run_writes_nothing():
     out = place("dry.gguf")
