@@ -3,9 +3,13 @@
  * The text is cut into chunks of --chunk tokens, each read from an empty context; where the model wants a beginning-of-text token
  * the first token of each chunk gives way to it, as in llama-imatrix, so that the numbers can be compared. The last, shorter
  * chunk counts too.
+ *
+ * What is written has the names and stacks of a GGUF file. The tensors of a Hugging Face folder find theirs in the plan by which
+ * the folder would be converted: experts are stacked, and the keys and values of a head come apart.
  */
 #include "cli/cli.h"
 #include "base/writer.h"
+#include "convert/convert.h"
 #include "engine/importance.h"
 #include "format/gguf_write.h"
 
@@ -15,6 +19,10 @@ typedef struct job {
     r1_importance *m;
     r1_ids ids;
     size_t chunk, n_chunks;
+    r1_plan *plan;                         /* of a folder; NULL: the file has the names to write */
+    const r1_importance_tensor *list;      /* [n_list] sorted by name */
+    size_t n_list;
+    struct entry *entries;                 /* [n_tensors] */
     size_t n_tensors, n_matrices, n_unmet; /* of what was written */
     uint64_t bytes;
 } job;
@@ -65,49 +73,105 @@ static r1_status run_chunks(job *j, r1_error *err)
     return s;
 }
 
+/* ---- names ----------------------------------------------------------------------------------------------------- */
+
+/* A tensor to write: that of a file, or what a plan makes of one or more. */
+typedef struct entry {
+    const char *name;
+    size_t k, n;                           /* columns, matrices */
+    const r1_importance_tensor *t;         /* of a file */
+    const r1_made *made;                   /* of a folder */
+} entry;
+
+static int compare_tensors(const void *a, const void *b)
+{
+    const r1_importance_tensor *x = a, *y = b;
+    int c = strcmp(x->name, y->name);
+    return c ? c : x->keys - y->keys;
+}
+
+static int compare_entries(const void *a, const void *b) { return strcmp(((const entry *)a)->name, ((const entry *)b)->name); }
+
+/* What met source i of a made tensor; NULL: nothing did. */
+static const r1_importance_tensor *met(const job *j, const r1_made *m, size_t i)
+{
+    r1_importance_tensor key = { .name = m->src[i]->name, .keys = m->layout == R1_LAYOUT_KEYS };
+    return bsearch(&key, j->list, j->n_list, sizeof *j->list, compare_tensors);
+}
+
+static r1_status name_tensors(job *j, r1_error *err)
+{
+    size_t n = j->plan ? j->plan->n : j->n_list;
+    j->entries = calloc(r1_max(n, 1), sizeof *j->entries);
+    if (!j->entries) return r1_fail(err, R1_ENOMEM, "no memory for the names of %zu tensors", n);
+    for (size_t i = 0; i < n && !j->plan; i++) {
+        const r1_importance_tensor *t = &j->list[i];
+        if (!t->keys) j->entries[j->n_tensors++] = (entry){ t->name, t->k, t->n_matrices, t, NULL };
+    }
+    for (size_t i = 0; i < n && j->plan; i++) {
+        const r1_made *m = &j->plan->t[i];
+        bool any = false;
+        for (size_t s = 0; s < m->n_src && !any; s++) any = met(j, m, s) != NULL;
+        if (any) j->entries[j->n_tensors++] = (entry){ m->name, (size_t)m->ne[0], (size_t)m->ne[2], NULL, m };
+    }
+    qsort(j->entries, j->n_tensors, sizeof *j->entries, compare_entries);
+    return R1_OK;
+}
+
+/* sum2[n][k] and counts[n] of an entry. */
+static void values_of(const job *j, const entry *x, float *sum2, float *counts)
+{
+    if (x->t) {
+        r1_importance_values(j->m, x->t, sum2, counts);
+        return;
+    }
+    bool heads = x->made->layout == R1_LAYOUT_KEYS || x->made->layout == R1_LAYOUT_VALUES;
+    for (size_t i = 0; i < x->made->n_src; i++) { /* heads come from one tensor, experts from one each */
+        const r1_importance_tensor *t = met(j, x->made, i);
+        if (heads) r1_importance_slices(j->m, t, sum2, counts);
+        else if (t) r1_importance_values(j->m, t, sum2 + i * x->k, counts + i);
+    }
+}
+
 /* ---- writing --------------------------------------------------------------------------------------------------- */
 
-static r1_status declare(r1_gguf_out *w, const r1_importance_tensor *t, r1_error *err)
+static r1_status declare(r1_gguf_out *w, const entry *x, r1_error *err)
 {
     char name[300];
-    snprintf(name, sizeof name, "%.200s.in_sum2", t->name);
-    r1_status s = r1_gguf_out_tensor(w, &(r1_gguf_info){ .name = name, .type = R1_F32, .n_dims = 2, .ne = { t->k, t->n_matrices } }, err);
-    snprintf(name, sizeof name, "%.200s.counts", t->name);
-    if (s == R1_OK) s = r1_gguf_out_tensor(w, &(r1_gguf_info){ .name = name, .type = R1_F32, .n_dims = 2, .ne = { 1, t->n_matrices } }, err);
+    snprintf(name, sizeof name, "%.200s.in_sum2", x->name);
+    r1_status s = r1_gguf_out_tensor(w, &(r1_gguf_info){ .name = name, .type = R1_F32, .n_dims = 2, .ne = { x->k, x->n } }, err);
+    snprintf(name, sizeof name, "%.200s.counts", x->name);
+    if (s == R1_OK) s = r1_gguf_out_tensor(w, &(r1_gguf_info){ .name = name, .type = R1_F32, .n_dims = 2, .ne = { 1, x->n } }, err);
     return s;
 }
 
-static r1_status write_values(job *j, r1_gguf_out *w, const r1_importance_tensor *t, r1_error *err)
+static r1_status write_values(job *j, r1_gguf_out *w, const entry *x, r1_error *err)
 {
-    float *sum2 = malloc(t->n_matrices * (t->k + 1) * sizeof *sum2);
-    if (!sum2) return r1_fail(err, R1_ENOMEM, "no memory for the sums of '%s'", t->name);
-    float *counts = sum2 + t->n_matrices * t->k;
-    r1_importance_values(j->m, t, sum2, counts);
-    r1_status s = r1_gguf_out_data(w, sum2, t->n_matrices * t->k * sizeof *sum2, err);
-    if (s == R1_OK) s = r1_gguf_out_data(w, counts, t->n_matrices * sizeof *counts, err);
+    float *sum2 = calloc(x->n * (x->k + 1), sizeof *sum2);
+    if (!sum2) return r1_fail(err, R1_ENOMEM, "no memory for the sums of '%s'", x->name);
+    float *counts = sum2 + x->n * x->k;
+    values_of(j, x, sum2, counts);
+    r1_status s = r1_gguf_out_data(w, sum2, x->n * x->k * sizeof *sum2, err);
+    if (s == R1_OK) s = r1_gguf_out_data(w, counts, x->n * sizeof *counts, err);
+    for (size_t i = 0; i < x->n; i++) j->n_unmet += counts[i] == 0;
+    j->n_matrices += x->n;
     free(sum2);
     return s;
 }
 
 static r1_status write_matrix(job *j, r1_gguf_out *w, const char *path, r1_error *err)
 {
-    const r1_importance_tensor *t;
     const char *text = j->c->args[1];
-    size_t n;
     r1_slice dataset = { text, strlen(text) };
-    r1_status s = r1_importance_list(j->m, &t, &n, err);
+    r1_status s = r1_importance_list(j->m, &j->list, &j->n_list, err);
+    if (s == R1_OK) s = name_tensors(j, err);
     if (s == R1_OK) s = r1_gguf_out_str(w, "general.type", "imatrix", 7, err);
     if (s == R1_OK) s = r1_gguf_out_strings(w, "imatrix.datasets", &dataset, 1, err);
     if (s == R1_OK) s = r1_gguf_out_u32(w, "imatrix.chunk_count", (uint32_t)j->n_chunks, err);
     if (s == R1_OK) s = r1_gguf_out_u32(w, "imatrix.chunk_size", (uint32_t)j->chunk, err);
-    for (size_t i = 0; i < n && s == R1_OK; i++) s = declare(w, &t[i], err);
+    for (size_t i = 0; i < j->n_tensors && s == R1_OK; i++) s = declare(w, &j->entries[i], err);
     if (s == R1_OK) s = r1_gguf_out_begin(w, path, j->c->o.force, err);
-    for (size_t i = 0; i < n && s == R1_OK; i++) {
-        s = write_values(j, w, &t[i], err);
-        j->n_matrices += t[i].n_matrices;
-        j->n_unmet += t[i].n_matrices - t[i].n_met;
-    }
-    j->n_tensors = n;
+    for (size_t i = 0; i < j->n_tensors && s == R1_OK; i++) s = write_values(j, w, &j->entries[i], err);
     j->bytes = r1_gguf_out_bytes(w);
     return s == R1_OK ? r1_gguf_out_finish(w, err) : s;
 }
@@ -141,8 +205,7 @@ r1_status r1_cmd_imatrix(r1_cli *c, r1_error *err)
     c->o.chunk = 0; /* here it is the length of the pieces of text */
     if (s == R1_OK) s = r1_setup_open(&j.u, c, c->args[0], err);
     c->o.chunk = engine_chunk;
-    if (s == R1_OK && !r1_ckpt_gguf(r1_model_checkpoint(j.u.model)))
-        s = r1_fail(err, R1_EUNSUPPORTED, "'%s' is a Hugging Face folder, whose tensors have other names; `r1 convert` makes a GGUF file of it", c->args[0]);
+    if (s == R1_OK && !r1_ckpt_gguf(r1_model_checkpoint(j.u.model))) s = r1_plan_new(&j.plan, r1_model_checkpoint(j.u.model), true, err);
     if (s == R1_OK) s = read_text(&j, err);
     if (s == R1_OK) s = r1_importance_new(&j.m, j.u.engine, err);
     if (s == R1_OK) s = run_chunks(&j, err);
@@ -150,6 +213,8 @@ r1_status r1_cmd_imatrix(r1_cli *c, r1_error *err)
     if (s == R1_OK) s = write_matrix(&j, w, path, err);
     if (s == R1_OK) s = print_result(&j, path, r1_now() - start, err);
     r1_gguf_out_free(w);
+    free(j.entries);
+    r1_plan_free(j.plan);
     r1_importance_free(j.m);
     r1_setup_close(&j.u);
     r1_ids_deinit(&j.ids);

@@ -170,6 +170,7 @@ static int compare_slots(const void *a, const void *b)
     const r1_weight *x = ((const slot *)a)->w, *y = ((const slot *)b)->w;
     int c = strcmp(x->name, y->name);
     if (c) return c;
+    if (x->keys != y->keys) return x->keys ? 1 : -1;
     if (x->part != y->part) return x->part < y->part ? -1 : 1;
     return (x > y) - (x < y); /* slices of one matrix stand in the order of the heads */
 }
@@ -196,8 +197,8 @@ r1_status r1_importance_list(r1_importance *m, const r1_importance_tensor **list
         const slot *s = &m->slots[i];
         r1_status st = check_sums(s, err);
         if (st) return st;
-        bool same = i && !strcmp(s->w->name, s[-1].w->name);
-        if (!same) m->list[m->n_list++] = (r1_importance_tensor){ .name = s->w->name, .k = s->w->k, .n_matrices = r1_max(1, s->w->n_parts), .first = i };
+        bool same = i && !strcmp(s->w->name, s[-1].w->name) && s->w->keys == s[-1].w->keys;
+        if (!same) m->list[m->n_list++] = (r1_importance_tensor){ .name = s->w->name, .keys = s->w->keys, .k = s->w->k, .n_matrices = r1_max(1, s->w->n_parts), .first = i };
         r1_importance_tensor *t = &m->list[m->n_list - 1];
         t->n++;
         t->n_met += !same || s->w->part != s[-1].w->part;
@@ -222,5 +223,14 @@ void r1_importance_values(const r1_importance *m, const r1_importance_tensor *t,
         }
         counts[part] = (float)count;
         i = end;
+    }
+}
+
+void r1_importance_slices(const r1_importance *m, const r1_importance_tensor *t, float *sum2, float *counts)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        const slot *s = &m->slots[t->first + i];
+        for (size_t j = 0; j < t->k; j++) sum2[i * t->k + j] = (float)s->sum2[j];
+        counts[i] = (float)s->count;
     }
 }

@@ -198,8 +198,34 @@ TEST(a_combined_tensor_has_the_sums_of_its_values)
     EXPECT_NULL(tensor(&a, "blk.0.attn_k_b.weight"));
     float *v = values(&a, t);
     EXPECT(v[t->k] == (float)(H * (TOKENS + TOKENS / 2)));
+    float *apart = malloc(H * (t->k + 1) * sizeof *apart);
+    r1_importance_slices(a.i, t, apart, apart + H * t->k);
+    for (size_t j = 0; j < t->k; j++) {
+        double sum = 0;
+        for (size_t h = 0; h < H; h++) sum += (double)apart[h * t->k + j];
+        EXPECT(fabs(sum - (double)v[j]) <= 1e-6 * sum);
+    }
+    free(apart);
     free(v);
     close_run(&a);
+}
+
+/* The keys of a head meet the same queries whichever way they lie in the file. */
+TEST(keys_of_a_combined_tensor_are_those_of_the_split_one)
+{
+    run a = open_run(test_path("golden/models/deepseek_v3"), 2, 16), b = open_run(test_path("golden/models/deepseek_v3/gguf/deepseek_v3.F32.gguf"), 2, 16);
+    const r1_importance_tensor *x = tensor(&a, "model.layers.0.self_attn.kv_b_proj.weight"), *y = tensor(&b, "blk.0.attn_k_b.weight");
+    size_t H = (size_t)r1_model_get_info(a.m)->n_heads;
+    EXPECT(x && y && !x->keys && !y->keys);
+    x++;
+    EXPECT(x < a.t + a.n && x->keys && !strcmp(x->name, x[-1].name) && x->n == H && x->k == y->k && y->n_matrices == H);
+    float *v = values(&b, y), *apart = malloc(H * (x->k + 1) * sizeof *apart);
+    r1_importance_slices(a.i, x, apart, apart + H * x->k);
+    EXPECT(!memcmp(v, apart, H * (x->k + 1) * sizeof *v));
+    free(apart);
+    free(v);
+    close_run(&a);
+    close_run(&b);
 }
 
 TEST(packed_files_give_the_same_sums)

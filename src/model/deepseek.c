@@ -37,7 +37,7 @@ static void transpose_keys(r1_binder *b, r1_weight *out, const r1_weight *kv_b, 
         }
     }
     free(row);
-    *out = (r1_weight){ .type = type, .rows = lora, .k = nope, .data = dst, .stride = nope * item };
+    *out = (r1_weight){ .type = type, .rows = lora, .k = nope, .data = dst, .stride = nope * item, .name = kv_b->name, .n_parts = 1, .keys = true };
 }
 
 static void bind_combined(r1_binder *b, r1_layer *l, const r1_ckpt_tensor *t)

@@ -21,6 +21,7 @@ typedef struct r1_weight {
     const uint8_t *packed;   /* 16-row panels (quant.h), 64-byte aligned, for int8 products; NULL: decode rows */
     const char *name;        /* the file's name of the tensor, borrowed; NULL: made while loading */
     size_t part, n_parts;    /* which matrix of a stack of how many */
+    bool keys;               /* key rows of a combined tensor of that name, transposed while loading */
 } r1_weight;
 
 /* Rows [first, first + n) as a weight of its own, not packed. Of panels `first` is a multiple of 16. */

@@ -644,6 +644,20 @@ def experts_have_sums_of_their_own():
 
 
 @test
+def a_folder_has_the_sums_of_its_gguf_file():
+    """Under its names, stacks and heads: the same bytes."""
+    text, out, gguf, same = tmp("text", "Some text, and some more of it. " * 12), tmp("im.gguf"), tmp("as.gguf"), tmp("same.gguf")
+    for name in ("llama", "qwen2_tied", "deepseek_v3", "deepseek_v3_bf16", "deepseek_v2_lite"):
+        r1("convert", model(name), gguf, "--force", "-q")
+        told = [r1("imatrix", path, text, "--out", to, "--force", "--json", "-q").json for path, to in ((model(name), out), (gguf, same))]
+        assert read(out) == read(same) and told[0]["matrices"] == told[1]["matrices"] and told[0]["tensors"] == told[1]["tensors"], name
+    m = matrices(out)
+    assert sum(1 for x in m if x.endswith("attn_k_b.weight.in_sum2")) == sum(1 for x in m if x.endswith("attn_output.weight.in_sum2")) > 0
+    r = r1("quantize", model(name), tmp("q.gguf"), "Q4_0", "--imatrix", out)
+    assert b"are not in" not in r.err, r.err
+
+
+@test
 def what_imatrix_refuses():
     text, out = tmp("text", "a b c d e f"), tmp("im.gguf", "precious")
     fails(2, "im.gguf", "--force", args=["imatrix", "/nothing-here", text, "--out", out])
@@ -652,7 +666,6 @@ def what_imatrix_refuses():
     fails(2, "'-' as --out", args=["imatrix", GGUF, text, "--out", "-"])
     fails(3, "--chunk is 600", "256", args=["imatrix", GGUF, text, "--out", out, "--chunk", "600"])
     fails(3, "has 1 token,", args=["imatrix", GGUF, tmp("none", ""), "--out", out])
-    fails(5, "is a Hugging Face folder", args=["imatrix", LLAMA, text, "--out", out])
     fails(3, "/nowhere/", args=["imatrix", GGUF, text, "--out", "/nowhere/im.gguf"])
     assert not os.path.exists(out)
 
