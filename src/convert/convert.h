@@ -8,7 +8,7 @@
  *   plan.c        names and layouts            gguf_keys.c, gguf_vocab.c   configuration and tokenizer as GGUF keys
  *   make.c        rows: decoded, encoded       hf_config.c, hf_tokenizer.c the same as JSON files
  *   mix.c         which tensor gets which type when a model is quantised
- *   export.c      all of it into a file or a folder
+ *   export.c      all of it into a file or a folder             staging.c   the folder until it is whole
  */
 #ifndef R1_CONVERT_CONVERT_H
 #define R1_CONVERT_CONVERT_H

@@ -3,7 +3,9 @@
 #include "convert/convert.h"
 #include "format/build_test.h"
 
+#include <fcntl.h>
 #include <math.h>
+#include <sys/file.h>
 
 static r1_ckpt *open_model(const char *relative)
 {
@@ -261,6 +263,44 @@ static r1_status quantise(const char *source, const char *path, const r1_quantis
     r1_plan_free(p);
     r1_ckpt_close(c);
     return s;
+}
+
+/* A folder NAME of f with a file in it, and the mark of an unfinished one if wanted; its lock is held while the result is open. */
+static int put_left(folder *f, const char *name, bool marked)
+{
+    char inside[64];
+    EXPECT(mkdir(folder_path(f, name), 0700) == 0);
+    snprintf(inside, sizeof inside, "%s/model.safetensors", name);
+    EXPECT_OK(r1_file_write(folder_path(f, inside), "x", 1, false, NULL), NULL);
+    if (!marked) return -1;
+    snprintf(inside, sizeof inside, "%s/.r1-unfinished", name);
+    return open(folder_path(f, inside), O_RDWR | O_CREAT, 0600);
+}
+
+static bool is_there(folder *f, const char *name) { return access(folder_path(f, name), F_OK) == 0; }
+
+TEST(convert_removes_folders_of_dead_processes)
+{
+    folder f = folder_new();
+    r1_error e = { 0 };
+    static const char source[] = "golden/models/llama_256/gguf/llama_256.Q8_0.gguf";
+    static const char *const names[] = { "m.tmp-abcdef", "m.tmp-locked", "m.tmp-nomark", "n.tmp-abcdef", "m.tmp-abcdefg" };
+    int fd[R1_COUNT(names)];
+    for (size_t i = 0; i < R1_COUNT(names); i++) fd[i] = put_left(&f, names[i], i != 2);
+    EXPECT(flock(fd[1], LOCK_EX) == 0);
+    EXPECT_OK(export_to(source, folder_path(&f, "m"), false, &(r1_export_options){ 0 }, R1_TYPE_END, &e), &e);
+    EXPECT(!is_there(&f, names[0]));
+    for (size_t i = 1; i < R1_COUNT(names); i++) EXPECT_MSG(is_there(&f, names[i]), "%s is gone", names[i]);
+    EXPECT(flock(fd[1], LOCK_UN) == 0);
+    EXPECT_OK(export_to(source, folder_path(&f, "m"), false, &(r1_export_options){ .force = true }, R1_TYPE_END, &e), &e);
+    EXPECT(!is_there(&f, names[1]) && is_there(&f, names[2]));
+    EXPECT_INT(n_entries(folder_path(&f, "m")), 5); /* four JSON files and the weights, no mark */
+    EXPECT(!is_there(&f, "m/.r1-unfinished"));
+    for (size_t i = 0; i < R1_COUNT(names); i++)
+        if (fd[i] >= 0) close(fd[i]);
+    static const char *const rest[] = { "m", "m.tmp-nomark", "n.tmp-abcdef", "m.tmp-abcdefg" };
+    for (size_t i = 0; i < R1_COUNT(rest); i++) remove_tree(folder_path(&f, rest[i]));
+    folder_free(&f);
 }
 
 TEST(quantise_is_the_same_with_any_number_of_threads)

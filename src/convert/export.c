@@ -179,16 +179,6 @@ static r1_status fill_folder(const r1_plan *p, const char *dir, const r1_export_
     return p->same_kind ? copy_texts(p, dir, o->force, err) : write_texts(p, dir, o->force, err);
 }
 
-static void remove_folder(const char *dir)
-{
-    DIR *d = opendir(dir);
-    place path;
-    for (struct dirent *e; d && (e = readdir(d));)
-        if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..")) unlink(in(path, dir, e->d_name));
-    if (d) closedir(d);
-    rmdir(dir);
-}
-
 /* Whether a folder can take a new model: there is none, it is empty, or its files may be replaced. */
 static r1_status check_folder(const char *dir, bool force, bool *exists, r1_error *err)
 {
@@ -216,7 +206,8 @@ static uint64_t bytes_of(const r1_plan *p)
 
 static r1_status export_folder(const r1_plan *p, const char *path, const r1_export_options *o, r1_error *err)
 {
-    char final[4000], tmp[4100];
+    char final[4000];
+    r1_staging tmp;
     bool exists;
     size_t n = strlen(path);
     while (n > 1 && path[n - 1] == '/') n--;
@@ -224,16 +215,14 @@ static r1_status export_folder(const r1_plan *p, const char *path, const r1_expo
     memcpy(final, path, n);
     final[n] = 0;
     r1_status s = check_folder(final, o->force, &exists, err);
+    if (s == R1_OK) r1_staging_clean(final);
     if (s == R1_OK) s = r1_disk_check(final, bytes_of(p), err);
     if (s) return s;
     if (exists) return fill_folder(p, final, o, err);
-    snprintf(tmp, sizeof tmp, "%s.tmp-XXXXXX", final);
-    if (!mkdtemp(tmp)) return r1_fail(err, errno == ENOSPC ? R1_ENOMEM : R1_EIO, "cannot create a folder '%s': %s", final, strerror(errno));
-    s = fill_folder(p, tmp, o, err);
-    mode_t mask = umask(0);
-    umask(mask);
-    if (s == R1_OK && (chmod(tmp, 0777 & ~mask) || rename(tmp, final))) s = r1_fail(err, R1_EIO, "cannot name '%s': %s", final, strerror(errno));
-    if (s) remove_folder(tmp);
+    s = r1_staging_open(&tmp, final, err);
+    if (s == R1_OK) s = fill_folder(p, tmp.path, o, err);
+    if (s == R1_OK) s = r1_staging_name(&tmp, final, err);
+    r1_staging_close(&tmp);
     return s;
 }
 

@@ -174,9 +174,8 @@ def nothing_is_overwritten_unless_forced():
     assert logits(empty) == logits(out)
 
 
-@test
-def an_interrupted_conversion_leaves_nothing():
-    """A source large enough to be caught while it is written."""
+def large():
+    """A source large enough for a process to be caught while it writes."""
     big = place("big")
     shutil.copytree(model("qwen2"), big)
     with open(os.path.join(big, "config.json"), encoding="utf-8") as f:
@@ -208,6 +207,12 @@ def an_interrupted_conversion_leaves_nothing():
         f.write(len(text).to_bytes(8, "little") + text)
         for part, size in parts:
             f.write(part) if part is not None else f.seek(size, 1)  # zeros, as a hole
+    return big
+
+
+@test
+def an_interrupted_conversion_leaves_nothing():
+    big = large()
     for number, codes in ((signal.SIGINT, (130, -signal.SIGINT)), (signal.SIGTERM, (-signal.SIGTERM,)), (signal.SIGKILL, (-signal.SIGKILL,))):
         caught = False
         for wait in (0.3, 0.15, 0.05, 0.6):
@@ -229,6 +234,37 @@ def an_interrupted_conversion_leaves_nothing():
     assert p.returncode in (0, 130, -signal.SIGINT)
     assert left_over("cut") == (["cut"] if p.returncode == 0 else []), left_over("cut")
     place("cut"), place("big")
+
+
+def begun(big, out):
+    """A conversion that has made the folder to write to."""
+    before = left_over(os.path.basename(out))
+    p = subprocess.Popen([R1, "convert", big, out, "--type", "bf16", "--threads", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
+    while not any(os.path.exists(os.path.join(TMP.name, f, ".r1-unfinished")) for f in left_over(os.path.basename(out)) if f not in before):
+        assert p.poll() is None, p.stderr.read()
+        time.sleep(0.005)
+    time.sleep(0.02)  # until it is locked
+    return p
+
+
+@test
+def what_a_killed_conversion_left_is_removed_by_the_next():
+    big, out = large(), place("kill")
+    p = begun(big, out)
+    p.kill()
+    p.communicate()
+    dead = left_over("kill")
+    assert len(dead) == 1 and dead[0].startswith("kill.tmp-"), dead
+    alive = begun(big, out)  # removes it
+    alive.send_signal(signal.SIGSTOP)
+    live = left_over("kill")
+    assert len(live) == 1 and live != dead, (live, dead)
+    r1("convert", model("qwen2", "qwen2.F32.gguf"), out)  # leaves alone what a living process works in
+    assert sorted(left_over("kill")) == ["kill", *live]
+    alive.send_signal(signal.SIGCONT)
+    err = alive.communicate(timeout=120)[1]
+    assert alive.returncode == 3 and b"cannot name" in err and left_over("kill") == ["kill"], (alive.returncode, err, left_over("kill"))
+    place("kill"), place("big")
 
 
 @test
