@@ -168,7 +168,7 @@ static const char *own(chat *h, const char *text, size_t n)
 /* What "none" means. */
 static const struct off { const char *name, *value; } offs[] = {
     { "top-k", "0" }, { "top-p", "1" }, { "min-p", "0" }, { "repetition-penalty", "1" }, { "presence-penalty", "0" },
-    { "frequency-penalty", "0" }, { "penalty-window", "0" }, { "max-tokens", "0" }, { "think-budget", "-1" },
+    { "frequency-penalty", "0" }, { "penalty-window", "0" }, { "max-tokens", "0" }, { "think-budget", "-1" }, { "speculate", "off" },
 };
 
 static const char *off_value(const r1_opt *p)

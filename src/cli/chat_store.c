@@ -3,7 +3,7 @@
 
 #include "base/map.h"
 
-const r1_opt_table r1_chat_settings[] = { r1_opts_sampling, r1_opts_answer, r1_opts_run, NULL };
+const r1_opt_table r1_chat_settings[] = { r1_opts_sampling, r1_opts_speculate, r1_opts_answer, r1_opts_run, NULL };
 
 static json_t *texts_json(const r1_texts *t)
 {

@@ -130,6 +130,27 @@ def slash_commands():
 
 
 @test
+def guessing_ahead_can_be_set():
+    """A bias makes the answer one token over and over, so every guess comes true; saying the same without guesses."""
+    with tiny() as c:
+        c.wait(re.escape(PROMPT))
+        assert re.search(r"speculate +auto\n", c.ask("/set")) and "auto, off, 1, 2" in c.ask("/set speculate 9").replace("\n", " ")
+        said = []
+        for how, value in (("4", "4"), ("none", "off"), ("off", "off")):
+            assert re.search(rf"speculate +{value}\n", c.ask(f"/set speculate {how}")), how
+            c.ask("/clear")
+            said.append(c.ask("hello"))
+            assert ("guessed tokens came true" in c.ask("/stats").replace("\n", " ")) == (value == "4"), how
+        assert said[0] == said[1] == said[2] and "aaaaaa" in said[0], said
+        path = tmp("guess.json")
+        c.ask(f"/save {path}")
+        assert re.search(r"speculate +auto\n", c.ask("/set speculate default"))
+        c.ask(f"/load {path}")
+        assert re.search(r"speculate +off\n", c.ask("/set speculate"))
+        assert c.leave() == 0
+
+
+@test
 def settings_that_no_question_can_use_are_refused_at_once():
     with tiny() as c:
         c.wait(re.escape(PROMPT))
