@@ -23,15 +23,6 @@ static r1_plan *plan_of(const r1_ckpt *c, bool to_gguf)
     return p;
 }
 
-static size_t n_entries(const char *dir)
-{
-    size_t n = 0;
-    DIR *d = opendir(dir);
-    for (struct dirent *e; d && (e = readdir(d));) n += e->d_name[0] != '.';
-    if (d) closedir(d);
-    return n;
-}
-
 static void remove_tree(const char *dir)
 {
     folder f = { 0 };

@@ -203,6 +203,16 @@ static inline void folder_put_build(folder *f, const char *name, build b)
 }
 
 /* Remove the files of the folder, and itself. */
+/* Files and folders in a folder whose names begin with no dot. */
+static inline size_t n_entries(const char *dir)
+{
+    size_t n = 0;
+    DIR *d = opendir(dir);
+    for (struct dirent *e; d && (e = readdir(d));) n += e->d_name[0] != '.';
+    if (d) closedir(d);
+    return n;
+}
+
 static inline void folder_free(folder *f)
 {
     DIR *d = opendir(f->path);

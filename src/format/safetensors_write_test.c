@@ -3,15 +3,6 @@
 #include "format/safetensors.h"
 #include "format/safetensors_write.h"
 
-static size_t n_entries(const char *dir)
-{
-    size_t n = 0;
-    DIR *d = opendir(dir);
-    for (struct dirent *e; d && (e = readdir(d));) n += e->d_name[0] != '.';
-    if (d) closedir(d);
-    return n;
-}
-
 static r1_st_out *writer(void)
 {
     r1_st_out *w;
