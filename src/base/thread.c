@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
@@ -102,6 +103,17 @@ void r1_pool_free(r1_pool *p)
     free(p);
 }
 
+/* Signals are for the caller's threads: who holds one back there must not meet it in ours. */
+static int start(worker *w)
+{
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    int why = pthread_create(&w->thread, NULL, worker_main, w);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return why;
+}
+
 r1_status r1_pool_new(r1_pool **out, int n_threads, r1_error *err)
 {
     *out = NULL;
@@ -119,7 +131,7 @@ r1_status r1_pool_new(r1_pool **out, int n_threads, r1_error *err)
     }
     for (int i = 0; i < n_threads - 1; i++) {
         p->workers[i] = (worker){ .pool = p, .index = i + 1 };
-        if (pthread_create(&p->workers[i].thread, NULL, worker_main, &p->workers[i])) {
+        if (start(&p->workers[i])) {
             r1_pool_free(p);
             return r1_fail(err, R1_ENOMEM, "cannot start thread %d of %d", i + 2, n_threads);
         }

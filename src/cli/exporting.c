@@ -155,7 +155,7 @@ static r1_status write_plan(r1_cli *c, const r1_plan *p, const char *path, r1_ex
 
 r1_status r1_export_and_tell(r1_cli *c, const r1_plan *p, const char *path, const char *target, const r1_imatrix *imatrix, r1_error *err)
 {
-    r1_export_options o = { .force = c->o.force, .target = target, .imatrix = imatrix };
+    r1_export_options o = { .force = c->o.force, .target = target, .imatrix = imatrix, .temporary = r1_temporary_folder };
     summary x = { 0 };
     double start = r1_now();
     r1_status s = R1_OK;

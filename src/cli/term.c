@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include "cli/term.h"
+#include "base/newdir.h"
 #include "base/utf8.h"
 
 #include <errno.h>
@@ -222,7 +223,7 @@ int r1_output_errno(void) { return output_errno; }
 
 static volatile sig_atomic_t interrupt_armed, interrupt_seen, echo_is_off;
 static struct termios echo_saved; /* written before echo_is_off is set */
-static volatile sig_atomic_t temporary_is_ours;
+static volatile sig_atomic_t temporary_is_ours, temporary_is_folder;
 static char temporary[PATH_MAX];  /* likewise */
 
 static const int ending[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
@@ -234,7 +235,8 @@ static void on_signal(int sig)
         return;
     }
     if (echo_is_off) tcsetattr(STDIN_FILENO, TCSANOW, &echo_saved);
-    if (temporary_is_ours) unlink(temporary);
+    if (temporary_is_ours && temporary_is_folder) (void)r1_newdir_remove(temporary);
+    else if (temporary_is_ours) unlink(temporary);
     if (sig == SIGINT) _exit(130);
     signal(sig, SIG_DFL);
     raise(sig);
@@ -270,6 +272,7 @@ int r1_temporary_create(char *name)
     int fd = mkostemp(name, O_CLOEXEC), e = errno;
     if (fd >= 0) {
         strcpy(temporary, name);
+        temporary_is_folder = 0;
         temporary_is_ours = 1;
     }
     sigprocmask(SIG_SETMASK, &old, NULL);
@@ -278,6 +281,16 @@ int r1_temporary_create(char *name)
 }
 
 void r1_temporary_kept(void) { temporary_is_ours = 0; }
+
+void r1_temporary_folder(void *ctx, const char *path)
+{
+    (void)ctx;
+    temporary_is_ours = 0;
+    if (!path || strlen(path) >= sizeof temporary) return; /* newdir's names are shorter */
+    strcpy(temporary, path);
+    temporary_is_folder = 1;
+    temporary_is_ours = 1;
+}
 
 void r1_echo(bool on)
 {

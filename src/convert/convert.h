@@ -8,11 +8,12 @@
  *   plan.c        names and layouts            gguf_keys.c, gguf_vocab.c   configuration and tokenizer as GGUF keys
  *   make.c        rows: decoded, encoded       hf_config.c, hf_tokenizer.c the same as JSON files
  *   mix.c         which tensor gets which type when a model is quantised
- *   export.c      all of it into a file or a folder             staging.c   the folder until it is whole
+ *   export.c      all of it into a file or a folder
  */
 #ifndef R1_CONVERT_CONVERT_H
 #define R1_CONVERT_CONVERT_H
 
+#include "base/newdir.h"
 #include "base/thread.h"
 #include "format/checkpoint.h"
 #include "format/gguf_write.h"
@@ -121,10 +122,12 @@ typedef struct r1_export_options {
     r1_written progress;             /* false cancels: R1_ECANCELLED */
     void *progress_ctx;
     r1_made_error *errors;           /* [plan->n] or NULL */
+    r1_temporary temporary;          /* told of the temporary folder (base/newdir.h); may be NULL */
+    void *temporary_ctx;
 } r1_export_options;
 
 /* Write the plan's file (to_gguf) or folder. Atomic: under its final name it is whole or not there. A folder is made under a
- * temporary name beside it and renamed; with force the files of an existing folder are replaced one by one, weights first.
+ * temporary name beside it; with force it then takes the place of an existing one, whose other files go along.
  * Errors: R1_EINVAL (exists), R1_ENOMEM (memory, disk), R1_EIO, R1_EUNSUPPORTED (tokenizer), R1_ECANCELLED. */
 r1_status r1_export(const r1_plan *p, const char *path, const r1_export_options *o, r1_error *err) R1_MUST_CHECK;
 

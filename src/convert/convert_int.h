@@ -14,17 +14,4 @@ r1_status r1_hf_config(json_t **config, json_t **generation, const r1_plan *p, r
 const char *r1_hf_torch_type(const r1_plan *p);
 r1_status r1_hf_tokenizer(json_t **tokenizer, json_t **tokenizer_config, const r1_ckpt *c, int n_ctx, r1_error *err) R1_MUST_CHECK;
 
-/* A folder under a temporary name beside `final`, locked while it lives. _clean removes those that killed processes left for the same
- * name, as far as that is certain. _name gives it the final one, which must be free or an empty folder. _close, after an error, removes it; after _name it
- * does nothing. Errors: R1_ENOMEM (disk), R1_EIO. */
-typedef struct r1_staging {
-    char path[4100];
-    int fd, lock;
-} r1_staging;
-
-void r1_staging_clean(const char *final);
-r1_status r1_staging_open(r1_staging *s, const char *final, r1_error *err) R1_MUST_CHECK;
-r1_status r1_staging_name(r1_staging *s, const char *final, r1_error *err) R1_MUST_CHECK;
-void r1_staging_close(r1_staging *s);
-
 #endif

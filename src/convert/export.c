@@ -1,9 +1,9 @@
 /* Writing a plan: a GGUF file, or a Hugging Face folder.
  *
- * A folder is made under a temporary name beside the final one and renamed when it is whole. An existing folder cannot be
- * replaced in one step: with force its files are, one by one, the weights first, since without them nothing else matters. */
+ * A folder is made under a temporary name beside the final one and takes its place when it is whole (base/newdir.h). */
 #define _GNU_SOURCE
 #include "convert/convert_int.h"
+#include "base/newdir.h"
 #include "base/writer.h"
 #include "format/safetensors_write.h"
 
@@ -96,7 +96,7 @@ static r1_status write_weights(const r1_plan *p, const char *dir, const r1_expor
     for (size_t i = 0; i < p->n && s == R1_OK; i++) s = r1_st_out_tensor(w, p->t[i].name, p->t[i].type, p->t[i].n_dims, p->t[i].ne, err);
     if (s == R1_OK) {
         r1_st_out_watch(w, o->progress, o->progress_ctx);
-        s = r1_st_out_begin(w, in(path, dir, "model.safetensors"), o->force, err);
+        s = r1_st_out_begin(w, in(path, dir, "model.safetensors"), false, err);
     }
     for (size_t i = 0; i < p->n && s == R1_OK; i++) s = make_one(p, i, o, to_st, w, err);
     if (s == R1_OK) s = r1_st_out_finish(w, err);
@@ -119,26 +119,26 @@ static bool is_short(const json_t *v)
     return all;
 }
 
-static r1_status write_json(const char *dir, const char *name, const json_t *v, bool force, r1_error *err)
+static r1_status write_json(const char *dir, const char *name, const json_t *v, r1_error *err)
 {
     place path;
     if (!v) return R1_OK;
     char *text = json_dumps(v, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(is_short(v) ? 15 : 17));
     if (!text) return r1_fail(err, R1_ENOMEM, "no memory for '%s'", name);
-    r1_status s = r1_file_write(in(path, dir, name), text, strlen(text), force, err);
+    r1_status s = r1_file_write(in(path, dir, name), text, strlen(text), false, err);
     free(text);
     return s;
 }
 
-static r1_status write_texts(const r1_plan *p, const char *dir, bool force, r1_error *err)
+static r1_status write_texts(const r1_plan *p, const char *dir, r1_error *err)
 {
     json_t *config = NULL, *generation = NULL, *tokenizer = NULL, *tokenizer_config = NULL;
     r1_status s = r1_hf_config(&config, &generation, p, err);
     if (s == R1_OK && r1_gguf_find(r1_ckpt_gguf(p->ckpt), "tokenizer.ggml.tokens")) s = r1_hf_tokenizer(&tokenizer, &tokenizer_config, p->ckpt, p->config.n_ctx, err);
-    if (s == R1_OK) s = write_json(dir, "tokenizer.json", tokenizer, force, err);
-    if (s == R1_OK) s = write_json(dir, "tokenizer_config.json", tokenizer_config, force, err);
-    if (s == R1_OK) s = write_json(dir, "generation_config.json", generation, force, err);
-    if (s == R1_OK) s = write_json(dir, "config.json", config, force, err);
+    if (s == R1_OK) s = write_json(dir, "tokenizer.json", tokenizer, err);
+    if (s == R1_OK) s = write_json(dir, "tokenizer_config.json", tokenizer_config, err);
+    if (s == R1_OK) s = write_json(dir, "generation_config.json", generation, err);
+    if (s == R1_OK) s = write_json(dir, "config.json", config, err);
     json_decref(config);
     json_decref(generation);
     json_decref(tokenizer);
@@ -147,7 +147,7 @@ static r1_status write_texts(const r1_plan *p, const char *dir, bool force, r1_e
 }
 
 /* The small files of a folder whose weights change type. */
-static r1_status copy_texts(const r1_plan *p, const char *dir, bool force, r1_error *err)
+static r1_status copy_texts(const r1_plan *p, const char *dir, r1_error *err)
 {
     static const char *const names[] = { "generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja" };
     r1_status s = R1_OK;
@@ -157,7 +157,7 @@ static r1_status copy_texts(const r1_plan *p, const char *dir, bool force, r1_er
         size_t n;
         if (access(in(from, r1_ckpt_path(p->ckpt), names[i]), F_OK)) continue;
         s = r1_file_read(from, 256 << 20, &text, &n, err);
-        if (s == R1_OK) s = r1_file_write(in(to, dir, names[i]), text, n, force, err);
+        if (s == R1_OK) s = r1_file_write(in(to, dir, names[i]), text, n, false, err);
         free(text);
     }
     json_t *config = s == R1_OK ? json_deep_copy(r1_ckpt_config(p->ckpt)) : NULL;
@@ -167,32 +167,31 @@ static r1_status copy_texts(const r1_plan *p, const char *dir, bool force, r1_er
         const char *type = r1_hf_torch_type(p);
         if (json_object_set_new(config, json_object_get(config, "dtype") ? "dtype" : "torch_dtype", json_string(type))) s = r1_fail(err, R1_ENOMEM, "no memory for config.json");
     }
-    if (s == R1_OK) s = write_json(dir, "config.json", config, force, err);
+    if (s == R1_OK) s = write_json(dir, "config.json", config, err);
     json_decref(config);
     return s;
 }
 
 static r1_status fill_folder(const r1_plan *p, const char *dir, const r1_export_options *o, r1_error *err)
 {
-    r1_status s = write_weights(p, dir, o, err);
-    if (s) return s;
-    return p->same_kind ? copy_texts(p, dir, o->force, err) : write_texts(p, dir, o->force, err);
+    r1_status s = p->same_kind ? copy_texts(p, dir, err) : write_texts(p, dir, err); /* first: a tokenizer that cannot be said costs no hour */
+    return s ? s : write_weights(p, dir, o, err);
 }
 
 /* Whether a folder can take a new model: there is none, it is empty, or its files may be replaced. */
-static r1_status check_folder(const char *dir, bool force, bool *exists, r1_error *err)
+static r1_status check_folder(const char *dir, bool force, r1_error *err)
 {
     struct stat st;
     place path;
-    *exists = false;
+    bool full = false;
     if (stat(dir, &st)) return R1_OK;
     if (!S_ISDIR(st.st_mode)) return r1_fail(err, R1_EINVAL, "'%s' exists and is no folder", dir);
     DIR *d = opendir(dir);
     if (!d) return r1_fail(err, R1_EIO, "cannot list '%s': %s", dir, strerror(errno));
-    for (struct dirent *e; (e = readdir(d));) *exists = *exists || (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."));
+    for (struct dirent *e; (e = readdir(d));) full = full || (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."));
     closedir(d);
-    if (*exists && !force) return r1_fail(err, R1_EINVAL, "the folder '%s' exists and is not empty; --force overwrites its files", dir);
-    if (*exists && access(in(path, dir, "model.safetensors.index.json"), F_OK) == 0)
+    if (full && !force) return r1_fail(err, R1_EINVAL, "the folder '%s' exists and is not empty; --force overwrites its files", dir);
+    if (full && access(in(path, dir, "model.safetensors.index.json"), F_OK) == 0)
         return r1_fail(err, R1_EINVAL, "the folder '%s' holds a model in several files, which one file would not replace; give another name", dir);
     return R1_OK;
 }
@@ -206,23 +205,17 @@ static uint64_t bytes_of(const r1_plan *p)
 
 static r1_status export_folder(const r1_plan *p, const char *path, const r1_export_options *o, r1_error *err)
 {
-    char final[4000];
-    r1_staging tmp;
-    bool exists;
-    size_t n = strlen(path);
-    while (n > 1 && path[n - 1] == '/') n--;
-    if (n == 0 || n >= sizeof final) return r1_fail(err, R1_EINVAL, "the path '%.64s...' is empty or too long", path);
-    memcpy(final, path, n);
-    final[n] = 0;
-    r1_status s = check_folder(final, o->force, &exists, err);
-    if (s == R1_OK) r1_staging_clean(final);
-    if (s == R1_OK) s = r1_disk_check(final, bytes_of(p), err);
+    /* What readers look for: of an old model it would be wrong beside the new one. */
+    static const char *const dropped[] = { "model.safetensors", "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
+                                           "chat_template.jinja", NULL };
+    r1_newdir d = { .force = o->force, .tell = o->temporary, .ctx = o->temporary_ctx };
+    r1_status s = check_folder(path, o->force, err);
+    if (s == R1_OK) s = r1_newdir_open(&d, path, err);
     if (s) return s;
-    if (exists) return fill_folder(p, final, o, err);
-    s = r1_staging_open(&tmp, final, err);
-    if (s == R1_OK) s = fill_folder(p, tmp.path, o, err);
-    if (s == R1_OK) s = r1_staging_name(&tmp, final, err);
-    r1_staging_close(&tmp);
+    s = r1_disk_check(d.tmp, bytes_of(p), err);
+    if (s == R1_OK) s = fill_folder(p, d.tmp, o, err);
+    if (s == R1_OK) return r1_newdir_finish(&d, dropped, err);
+    r1_newdir_abandon(&d);
     return s;
 }
 

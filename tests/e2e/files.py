@@ -26,6 +26,10 @@ def logits(path, *more):
     return r1("logits", path, "--ids", tmp("convert.ids", IDS), "--out", "-", *more).out
 
 
+def tmp_path(name):
+    return os.path.join(TMP.name, name)
+
+
 def left_over(name):
     return [f for f in os.listdir(TMP.name) if f.startswith(name)]
 
@@ -210,14 +214,17 @@ def large():
     return big
 
 
+def start(*args):
+    return subprocess.Popen([R1, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
+
+
 @test
 def an_interrupted_conversion_leaves_nothing():
     big = large()
     for number, codes in ((signal.SIGINT, (130, -signal.SIGINT)), (signal.SIGTERM, (-signal.SIGTERM,)), (signal.SIGKILL, (-signal.SIGKILL,))):
         caught = False
         for wait in (0.3, 0.15, 0.05, 0.6):
-            out = place("cut.gguf")
-            p = subprocess.Popen([R1, "quantize", big, out, "Q2_K", "--threads", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
+            p = start("quantize", big, place("cut.gguf"), "Q2_K", "--threads", "1")
             time.sleep(wait)
             p.send_signal(number)
             p.communicate(timeout=120)
@@ -226,13 +233,26 @@ def an_interrupted_conversion_leaves_nothing():
                 break
         assert caught, (number, p.returncode)
         assert not left_over("cut"), (number, left_over("cut"))
-    out = place("cut")
-    p = subprocess.Popen([R1, "convert", big, out, "--type", "bf16", "--threads", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
-    time.sleep(0.2)
-    p.send_signal(signal.SIGINT)
-    p.communicate(timeout=120)
-    assert p.returncode in (0, 130, -signal.SIGINT)
-    assert left_over("cut") == (["cut"] if p.returncode == 0 else []), left_over("cut")
+    for number, codes in (((signal.SIGINT,), (130,)), ((signal.SIGTERM,), (-signal.SIGTERM,)), ((signal.SIGHUP,), (-signal.SIGHUP,)), ((signal.SIGINT, signal.SIGINT), (130,))):
+        for old in (False, True):  # beside an old folder, which stays as it was
+            out = place("cut")
+            if old:
+                os.mkdir(out)
+                tmp("cut/mine", "precious")
+            caught = False
+            for _ in range(5):
+                p = start("convert", big, out, "--type", "bf16", "--threads", "1", "--force")
+                while p.poll() is None and not [f for f in left_over("cut.tmp-") if os.listdir(tmp_path(f))]:
+                    time.sleep(0.005)
+                for n in number:
+                    p.send_signal(n)
+                p.communicate(timeout=120)
+                caught = p.returncode in codes
+                if caught:
+                    break
+            assert caught, (number, p.returncode)
+            assert left_over("cut") == (["cut"] if old else []), (number, left_over("cut"))
+            assert not old or os.listdir(out) == ["mine"]
     place("cut"), place("big")
 
 
@@ -263,8 +283,28 @@ def what_a_killed_conversion_left_is_removed_by_the_next():
     assert sorted(left_over("kill")) == ["kill", *live]
     alive.send_signal(signal.SIGCONT)
     err = alive.communicate(timeout=120)[1]
-    assert alive.returncode == 3 and b"cannot name" in err and left_over("kill") == ["kill"], (alive.returncode, err, left_over("kill"))
+    assert alive.returncode == 2 and b"--force" in err and left_over("kill") == ["kill"], (alive.returncode, err, left_over("kill"))
     place("kill"), place("big")
+
+
+@test
+def a_folder_is_replaced_whole_or_not_at_all():
+    """The small files are written, the weights do not fit: the old model is still there, and whole."""
+    gguf, out = place("whole.gguf"), place("whole")
+    r1("convert", model("qwen2"), gguf)
+    r1("convert", gguf, out)
+    tmp("whole/mine", "precious")
+    before, files = logits(out), {f: read(os.path.join(out, f)) for f in os.listdir(out)}
+    largest = max(len(files[f]) for f in files if f.endswith(".json"))
+    assert len(files["model.safetensors"]) > 2 * largest
+    p = subprocess.run(["sh", "-c", f'ulimit -f {largest // 512 + 2}; exec "$@"', "sh", R1, "convert", model("llama_256", "llama_256.F32.gguf"), out, "--force"],
+                       capture_output=True, env=environment(), check=False)
+    assert p.returncode == 4 and b"bytes more" in p.stderr, (p.returncode, p.stderr)
+    assert {f: read(os.path.join(out, f)) for f in os.listdir(out)} == files and logits(out) == before
+    assert sorted(left_over("whole")) == ["whole", "whole.gguf"], left_over("whole")
+    r1("convert", model("llama_256", "llama_256.F32.gguf"), out, "--force")
+    assert logits(out) == logits(model("llama_256", "llama_256.F32.gguf")) and read(os.path.join(out, "mine")) == b"precious"
+    assert sorted(left_over("whole")) == ["whole", "whole.gguf"], left_over("whole")
 
 
 @test
