@@ -162,7 +162,7 @@ r1_status r1_export_and_tell(r1_cli *c, const r1_plan *p, const char *path, cons
     o.errors = calloc(r1_max(p->n, 1), sizeof *o.errors);
     if (!o.errors) s = r1_fail(err, R1_ENOMEM, "no memory for the errors of %zu tensors", p->n);
     for (size_t i = 0; i < p->n && c->o.verbose; i++) r1_note(c, "%s: %s", p->t[i].name, r1_type_get(p->t[i].type)->name);
-    if (s == R1_OK && !c->o.dry_run) s = write_plan(c, p, path, &o, err);
+    if (s == R1_OK) s = c->o.dry_run ? r1_export_check(p, &o, err) : write_plan(c, p, path, &o, err);
     if (s == R1_OK) s = sum_up(&x, p, o.errors, err);
     if (s == R1_OK) {
         x.seconds = r1_now() - start;

@@ -8,6 +8,7 @@
  *   plan.c        names and layouts            gguf_keys.c, gguf_vocab.c   configuration and tokenizer as GGUF keys
  *   make.c        rows: decoded, encoded       hf_config.c, hf_tokenizer.c the same as JSON files
  *   mix.c         which tensor gets which type when a model is quantised
+ *   check.c       what is wrong before anything is written
  *   export.c      all of it into a file or a folder
  */
 #ifndef R1_CONVERT_CONVERT_H
@@ -126,6 +127,10 @@ typedef struct r1_export_options {
     void *temporary_ctx;
 } r1_export_options;
 
+/* What r1_export finds before it writes: tensors that are missing, misshapen or too many for the configuration, advice about sampling
+ * that is out of range, an importance matrix that does not fit, a number or tokenizer the target cannot hold.
+ * Errors: R1_EFORMAT and R1_EUNSUPPORTED name it, found and expected; R1_ENOMEM. */
+r1_status r1_export_check(const r1_plan *p, const r1_export_options *o, r1_error *err) R1_MUST_CHECK;
 /* Write the plan's file (to_gguf) or folder. Atomic: under its final name it is whole or not there. A folder is made under a
  * temporary name beside it; with force it then takes the place of an existing one, whose other files go along.
  * Errors: R1_EINVAL (exists), R1_ENOMEM (memory, disk), R1_EIO, R1_EUNSUPPORTED (tokenizer), R1_ECANCELLED. */

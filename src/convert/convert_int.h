@@ -14,4 +14,7 @@ r1_status r1_hf_config(json_t **config, json_t **generation, const r1_plan *p, r
 const char *r1_hf_torch_type(const r1_plan *p);
 r1_status r1_hf_tokenizer(json_t **tokenizer, json_t **tokenizer_config, const r1_ckpt *c, int n_ctx, r1_error *err) R1_MUST_CHECK;
 
+/* All of r1_export_check but the texts. */
+r1_status r1_check_source(const r1_plan *p, const r1_imatrix *m, r1_error *err) R1_MUST_CHECK;
+
 #endif

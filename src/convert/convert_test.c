@@ -203,6 +203,35 @@ TEST(convert_refuses_a_tensor_without_a_place)
     folder_free(&f);
 }
 
+/* What r1_model_open would refuse; the command line has more of these (tests/e2e/files.py). */
+TEST(convert_refuses_a_transposed_tensor)
+{
+    folder f = folder_new();
+    r1_error e = { 0 };
+    char path[1100], *text;
+    static const char *const names[] = { "config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors" };
+    for (size_t i = 0; i < R1_COUNT(names); i++) {
+        char relative[128];
+        size_t n;
+        snprintf(relative, sizeof relative, "golden/models/qwen2/%s", names[i]);
+        EXPECT_OK(r1_file_read(test_path(relative), 1 << 24, &text, &n, &e), &e);
+        static const char down[] = "model.layers.0.mlp.down_proj.weight\":{\"dtype\":\"F32\",\"shape\":";
+        char *at = i == 3 ? memmem(text, n, down, strlen(down)) : NULL;
+        EXPECT((at != NULL) == (i == 3));
+        if (at) memcpy(at + strlen(down), "[224,96]", 8);
+        folder_put(&f, names[i], text, n);
+        free(text);
+    }
+    size_t before = n_entries(f.path);
+    for (int to_gguf = 0; to_gguf < 2; to_gguf++) {
+        snprintf(path, sizeof path, "%s/out%s", f.path, to_gguf ? ".gguf" : "");
+        EXPECT_STATUS(export_to(f.path, path, to_gguf, &(r1_export_options){ 0 }, R1_TYPE_END, &e), R1_EFORMAT);
+        EXPECT_CONTAINS(e.msg, "down_proj.weight' has shape [224 x 96], expected [96 x 224]");
+        EXPECT_INT(n_entries(f.path), before);
+    }
+    folder_free(&f);
+}
+
 static bool never(void *ctx, uint64_t done, uint64_t total)
 {
     ++*(size_t *)ctx;
@@ -460,6 +489,14 @@ TEST(imatrix_gives_mean_squares)
     EXPECT_STATUS(r1_imatrix_open(&m, folder_path(&f, "i.gguf"), &e), R1_EFORMAT);
     EXPECT_CONTAINS(e.msg, "expected 'imatrix'");
     EXPECT_NULL(m);
+    static const char older[] = "\3\0\0\0\x10\0\0\0blk.0.attn_q.wei\1\0\0\0\x20\0\0\0"; /* three entries, the first name has 16 bytes */
+    folder_put(&f, "i.dat", older, sizeof older - 1);
+    EXPECT_STATUS(r1_imatrix_open(&m, folder_path(&f, "i.dat"), &e), R1_EUNSUPPORTED);
+    EXPECT_CONTAINS(e.msg, "older binary form");
+    EXPECT_NULL(m);
+    folder_text(&f, "i.dat", "a text of some other kind");
+    EXPECT_STATUS(r1_imatrix_open(&m, folder_path(&f, "i.dat"), &e), R1_EFORMAT);
+    EXPECT_NULL(m);
     folder_free(&f);
 }
 
@@ -486,6 +523,38 @@ TEST(imatrix_of_heads_in_one_row)
     t.ne[2] = 1; /* a plain matrix has no heads */
     EXPECT_STATUS(r1_imatrix_weights(m, &t, &w, &n, &e), R1_EFORMAT);
     r1_imatrix_close(m);
+    folder_free(&f);
+}
+
+/* What does not fit is found before anything is encoded, and when nothing is to be. */
+TEST(imatrix_that_does_not_fit_is_refused_before_writing)
+{
+    folder f = folder_new();
+    r1_error e = { 0 };
+    r1_imatrix *m;
+    size_t calls = 0, fallbacks;
+    r1_ckpt *c = open_model("golden/models/llama_256");
+    r1_plan *p = plan_of(c, true);
+    r1_quantise_options q = { .target = "Q4_0" };
+    EXPECT_OK(r1_mix_types(p, &q, &fallbacks, &e), &e);
+    put_imatrix(&f, "imatrix", 0);
+    EXPECT_OK(r1_imatrix_open(&m, folder_path(&f, "i.gguf"), &e), &e);
+    r1_export_options o = { .imatrix = m, .progress = never, .progress_ctx = &calls };
+    EXPECT_OK(r1_export_check(p, &o, &e), &e);
+    for (size_t i = 0; i < p->n; i++) {
+        if (strcmp(p->t[i].name, "blk.0.ffn_down.weight")) continue;
+        free(p->t[i].name);
+        p->t[i].name = strdup("x");
+    }
+    EXPECT_STATUS(r1_export_check(p, &o, &e), R1_EFORMAT);
+    EXPECT_CONTAINS(e.msg, "'x.in_sum2' is 2 x 32");
+    EXPECT_STATUS(r1_export(p, folder_path(&f, "a.gguf"), &o, &e), R1_EFORMAT);
+    EXPECT_CONTAINS(e.msg, "'x.in_sum2' is 2 x 32");
+    EXPECT_INT(calls, 0);
+    EXPECT_INT(n_entries(f.path), 1);
+    r1_imatrix_close(m);
+    r1_plan_free(p);
+    r1_ckpt_close(c);
     folder_free(&f);
 }
 

@@ -130,19 +130,34 @@ static r1_status write_json(const char *dir, const char *name, const json_t *v, 
     return s;
 }
 
+typedef struct texts {
+    json_t *config, *generation, *tokenizer, *tokenizer_config;
+} texts;
+
+static r1_status make_texts(texts *x, const r1_plan *p, r1_error *err)
+{
+    r1_status s = r1_hf_config(&x->config, &x->generation, p, err);
+    if (s || !r1_gguf_find(r1_ckpt_gguf(p->ckpt), "tokenizer.ggml.tokens")) return s;
+    return r1_hf_tokenizer(&x->tokenizer, &x->tokenizer_config, p->ckpt, p->config.n_ctx, err);
+}
+
+static void free_texts(texts *x)
+{
+    json_decref(x->config);
+    json_decref(x->generation);
+    json_decref(x->tokenizer);
+    json_decref(x->tokenizer_config);
+}
+
 static r1_status write_texts(const r1_plan *p, const char *dir, r1_error *err)
 {
-    json_t *config = NULL, *generation = NULL, *tokenizer = NULL, *tokenizer_config = NULL;
-    r1_status s = r1_hf_config(&config, &generation, p, err);
-    if (s == R1_OK && r1_gguf_find(r1_ckpt_gguf(p->ckpt), "tokenizer.ggml.tokens")) s = r1_hf_tokenizer(&tokenizer, &tokenizer_config, p->ckpt, p->config.n_ctx, err);
-    if (s == R1_OK) s = write_json(dir, "tokenizer.json", tokenizer, err);
-    if (s == R1_OK) s = write_json(dir, "tokenizer_config.json", tokenizer_config, err);
-    if (s == R1_OK) s = write_json(dir, "generation_config.json", generation, err);
-    if (s == R1_OK) s = write_json(dir, "config.json", config, err);
-    json_decref(config);
-    json_decref(generation);
-    json_decref(tokenizer);
-    json_decref(tokenizer_config);
+    texts x = { 0 };
+    r1_status s = make_texts(&x, p, err);
+    if (s == R1_OK) s = write_json(dir, "tokenizer.json", x.tokenizer, err);
+    if (s == R1_OK) s = write_json(dir, "tokenizer_config.json", x.tokenizer_config, err);
+    if (s == R1_OK) s = write_json(dir, "generation_config.json", x.generation, err);
+    if (s == R1_OK) s = write_json(dir, "config.json", x.config, err);
+    free_texts(&x);
     return s;
 }
 
@@ -219,7 +234,32 @@ static r1_status export_folder(const r1_plan *p, const char *path, const r1_expo
     return s;
 }
 
+/* The texts of the target, for nobody. */
+static r1_status check_texts(const r1_plan *p, const r1_export_options *o, r1_error *err)
+{
+    r1_gguf_out *w = NULL;
+    texts x = { 0 };
+    r1_status s = R1_OK;
+    if (p->to_gguf) {
+        s = r1_gguf_out_new(&w, err);
+        if (s == R1_OK) s = put_keys(w, p, o, err);
+        r1_gguf_out_free(w);
+    } else if (!p->same_kind) {
+        s = make_texts(&x, p, err);
+    }
+    free_texts(&x);
+    return s;
+}
+
+r1_status r1_export_check(const r1_plan *p, const r1_export_options *o, r1_error *err)
+{
+    r1_status s = r1_check_source(p, o->imatrix, err);
+    return s ? s : check_texts(p, o, err);
+}
+
 r1_status r1_export(const r1_plan *p, const char *path, const r1_export_options *o, r1_error *err)
 {
+    r1_status s = r1_check_source(p, o->imatrix, err);
+    if (s) return s;
     return p->to_gguf ? export_gguf(p, path, o, err) : export_folder(p, path, o, err);
 }

@@ -25,6 +25,8 @@ static void put_real(putter *p, const char *key, double v)
 {
     char full[256];
     snprintf(full, sizeof full, "%s.%s", p->arch, key);
+    if (p->s == R1_OK && (!isfinite((float)v) || (v != 0 && (float)v == 0)))
+        p->s = r1_fail(p->err, R1_EUNSUPPORTED, "'%s' would be %g, which GGUF files cannot hold: their reals are F32, from 1e-45 to 3e38", full, v);
     if (p->s == R1_OK) p->s = r1_gguf_out_real(p->w, full, R1_GGUF_F32, v, p->err);
 }
 

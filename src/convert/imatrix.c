@@ -13,12 +13,30 @@ struct r1_imatrix {
     r1_gguf *g;
 };
 
+/* The older form: int32 number of entries, then for each the int32 length of its name, the name, ... */
+static bool is_older_form(const char *path)
+{
+    uint8_t head[8 + 64] = { 0 };
+    FILE *f = fopen(path, "rb");
+    size_t got = f ? fread(head, 1, sizeof head, f) : 0;
+    uint32_t entries, length, i = 0;
+    if (f) fclose(f);
+    memcpy(&entries, head, 4);
+    memcpy(&length, head + 4, 4);
+    if (got < 16 || entries == 0 || entries > 1 << 20 || length < 5 || length > 4096) return false;
+    while (i < length && i < 64 && head[8 + i] > ' ' && head[8 + i] < 0x7f) i++;
+    return i == (length < 64 ? length : 64);
+}
+
 r1_status r1_imatrix_open(r1_imatrix **out, const char *path, r1_error *err)
 {
     r1_slice type = { 0 };
     *out = calloc(1, sizeof **out);
     if (!*out) return r1_fail(err, R1_ENOMEM, "no memory for '%s'", path);
     r1_status s = r1_gguf_open(&(*out)->g, path, err);
+    if (s == R1_EFORMAT && is_older_form(path))
+        s = r1_fail(err, R1_EUNSUPPORTED, "'%s' is an importance matrix in the older binary form; `r1 imatrix` and newer llama-imatrix write a GGUF file, which is "
+                    "what is supported", path);
     if (s == R1_EFORMAT) s = r1_context(err, s, "an importance matrix is expected as a GGUF file, which `r1 imatrix` and newer llama-imatrix write");
     if (s == R1_OK) s = r1_context(err, r1_gguf_str((*out)->g, "general.type", false, &type, err), "'%s'", path);
     if (s == R1_OK && (type.n != 7 || memcmp(type.p, "imatrix", 7)))

@@ -46,7 +46,7 @@ static void bind_combined(r1_binder *b, r1_layer *l, const r1_ckpt_tensor *t)
     size_t H = (size_t)c->n_heads, nope = (size_t)c->nope_dim, v = (size_t)c->v_dim, lora = (size_t)c->kv_lora;
     if (!r1_bind_shape(b, t, 2, (uint64_t[]){ lora, H * (nope + v) })) return;
     r1_weight whole = r1_bind_view(t);
-    for (size_t h = 0; h < H && b->s == R1_OK; h++) {
+    for (size_t h = 0; h < H && b->s == R1_OK && !b->only_check; h++) {
         transpose_keys(b, &l->k_b[h], &whole, h * (nope + v), nope);
         r1_bind_weight(b, &l->v_b[h], t, h * (nope + v) + nope, v);
     }

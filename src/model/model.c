@@ -55,6 +55,29 @@ static void forget_unused(r1_model *m)
     if (m->n_moe_layers == c->n_layers) c->n_ff = 0;
 }
 
+/* Without kernels (m->k) no weight is packed: each stays where it is in the file. */
+r1_status r1_model_check(const r1_ckpt *c, r1_error *err)
+{
+    r1_model *m = calloc(1, sizeof *m);
+    r1_binder b = { .m = m, .err = err, .gguf = r1_ckpt_gguf(c) != NULL, .head_is_copy = r1_ckpt_head_is_copy(c), .only_check = true };
+    if (!m) return r1_fail(err, R1_ENOMEM, "no memory for a model");
+    r1_status s = r1_config_read(&m->c, c, err);
+    m->ckpt = (r1_ckpt *)c; /* borrowed: the binder only reads it */
+    if (s == R1_OK) {
+        m->layers = calloc((size_t)m->c.n_layers, sizeof *m->layers);
+        b.used = calloc(r1_max(1, r1_ckpt_n_tensors(c)), sizeof *b.used);
+        if (!m->layers || !b.used) b.s = r1_fail(err, R1_ENOMEM, "no memory for %d layers", m->c.n_layers);
+        else if (m->c.mla) r1_bind_deepseek(&b);
+        else r1_bind_llama(&b);
+        s = b.s;
+    }
+    if (s == R1_OK) s = refuse_extra(&b, err);
+    free(b.used);
+    m->ckpt = NULL;
+    r1_model_close(m);
+    return r1_context(err, s, "'%s'", r1_ckpt_path(c));
+}
+
 static r1_status bind(r1_model *m, r1_error *err)
 {
     r1_binder b = { .m = m, .err = err, .gguf = r1_ckpt_gguf(m->ckpt) != NULL, .head_is_copy = r1_ckpt_head_is_copy(m->ckpt) };

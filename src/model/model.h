@@ -11,6 +11,9 @@
 #include "text/template.h"
 #include "text/tokenizer.h"
 
+/* Whether a checkpoint holds exactly the tensors of its configuration, each in its shape: what r1_model_open would say of them, and
+ * nothing is loaded. Errors: as r1_model_open. */
+r1_status r1_model_check(const r1_ckpt *c, r1_error *err) R1_MUST_CHECK;
 const r1_ckpt *r1_model_checkpoint(const r1_model *m);
 const r1_template *r1_model_template(const r1_model *m);     /* NULL: none recognised */
 const r1_kernels *r1_model_kernels(const r1_model *m);

@@ -64,6 +64,7 @@ typedef struct r1_binder {
     r1_status s;                             /* the first failure; later calls do nothing */
     r1_pool *pool;                           /* for packing; NULL: the caller alone */
     bool no_pack;                            /* the prediction module: bound in file form, and not counted */
+    bool only_check;                         /* of the main model's weights nothing is made */
     bool head_is_copy;                       /* of a packed file: output.weight is no parameter of its own */
     bool gguf;                               /* names and stacks as in GGUF, else as in checkpoints */
     uint64_t elements, bytes;                /* of the main model's tensors */

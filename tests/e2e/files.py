@@ -287,6 +287,57 @@ def what_a_killed_conversion_left_is_removed_by_the_next():
     place("kill"), place("big")
 
 
+def altered(shapes=None, **texts):
+    """qwen2 with other shapes of some tensors (their bytes cut) and other values in generation_config (advice) or config."""
+    odd = place("odd")
+    shutil.copytree(model("qwen2"), odd, ignore=shutil.ignore_patterns("gguf*", "expected*"))
+    weights = read(os.path.join(odd, "model.safetensors"))
+    n = int.from_bytes(weights[:8], "little")
+    header, data, out = json.loads(weights[8:8 + n]), weights[8 + n:], b""
+    for name, t in header.items():
+        if name == "__metadata__":
+            continue
+        t["shape"] = (shapes or {}).get(name, t["shape"])
+        size = 4
+        for x in t["shape"]:
+            size *= x
+        a = t["data_offsets"][0]
+        t["data_offsets"] = [len(out), len(out) + size]
+        out += data[a:a + size]
+    text = json.dumps(header).encode()
+    tmp("odd/model.safetensors", len(text).to_bytes(8, "little") + text + out)
+    for name, values in texts.items():
+        path = os.path.join("odd", name + ".json")
+        tmp(path, json.dumps({**json.loads(read(tmp_path(path))), **values}))
+    return odd
+
+
+@test
+def what_r1_would_refuse_is_not_written():
+    down, norm = "model.layers.1.mlp.down_proj.weight", "model.layers.0.input_layernorm.weight"
+    for shapes, words in (({down: [94, 224]}, (down, "[94 x 224]", "[96 x 224]")), ({down: [224, 96]}, (down, "[224 x 96]", "[96 x 224]")),
+                          ({norm: []}, (norm, "[1]", "[96]")),
+                          ({"model.layers.1.self_attn.v_proj.bias": [31]}, ("v_proj.bias", "[31]", "[32]"))):
+        odd = altered(shapes)
+        for args in (["convert", odd, place("refused.gguf")], ["convert", odd, place("refused")], ["quantize", odd, place("refused.gguf"), "Q4_0", "-q"],
+                     ["quantize", odd, place("refused.gguf"), "Q4_0", "--dry-run", "-q"], ["convert", odd, place("refused.gguf"), "--dry-run"]):
+            fails(3, *words, args=args)
+        assert not left_over("refused")
+    for advice, words in (({"temperature": 1e300}, ("generation_config.json", "'temperature'", "1e+300", "0 to 100")), ({"top_p": 1.5}, ("'top_p'", "1.5")),
+                          ({"min_p": -1}, ("'min_p'",)), ({"repetition_penalty": "x"}, ("'repetition_penalty'", "string")), ({"top_k": -2}, ("'top_k'",))):
+        odd = altered(generation_config=advice)
+        for args in (["convert", odd, place("refused.gguf")], ["convert", odd, place("refused")], ["convert", odd, place("refused.gguf"), "--dry-run"]):
+            fails(3, *words, args=args)
+        assert not left_over("refused")
+    odd = altered(config={"rope_theta": 1e300})
+    for more in ([], ["--dry-run"]):
+        fails(5, "rope.freq_base", "1e+300", args=["convert", odd, place("refused.gguf"), *more])
+    odd = altered(generation_config={"top_k": -1, "top_p": None, "temperature": 0})
+    r1("convert", odd, place("refused.gguf"))
+    r1("convert", tmp_path("refused.gguf"), place("refused"), "--type", "f32")
+    place("odd"), place("refused"), place("refused.gguf")
+
+
 @test
 def a_folder_is_replaced_whole_or_not_at_all():
     """The small files are written, the weights do not fit: the old model is still there, and whole."""
