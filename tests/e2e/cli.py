@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from harness import HERE, MODELS, R1, TESTS, TMP, Skip, close, environment, expected, fails, main, model, npy, r1, read, real, safetensors, test, tmp
+from harness import HERE, MODELS, R1, TESTS, TMP, Skip, close, environment, expected, fails, main, matrices, model, npy, r1, read, real, safetensors, test, tmp
 
 COMMANDS = ["run", "show", "tokenize", "detokenize", "template", "generate", "logits", "perplexity", "bench"]
 LLAMA = model("llama")
@@ -577,38 +577,6 @@ def what_pack_refuses():
 # ---- imatrix ----
 
 COMMANDS += ["imatrix"]
-
-
-def matrices(path):
-    """{name: (shape, values)} of a GGUF file of F32 tensors."""
-    b, at = read(path), 24
-    def number(n):
-        nonlocal at
-        at += n
-        return int.from_bytes(b[at - n:at], "little")
-    def skip(kind):
-        nonlocal at
-        if kind == 9:
-            item, n = number(4), number(8)
-            for _ in range(n):
-                skip(item)
-        else:
-            n = number(8) if kind == 8 else {0: 1, 1: 1, 2: 2, 3: 2, 7: 1, 10: 8, 11: 8, 12: 8}.get(kind, 4)
-            at += n
-    n_tensors, n_keys = (int.from_bytes(b[i:i + 8], "little") for i in (8, 16))
-    for _ in range(n_keys):
-        n = number(8)
-        at += n
-        skip(number(4))
-    infos = {}
-    for _ in range(n_tensors):
-        n = number(8)
-        name, at = b[at:at + n].decode(), at + n
-        shape = [number(8) for _ in range(number(4))]
-        assert number(4) == 0
-        infos[name] = (shape, number(8))
-    at += -at % 32  # where the data start
-    return {name: (shape, memoryview(b)[at + o:at + o + 4 * shape[0] * shape[1]].cast("f").tolist()) for name, (shape, o) in infos.items()}
 
 
 @test

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-from harness import R1, TMP, environment, fails, main, model, r1, read, real, test, tmp
+from harness import R1, TMP, environment, fails, main, matrices, model, r1, read, real, test, tmp
 
 FAMILIES = ["llama", "llama_tied", "llama_256", "qwen2", "qwen2_tied", "deepseek_v2_lite", "deepseek_v3", "deepseek_v3_bf16"]
 IDS = "1 5 9 30 31 77 100 12 13 200 201 34 7 8"
@@ -130,6 +130,44 @@ def sums_of_heads_are_read_in_either_form():
         written.append(read(out))
     types = {t["name"]: t["type"] for t in r1("show", out, "--json").json["tensors"]}
     assert {types[name] for name in names} <= {"Q4_0", "Q8_0"} and row != read(im) and written[0] == written[1] != written[2], types
+
+
+def weighted_errors(source, made, importance):
+    """{name: sum of the squared errors times the importance of their columns} of the tensors that have one; values of GGUF files of F32."""
+    errors = {}
+    for name, (shape, want) in source.items():
+        if name + ".in_sum2" not in importance:
+            continue
+        (k, n), sums = importance[name + ".in_sum2"]
+        counts, got = importance[name + ".counts"][1], made[name][1]
+        weights = [s / c if c else 1 for i, c in enumerate(counts) for s in sums[i * k:(i + 1) * k]]
+        size = len(want) // n  # of one matrix
+        assert shape[0] == k and len(want) == len(got)
+        errors[name] = sum(weights[i // size * k + i % k] * (a - b) ** 2 for i, (a, b) in enumerate(zip(want, got)))
+    return errors
+
+
+@test
+def importance_lessens_the_errors_that_count():
+    """Experts, and a head that is the embedding too, included."""
+    text = tmp("text", read(os.path.join(os.path.dirname(model("llama")), "README.md"))[:2000])
+    for name, target, some in (("llama_256", "Q4_K_S", "output.weight"), ("qwen2_tied", "Q4_0", "token_embd.weight"), ("deepseek_v3", "Q4_0", "ffn_down_exps.weight")):
+        f32, im, q, back, made, out = place("f32.gguf"), place("im.gguf"), place("q.gguf"), place("back.gguf"), [], []
+        r1("convert", model(name), f32, "--type", "f32")
+        r1("imatrix", f32, text, "--out", im, "-q")
+        for more in ([], ["--imatrix", im]):
+            r1("quantize", f32, q, target, "--force", "-q", "--embedding-type", "Q4_0", *more)
+            r1("convert", q, back, "--type", "f32", "--force", "-q")
+            out.append(read(q))
+            made.append(matrices(back))
+        source, importance = matrices(f32), matrices(im)
+        without, weighted = (weighted_errors(source, m, importance) for m in made)
+        assert out[0] != out[1] and len(out[0]) == len(out[1]) and any(x.endswith(some) for x in without)
+        changed = [x for x in without if made[0][x] != made[1][x]]
+        assert all(x in changed for x in without if x.endswith(some)) and len(changed) > len(without) * 0.9, (name, set(without) - set(changed))
+        worse = [(x, without[x], weighted[x]) for x in without if weighted[x] > without[x]]
+        assert not worse, (name, worse)
+        assert sum(weighted.values()) < 0.95 * sum(without.values()), (name, sum(weighted.values()), sum(without.values()))
 
 
 @test

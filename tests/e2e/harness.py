@@ -5,6 +5,7 @@ and ends with "N passed, N failed, N skipped".
 """
 import array
 import json
+import math
 import os
 import struct
 import subprocess
@@ -117,6 +118,38 @@ def safetensors(path, name):
     t = json.loads(b[8:8 + n])[name]
     a = array.array({"F32": "f", "I32": "i", "F64": "d"}[t["dtype"]], b[8 + n + t["data_offsets"][0]:8 + n + t["data_offsets"][1]])
     return a, t["shape"]
+
+
+def matrices(path):
+    """{name: (shape, values)} of a GGUF file of F32 tensors."""
+    b, at = read(path), 24
+    def number(n):
+        nonlocal at
+        at += n
+        return int.from_bytes(b[at - n:at], "little")
+    def skip(kind):
+        nonlocal at
+        if kind == 9:
+            item, n = number(4), number(8)
+            for _ in range(n):
+                skip(item)
+        else:
+            n = number(8) if kind == 8 else {0: 1, 1: 1, 2: 2, 3: 2, 7: 1, 10: 8, 11: 8, 12: 8}.get(kind, 4)
+            at += n
+    n_tensors, n_keys = (int.from_bytes(b[i:i + 8], "little") for i in (8, 16))
+    for _ in range(n_keys):
+        n = number(8)
+        at += n
+        skip(number(4))
+    infos = {}
+    for _ in range(n_tensors):
+        n = number(8)
+        name, at = b[at:at + n].decode(), at + n
+        shape = [number(8) for _ in range(number(4))]
+        assert number(4) == 0
+        infos[name] = (shape, number(8))
+    at += -at % 32  # where the data start
+    return {name: (shape, memoryview(b)[at + o:at + o + 4 * math.prod(shape)].cast("f").tolist()) for name, (shape, o) in infos.items()}
 
 
 def expected(name):

@@ -180,3 +180,81 @@ TEST(r1_mix_types)
     FAULTS_SWEEP(plan_only, c);
     r1_ckpt_close(c);
 }
+
+/* ---- importance ------------------------------------------------------------------------------------------------- */
+
+/* Sums for the columns of every matrix of a plan, at `path`. */
+static void put_importance(const r1_plan *p, const char *path)
+{
+    r1_gguf_out *w;
+    r1_error e = { 0 };
+    char name[300];
+    EXPECT_OK(r1_gguf_out_new(&w, &e), &e);
+    EXPECT_OK(r1_gguf_out_str(w, "general.type", "imatrix", 7, &e), &e);
+    for (size_t i = 0; i < p->n; i++) {
+        snprintf(name, sizeof name, "%s.in_sum2", p->t[i].name);
+        EXPECT_OK(r1_gguf_out_tensor(w, &(r1_gguf_info){ .name = name, .type = R1_F32, .n_dims = 1, .ne = { p->t[i].ne[0] } }, &e), &e);
+        snprintf(name, sizeof name, "%s.counts", p->t[i].name);
+        EXPECT_OK(r1_gguf_out_tensor(w, &(r1_gguf_info){ .name = name, .type = R1_F32, .n_dims = 1, .ne = { 1 } }, &e), &e);
+    }
+    EXPECT_OK(r1_gguf_out_begin(w, path, false, &e), &e);
+    for (size_t i = 0; i < p->n; i++) {
+        for (uint64_t c = 0; c < p->t[i].ne[0]; c++) EXPECT_OK(r1_gguf_out_data(w, &(float){ (float)(c % 7) }, 4, &e), &e);
+        EXPECT_OK(r1_gguf_out_data(w, &(float){ 3 }, 4, &e), &e);
+    }
+    EXPECT_OK(r1_gguf_out_finish(w, &e), &e);
+    r1_gguf_out_free(w);
+}
+
+typedef struct quantisation {
+    r1_plan *plan;
+    const char *importance; /* outside of dir */
+} quantisation;
+
+static r1_status open_importance(void *ctx, r1_error *err)
+{
+    const quantisation *q = ctx;
+    r1_imatrix *m;
+    size_t n = 0;
+    r1_status s = r1_imatrix_open(&m, q->importance, err);
+    for (size_t i = 0; i < q->plan->n && s == R1_OK; i++) {
+        float *w;
+        s = r1_imatrix_weights(m, &q->plan->t[i], &w, &n, err);
+        EXPECT((s == R1_OK) == (w != NULL));
+        free(w);
+    }
+    r1_imatrix_close(m);
+    return s;
+}
+
+static r1_status quantise(void *ctx, r1_error *err)
+{
+    const quantisation *q = ctx;
+    r1_imatrix *m;
+    r1_status s = r1_imatrix_open(&m, q->importance, err);
+    if (s == R1_OK) s = r1_export_check(q->plan, &(r1_export_options){ .imatrix = m, .target = "Q4_0" }, err);
+    if (s == R1_OK) s = r1_export(q->plan, file, &(r1_export_options){ .imatrix = m, .target = "Q4_0" }, err);
+    r1_imatrix_close(m);
+    return look(s);
+}
+
+TEST(r1_export_with_importance)
+{
+    r1_ckpt *c;
+    r1_error e = { 0 };
+    size_t fallbacks;
+    char outside[300];
+    begin();
+    snprintf(outside, sizeof outside, "%s.importance", dir);
+    quantisation q = { .importance = outside };
+    EXPECT_OK(r1_ckpt_open(&c, test_path("golden/models/llama_256"), false, &e), &e);
+    EXPECT_OK(r1_plan_new(&q.plan, c, true, &e), &e);
+    EXPECT_OK(r1_mix_types(q.plan, &(r1_quantise_options){ .target = "Q4_0" }, &fallbacks, &e), &e);
+    put_importance(q.plan, outside);
+    FAULTS_SWEEP(open_importance, &q);
+    FAULTS_SWEEP(quantise, &q);
+    EXPECT(unlink(outside) == 0);
+    r1_plan_free(q.plan);
+    r1_ckpt_close(c);
+    end();
+}
