@@ -53,4 +53,16 @@ static inline float r1_e4m3_to_f32(uint8_t b)
     return sign ? -v : v;
 }
 
+/* Nearest, ties to even; too large becomes 448, the largest there is, and NaN stays NaN. */
+static inline uint8_t r1_e4m3_from_f32(float f)
+{
+    uint32_t u = r1_f32_bits(f), sign = u >> 24 & 0x80, a = u & 0x7FFFFFFF;
+    if (a > 0x7F800000) return (uint8_t)(sign | 0x7F);
+    if (a >= 0x43E00000) return (uint8_t)(sign | 0x7E); /* 448 and up */
+    if (a < 0x3C800000) return (uint8_t)(sign | (uint32_t)lrintf(r1_f32_from_bits(a) * 0x1p9f)); /* below 2^-6: in units of 2^-9 */
+    uint32_t r = a - 0x3C000000;
+    r += 0x7FFFF + (r >> 20 & 1);
+    return (uint8_t)(sign | r >> 20);
+}
+
 #endif

@@ -26,7 +26,7 @@ static const char *const kv_words[] = { "auto", "f16", "bf16", "q8_0", "f32", NU
 static const char *const activation_words[] = { "auto", "f32", "bf16", "int8", NULL };
 static const char *const color_words[] = { "auto", "always", "never", NULL };
 static const char *const think_words[] = { "dim", "show", "hide", NULL };
-static const char *const type_words[] = { "keep", "f32", "f16", "bf16", NULL };
+static const char *const type_words[] = { "keep", "f32", "f16", "bf16", "fp8", NULL };
 static const char *const mla_words[] = { "absorbed", "expanded", NULL };
 static const char *const speculate_words[] = { "auto", "off", "1", "2", "3", "4", "5", "6", "7", "8", NULL };
 

@@ -21,16 +21,19 @@ static r1_status check_destination(const char *path, r1_error *err)
 
 r1_status r1_cmd_convert(r1_cli *c, r1_error *err)
 {
-    static const r1_type types[] = { R1_F32, R1_F32, R1_F16, R1_BF16 }; /* as the words of --type; the first is "keep" */
+    static const r1_type types[] = { R1_F32, R1_F32, R1_F16, R1_BF16, R1_F8_E4M3 }; /* as the words of --type; the first is "keep" */
     const char *from = c->args[0], *to = c->args[1];
     r1_ckpt *ckpt = NULL;
     r1_plan *plan = NULL;
     bool to_gguf = ends_with(to, ".gguf");
     r1_status s = check_destination(to, err);
+    if (s == R1_OK && to_gguf && types[c->o.type] == R1_F8_E4M3)
+        s = r1_fail(err, R1_EUNSUPPORTED, "GGUF files have no FP8; --type fp8 is for folders, `r1 quantize SRC DST Q8_0` makes a GGUF file of that size");
     if (s == R1_OK && to_gguf && !c->o.dry_run) s = r1_overwrite_check(to, c->o.force, err);
     if (s == R1_OK) s = r1_ckpt_open(&ckpt, from, false, err);
     if (s == R1_OK) s = r1_plan_new(&plan, ckpt, to_gguf, err);
-    if (s == R1_OK && c->o.type) r1_plan_set_type(plan, types[c->o.type]);
+    if (s == R1_OK && types[c->o.type] == R1_F8_E4M3) r1_plan_set_fp8(plan);
+    else if (s == R1_OK && c->o.type) r1_plan_set_type(plan, types[c->o.type]);
     if (s == R1_OK && c->o.type == 0) {
         bool quantised = false;
         for (size_t i = 0; i < plan->n && !to_gguf; i++) quantised = quantised || (plan->t[i].n_src && r1_type_get(plan->t[i].src[0]->type)->quantised);

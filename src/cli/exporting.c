@@ -74,9 +74,9 @@ static r1_status sum_up(summary *x, const r1_plan *p, const r1_made_error *error
         add_type(to->types, r1_type_get(m->type)->name);
         to->tensors++;
         to->elements += r1_made_elements(m);
-        to->bytes += r1_made_bytes(m);
+        to->bytes += r1_made_bytes(m) + 4 * r1_made_scales(m);
         x->elements += r1_made_elements(m);
-        x->bytes += r1_made_bytes(m);
+        x->bytes += r1_made_bytes(m) + 4 * r1_made_scales(m);
         if (!errors) continue;
         add_error(&to->e, &errors[i]);
         add_error(&x->e, &errors[i]);

@@ -44,6 +44,7 @@ typedef struct r1_made {
     uint64_t first_row;
     uint64_t head, nope, lora; /* rows of a head; of them keys; width of the latent */
     float *given;
+    float *scales;           /* F8_E4M3: room for [ceil(rows/128)][ceil(ne[0]/128)], filled by r1_make; NULL: not wanted. Borrowed */
 } r1_made;
 
 typedef struct r1_plan {
@@ -55,8 +56,8 @@ typedef struct r1_plan {
 } r1_plan;
 
 /* Every tensor of the source finds its place, or the error names it. Types are the source's where the target can hold them:
- * F8_E4M3 becomes BF16, in GGUF files vectors and routers become F32; in folders blocks become BF16, and F32 vectors beside
- * BF16 or F16 matrices become that where it loses nothing. The plan borrows ckpt.
+ * from a folder to a folder F8_E4M3 stays, else it becomes BF16; in GGUF files vectors and routers become F32; in folders blocks
+ * become BF16, and F32 vectors beside BF16 or F16 matrices become that where it loses nothing. The plan borrows ckpt.
  * Errors: R1_EFORMAT, R1_EUNSUPPORTED (architecture, tensor, packed file), R1_ENOMEM. */
 r1_status r1_plan_new(r1_plan **out, const r1_ckpt *ckpt, bool to_gguf, r1_error *err) R1_MUST_CHECK;
 void r1_plan_free(r1_plan *p);
@@ -66,6 +67,11 @@ uint64_t r1_made_elements(const r1_made *m);
 bool r1_made_stays_f32(const r1_made *m);
 /* Make all matrices F32, F16 or BF16. */
 void r1_plan_set_type(r1_plan *p, r1_type t);
+/* For a folder: the matrices of attention and feed-forward F8_E4M3, as DeepSeek-V3's files have them; norms, biases, embeddings, heads,
+ * routers and the projection of the prediction module BF16, the routers' correction as it is. */
+void r1_plan_set_fp8(r1_plan *p);
+/* Values of the scales beside an F8_E4M3 tensor, 0 for another. */
+uint64_t r1_made_scales(const r1_made *m);
 
 /* ---- making the bytes ---- */
 

@@ -178,6 +178,100 @@ TEST(convert_applies_the_scales_of_fp8)
     folder_free(&f);
 }
 
+static const uint8_t *scales_of(const r1_ckpt_tensor *t, size_t *bytes)
+{
+    *bytes = t->scale ? r1_ceil_div((size_t)t->ne[0], 128) * r1_ceil_div((size_t)t->ne[1], 128) * 4 : 0;
+    return t->scale;
+}
+
+TEST(convert_keeps_fp8_from_folder_to_folder)
+{
+    folder f = folder_new();
+    r1_error e = { 0 };
+    char path[1100];
+    snprintf(path, sizeof path, "%s/same", f.path);
+    EXPECT_OK(export_to("golden/models/deepseek_v3_fp8", path, false, &(r1_export_options){ 0 }, R1_TYPE_END, &e), &e);
+    r1_ckpt *a = open_model("golden/models/deepseek_v3_fp8"), *b = open_model(path);
+    expect_contains(a, b);
+    EXPECT_INT(r1_ckpt_n_tensors(a), r1_ckpt_n_tensors(b));
+    size_t fp8 = 0;
+    for (size_t i = 0; i < r1_ckpt_n_tensors(a); i++) {
+        size_t na, nb;
+        const r1_ckpt_tensor *u = r1_ckpt_find(b, r1_ckpt_at(a, i)->name);
+        const uint8_t *x = scales_of(r1_ckpt_at(a, i), &na), *y = scales_of(u, &nb);
+        EXPECT(na == nb && (!na || !memcmp(x, y, na)));
+        fp8 += na > 0;
+    }
+    EXPECT(fp8 > 20);
+    EXPECT(json_object_get(r1_ckpt_config(b), "quantization_config") != NULL);
+    EXPECT_STR(json_string_value(json_object_get(r1_ckpt_config(b), "torch_dtype")), "bfloat16");
+    r1_ckpt_close(a);
+    r1_ckpt_close(b);
+    remove_tree(path);
+    folder_free(&f);
+}
+
+static void export_fp8(const char *source, const char *path, int threads, r1_made_error *sum)
+{
+    r1_error e = { 0 };
+    r1_pool *pool;
+    r1_ckpt *c = open_model(source);
+    r1_plan *p = plan_of(c, false);
+    r1_plan_set_fp8(p);
+    r1_made_error *errors = calloc(p->n, sizeof *errors);
+    EXPECT_OK(r1_pool_new(&pool, threads, &e), &e);
+    EXPECT_OK(r1_export(p, path, &(r1_export_options){ .pool = pool, .errors = errors }, &e), &e);
+    for (size_t i = 0; i < p->n; i++) sum->error2 += errors[i].error2, sum->value2 += errors[i].value2;
+    r1_pool_free(pool);
+    free(errors);
+    r1_plan_free(p);
+    r1_ckpt_close(c);
+}
+
+/* From float weights, and from a GGUF file whose keys and values are joined by heads that are no multiple of a block. */
+static void makes_fp8(const char *source)
+{
+    folder f = folder_new();
+    r1_made_error sum = { 0 };
+    char path[1100], again[1100], name[1200];
+    snprintf(path, sizeof path, "%s/fp8", f.path);
+    snprintf(again, sizeof again, "%s/again", f.path);
+    export_fp8(source, path, 1, &sum);
+    EXPECT(sum.value2 > 0 && sum.error2 / sum.value2 < 0.03 * 0.03);
+    r1_ckpt *b = open_model(path);
+    for (size_t i = 0; i < r1_ckpt_n_tensors(b); i++) {
+        const r1_ckpt_tensor *t = r1_ckpt_at(b, i);
+        bool linear = strstr(t->name, "_proj") && !strstr(t->name, "eh_proj");
+        r1_type want = linear ? R1_F8_E4M3 : strstr(t->name, "e_score") ? R1_F32 : R1_BF16;
+        EXPECT_MSG(t->type == want && (t->scale != NULL) == linear, "'%s' is %s", t->name, r1_type_get(t->type)->name);
+    }
+    r1_ckpt_close(b);
+    sum = (r1_made_error){ 0 };
+    export_fp8(path, again, 3, &sum); /* copies */
+    snprintf(name, sizeof name, "%s/model.safetensors", path);
+    char *x, *y;
+    size_t nx, ny;
+    r1_error e = { 0 };
+    EXPECT_OK(r1_file_read(name, 1 << 26, &x, &nx, &e), &e);
+    snprintf(name, sizeof name, "%s/model.safetensors", again);
+    EXPECT_OK(r1_file_read(name, 1 << 26, &y, &ny, &e), &e);
+    EXPECT(nx == ny && !memcmp(x, y, nx));
+    free(y);
+    remove_tree(again);
+    export_fp8(source, again, 3, &sum); /* the same with any number of threads */
+    EXPECT_OK(r1_file_read(name, 1 << 26, &y, &ny, &e), &e);
+    EXPECT(nx == ny && !memcmp(x, y, nx));
+    free(x);
+    free(y);
+    remove_tree(path);
+    remove_tree(again);
+    folder_free(&f);
+}
+
+TEST(convert_makes_fp8_of_a_folder) { makes_fp8("golden/models/deepseek_v3"); }
+TEST(convert_makes_fp8_of_a_gguf_file) { makes_fp8("golden/models/deepseek_v3/gguf/deepseek_v3.F32.gguf"); }
+TEST(convert_makes_fp8_of_llama) { makes_fp8("golden/models/llama_256"); }
+
 /* ---- refusals, interruptions ------------------------------------------------------------------------------------ */
 
 TEST(convert_refuses_a_tensor_without_a_place)

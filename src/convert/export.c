@@ -15,9 +15,8 @@
 
 /* ---- tensors ---------------------------------------------------------------------------------------------------- */
 
-static r1_status make_one(const r1_plan *p, size_t i, const r1_export_options *o, r1_sink sink, void *ctx, r1_error *err)
+static r1_status make_one(const r1_made *m, size_t i, const r1_export_options *o, r1_sink sink, void *ctx, r1_error *err)
 {
-    const r1_made *m = &p->t[i];
     float *w = NULL;
     size_t n = 0;
     r1_status s = R1_OK;
@@ -70,7 +69,7 @@ static r1_status export_gguf(const r1_plan *p, const char *path, const r1_export
         r1_gguf_out_watch(w, o->progress, o->progress_ctx);
         s = r1_gguf_out_begin(w, path, o->force, err);
     }
-    for (size_t i = 0; i < p->n && s == R1_OK; i++) s = make_one(p, i, o, to_gguf, w, err);
+    for (size_t i = 0; i < p->n && s == R1_OK; i++) s = make_one(&p->t[i], i, o, to_gguf, w, err);
     if (s == R1_OK) s = r1_gguf_out_finish(w, err);
     r1_gguf_out_free(w);
     return s;
@@ -88,17 +87,41 @@ static const char *in(place out, const char *dir, const char *name)
     return out;
 }
 
+static r1_status declare(r1_st_out *w, const r1_made *m, r1_error *err)
+{
+    char name[1200];
+    uint64_t scales = r1_made_scales(m), columns = (m->ne[0] + 127) / 128;
+    r1_status s = r1_st_out_tensor(w, m->name, m->type, m->n_dims, m->ne, err);
+    if (s || !scales) return s;
+    if (snprintf(name, sizeof name, "%s_scale_inv", m->name) >= (int)sizeof name) return r1_fail(err, R1_EFORMAT, "the tensor name '%.160s' is too long", m->name);
+    return r1_st_out_tensor(w, name, R1_F32, 2, (uint64_t[]){ columns, scales / columns }, err);
+}
+
+/* The tensor and, for F8_E4M3, the scales that were found on the way. */
+static r1_status make_with_scales(const r1_plan *p, size_t i, const r1_export_options *o, r1_st_out *w, r1_error *err)
+{
+    size_t n = (size_t)r1_made_scales(&p->t[i]);
+    if (n == 0) return make_one(&p->t[i], i, o, to_st, w, err);
+    r1_made m = p->t[i];
+    m.scales = malloc(n * sizeof *m.scales);
+    if (!m.scales) return r1_fail(err, R1_ENOMEM, "no memory for the scales of '%s'", m.name);
+    r1_status s = make_one(&m, i, o, to_st, w, err);
+    if (s == R1_OK) s = r1_st_out_data(w, m.scales, n * sizeof *m.scales, err);
+    free(m.scales);
+    return s;
+}
+
 static r1_status write_weights(const r1_plan *p, const char *dir, const r1_export_options *o, r1_error *err)
 {
     r1_st_out *w;
     place path;
     r1_status s = r1_st_out_new(&w, err);
-    for (size_t i = 0; i < p->n && s == R1_OK; i++) s = r1_st_out_tensor(w, p->t[i].name, p->t[i].type, p->t[i].n_dims, p->t[i].ne, err);
+    for (size_t i = 0; i < p->n && s == R1_OK; i++) s = declare(w, &p->t[i], err);
     if (s == R1_OK) {
         r1_st_out_watch(w, o->progress, o->progress_ctx);
         s = r1_st_out_begin(w, in(path, dir, "model.safetensors"), false, err);
     }
-    for (size_t i = 0; i < p->n && s == R1_OK; i++) s = make_one(p, i, o, to_st, w, err);
+    for (size_t i = 0; i < p->n && s == R1_OK; i++) s = make_with_scales(p, i, o, w, err);
     if (s == R1_OK) s = r1_st_out_finish(w, err);
     r1_st_out_free(w);
     return s;
@@ -178,7 +201,9 @@ static r1_status copy_texts(const r1_plan *p, const char *dir, r1_error *err)
     json_t *config = s == R1_OK ? json_deep_copy(r1_ckpt_config(p->ckpt)) : NULL;
     if (s == R1_OK && !config) s = r1_fail(err, R1_ENOMEM, "no memory for config.json");
     if (config) {
-        (void)json_object_del(config, "quantization_config"); /* FP8 has become BF16 */
+        json_t *fp8 = r1_hf_quantization(p);
+        (void)json_object_del(config, "quantization_config");
+        if (fp8 && json_object_set_new(config, "quantization_config", fp8)) s = r1_fail(err, R1_ENOMEM, "no memory for config.json");
         const char *type = r1_hf_torch_type(p);
         if (json_object_set_new(config, json_object_get(config, "dtype") ? "dtype" : "torch_dtype", json_string(type))) s = r1_fail(err, R1_ENOMEM, "no memory for config.json");
     }
@@ -214,7 +239,7 @@ static r1_status check_folder(const char *dir, bool force, r1_error *err)
 static uint64_t bytes_of(const r1_plan *p)
 {
     uint64_t bytes = 0;
-    for (size_t i = 0; i < p->n; i++) bytes += r1_made_bytes(&p->t[i]) + 256;
+    for (size_t i = 0; i < p->n; i++) bytes += r1_made_bytes(&p->t[i]) + 4 * r1_made_scales(&p->t[i]) + 256;
     return bytes;
 }
 

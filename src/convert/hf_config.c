@@ -96,8 +96,16 @@ static void set_deepseek(json_t *j, const r1_config *c, bool *ok)
 const char *r1_hf_torch_type(const r1_plan *p)
 {
     uint64_t n[3] = { 0 };
-    for (size_t i = 0; i < p->n; i++) n[p->t[i].type == R1_BF16 ? 0 : p->t[i].type == R1_F16 ? 1 : 2] += r1_made_elements(&p->t[i]);
+    for (size_t i = 0; i < p->n; i++) n[p->t[i].type == R1_BF16 || p->t[i].type == R1_F8_E4M3 ? 0 : p->t[i].type == R1_F16 ? 1 : 2] += r1_made_elements(&p->t[i]);
     return n[2] > n[0] && n[2] > n[1] ? "float32" : n[1] > n[0] ? "float16" : "bfloat16";
+}
+
+json_t *r1_hf_quantization(const r1_plan *p)
+{
+    size_t i = 0;
+    while (i < p->n && p->t[i].type != R1_F8_E4M3) i++;
+    if (i == p->n) return NULL;
+    return json_pack("{s:s, s:s, s:s, s:[i, i]}", "activation_scheme", "dynamic", "fmt", "e4m3", "quant_method", "fp8", "weight_block_size", 128, 128);
 }
 
 static json_t *token_id(const r1_gguf *g, const char *key)
@@ -152,6 +160,8 @@ static json_t *make_config(const r1_plan *p, bool *ok)
     set_tokens(j, r1_ckpt_gguf(p->ckpt), ok);
     set_text(j, "torch_dtype", r1_hf_torch_type(p), ok);
     set_bool(j, "use_cache", true, ok);
+    json_t *fp8 = r1_hf_quantization(p);
+    if (fp8) set(j, "quantization_config", fp8, ok);
     return j;
 }
 

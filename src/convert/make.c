@@ -2,13 +2,15 @@
  *
  * Memory is bounded: a batch of some million values at a time, a scratch of rows for each thread. Pieces of a batch go to
  * threads; each writes its own bytes, so the result does not depend on how many there are. Where type and rows stay, bytes
- * are copied and nothing is decoded. The unit that cannot be divided is a row, or a head where rows become columns. */
+ * are copied and nothing is decoded. The unit that cannot be divided is a row, or a head where rows become columns, or the 128 rows that
+ * have a scale of F8_E4M3 in common. */
 #include "convert/convert.h"
 #include "quant/encode.h"
 
 enum {
     BATCH_VALUES = 4 << 20,   /* between two looks at whether to go on: half a second of the slowest encoder */
     PIECE_VALUES = 1 << 16,
+    FP8_BLOCK = 128,
 };
 
 typedef struct job {
@@ -30,6 +32,14 @@ typedef struct job {
 static uint64_t unit_rows(const r1_made *m)
 {
     return m->layout == R1_LAYOUT_KEYS ? m->lora : m->layout == R1_LAYOUT_KEYS_VALUES ? m->head : 1;
+}
+
+/* The same for what is encoded: bands of F8_E4M3 hold whole heads. */
+static uint64_t band_rows(const r1_made *m)
+{
+    uint64_t a = unit_rows(m), b = m->type == R1_F8_E4M3 ? FP8_BLOCK : 1, band = a;
+    while (band % b) band += a;
+    return band;
 }
 
 /* The source of a row, where rows stay rows. */
@@ -118,6 +128,26 @@ static void measure(r1_type type, const float *x, const uint8_t *bytes, float *l
     }
 }
 
+/* Rows from `first` on, which begins a band. */
+static void encode_fp8(const r1_made *m, uint64_t first, uint64_t n, const float *x, uint8_t *out, r1_made_error *e)
+{
+    size_t k = (size_t)m->ne[0], per_row = r1_ceil_div(k, FP8_BLOCK);
+    for (uint64_t r = 0; r < n; r += FP8_BLOCK)
+        for (size_t b = 0; b < per_row; b++) {
+            size_t at = (size_t)r * k + b * FP8_BLOCK, rows = r1_min((size_t)(n - r), FP8_BLOCK), columns = r1_min(k - b * FP8_BLOCK, FP8_BLOCK);
+            float scale;
+            e->n_bad += r1_encode_fp8(x + at, k, rows, columns, out + at, &scale);
+            if (m->scales) m->scales[(first + r) / FP8_BLOCK * per_row + b] = scale;
+            for (size_t i = 0; i < rows; i++)
+                for (size_t c = 0; c < columns; c++) {
+                    double v = (double)x[at + i * k + c], d = (double)(r1_e4m3_table[out[at + i * k + c]] * scale) - v;
+                    if (!(d - d == 0)) continue;
+                    e->error2 += d * d;
+                    e->value2 += v * v;
+                }
+        }
+}
+
 static void make_piece(void *ctx, size_t i, int thread)
 {
     const job *j = ctx;
@@ -135,7 +165,8 @@ static void make_piece(void *ctx, size_t i, int thread)
     float *x = j->scratch + (size_t)thread * j->scratch_floats, *line = x + j->piece * j->k;
     r1_made_error e = { 0 };
     decode_rows(m, first, n, x, line);
-    for (uint64_t r = 0; r < n; r++) {
+    if (m->type == R1_F8_E4M3) encode_fp8(m, first, n, x, out, &e);
+    for (uint64_t r = 0; r < n && m->type != R1_F8_E4M3; r++) {
         size_t matrix = j->n_matrices > 1 ? (size_t)((first + r) / m->ne[1]) : 0;
         uint8_t *to = out + r * j->row_bytes;
         e.n_bad += r1_encode(m->type, x + r * j->k, to, j->k, j->importance ? j->importance + matrix * j->k : NULL);
@@ -146,7 +177,7 @@ static void make_piece(void *ctx, size_t i, int thread)
 
 static bool same_type(const r1_made *m)
 {
-    if (m->n_src == 0 || unit_rows(m) > 1 || m->type == R1_F8_E4M3) return false;
+    if (m->n_src == 0 || unit_rows(m) > 1 || (m->type == R1_F8_E4M3 && (m->layout != R1_LAYOUT_SAME || m->n_src > 1 || m->first_row))) return false;
     for (size_t i = 0; i < m->n_src; i++)
         if (m->src[i]->type != m->type) return false;
     return true;
@@ -179,7 +210,7 @@ static void forget(const r1_made *m)
 r1_status r1_make(const r1_made *m, r1_pool *pool, const float *importance, size_t n_matrices, r1_made_error *e, r1_sink sink, void *ctx,
                   r1_error *err)
 {
-    uint64_t rows = m->ne[1] * m->ne[2] * m->ne[3], unit = unit_rows(m), k = m->ne[0];
+    uint64_t rows = m->ne[1] * m->ne[2] * m->ne[3], unit = band_rows(m), k = m->ne[0];
     uint64_t piece = r1_max(1, PIECE_VALUES / r1_max((size_t)(k * unit), 1)) * unit, batch = r1_max(1, BATCH_VALUES / r1_max((size_t)(k * piece), 1)) * piece;
     job j = { .m = m, .piece = piece, .k = (size_t)k, .row_bytes = r1_row_bytes(m->type, (size_t)k), .copy = same_type(m), .importance = importance,
               .n_matrices = n_matrices, .measure = e && m->type != R1_F32 };
@@ -195,6 +226,7 @@ r1_status r1_make(const r1_made *m, r1_pool *pool, const float *importance, size
     if (!j.out || !j.errors || (!j.copy && !j.scratch))
         s = r1_fail(err, R1_ENOMEM, "tensor '%s' needs %.1f MiB to be made, %.1f MiB is available", m->name,
                     (double)((size_t)batch * j.row_bytes + (size_t)threads * j.scratch_floats * 4) / 1048576, (double)r1_memory_available() / 1048576);
+    if (s == R1_OK && j.copy && m->scales) memcpy(m->scales, m->src[0]->scale, (size_t)r1_made_scales(m) * sizeof *m->scales);
     if (s == R1_OK) s = run(&j, rows, batch, pool, &sum, sink, ctx, err);
     if (e) {
         e->error2 += sum.error2;

@@ -368,6 +368,26 @@ void r1_plan_set_type(r1_plan *p, r1_type t)
         if (!p->to_gguf || !r1_made_stays_f32(&p->t[i])) p->t[i].type = t;
 }
 
+static bool is_linear(const r1_made *m)
+{
+    bool inside = strstr(m->name, ".self_attn.") || strstr(m->name, ".mlp.");
+    return inside && m->n_dims == 2 && (ends_with(m->name, "_proj.weight") || ends_with(m->name, "_proj_with_mqa.weight"));
+}
+
+void r1_plan_set_fp8(r1_plan *p)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        r1_made *m = &p->t[i];
+        if (is_linear(m)) m->type = R1_F8_E4M3;
+        else if (m->type != R1_F32 || !ends_with(m->name, "e_score_correction_bias")) m->type = R1_BF16;
+    }
+}
+
+uint64_t r1_made_scales(const r1_made *m)
+{
+    return m->type == R1_F8_E4M3 ? (m->ne[1] * m->ne[2] * m->ne[3] + 127) / 128 * ((m->ne[0] + 127) / 128) : 0;
+}
+
 /* Whether values are as exact in 16 bits. */
 static bool fits(const r1_ckpt_tensor *t, r1_type type)
 {
@@ -405,6 +425,7 @@ static void keep_types(r1_plan *p)
         m->type = m->src[0]->type;
         for (size_t k = 1; k < m->n_src; k++)
             if (m->src[k]->type != m->type) m->type = m->src[k]->type == R1_F32 || m->type == R1_F32 ? R1_F32 : R1_BF16;
+        if (!p->to_gguf && p->same_kind && m->type == R1_F8_E4M3) continue;
         if (m->type == R1_F8_E4M3 || (!p->to_gguf && r1_type_get(m->type)->quantised)) m->type = R1_BF16;
         if (p->same_kind) continue;
         if (p->to_gguf && r1_made_stays_f32(m)) m->type = R1_F32;

@@ -119,3 +119,19 @@ size_t r1_encode(r1_type t, const float *src, void *dst, size_t n, const float *
     }
     return bad;
 }
+
+size_t r1_encode_fp8(const float *x, size_t ld, size_t rows, size_t columns, uint8_t *codes, float *scale)
+{
+    float most = 0;
+    size_t bad = 0;
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < columns; c++) {
+            float v = fabsf(x[r * ld + c]);
+            if (v <= FLT_MAX && v > most) most = v;
+            bad += !(v <= FLT_MAX);
+        }
+    *scale = most > 0 ? fmaxf(most / 448, FLT_MIN) : 1; /* a smaller one would have few bits, or none */
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < columns; c++) codes[r * ld + c] = r1_e4m3_from_f32(x[r * ld + c] / *scale);
+    return bad;
+}

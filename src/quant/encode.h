@@ -30,4 +30,12 @@ bool r1_can_encode(unsigned type);
  * Tests: encode_test.c, tests/fuzz/fuzz_encode_block.c */
 size_t r1_encode(r1_type t, const float *src, void *dst, size_t n, const float *importance);
 
+/* One block of an F8_E4M3 matrix, at most 128 x 128 values as DeepSeek-V3's files have them: value = code * *scale.
+ *
+ *   x, codes  [rows][columns] in rows of ld values and bytes
+ *
+ * The largest magnitude becomes 448, the others the nearest code, ties to even; a block of zeros has scale 1. Values that are not
+ * finite become the largest code or NaN and are counted. Returns their number. Threads: any. Tests: encode_test.c */
+size_t r1_encode_fp8(const float *x, size_t ld, size_t rows, size_t columns, uint8_t *codes, float *scale);
+
 #endif

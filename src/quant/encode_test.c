@@ -350,3 +350,70 @@ TEST(division_of_a_row_alignment_and_neighbours_do_not_matter)
         EXPECT_MSG(b[2] == 0xA5 && b[3 + bytes] == 0xA5, "%s writes outside", info->name);
     }
 }
+
+/* ---- F8_E4M3 ---------------------------------------------------------------------------------------------------- */
+
+/* The nearest code by trying all; of two the even one. */
+static uint8_t nearest_e4m3(float x)
+{
+    int first = signbit(x) ? 128 : 0, best = first;
+    for (int c = first; c < first + 127; c++) {
+        double d = fabs((double)r1_e4m3_table[c] - (double)x), b = fabs((double)r1_e4m3_table[best] - (double)x);
+        if (d < b || (d == b && !(c & 1))) best = c;
+    }
+    return (uint8_t)best;
+}
+
+TEST(e4m3_is_the_nearest_code_ties_to_even)
+{
+    uint32_t seed = 7;
+    for (int c = 0; c < 256; c++) {
+        float x = r1_e4m3_table[c];
+        if (isnan(x)) {
+            EXPECT_INT(r1_e4m3_from_f32(x) & 0x7F, 0x7F);
+            continue;
+        }
+        EXPECT_INT(r1_e4m3_from_f32(x), c);
+        if ((c & 0x7F) >= 0x7E) continue;
+        float middle = (x + r1_e4m3_table[c + 1]) / 2;
+        for (int step = -1; step <= 1; step++) {
+            float y = r1_f32_from_bits(r1_f32_bits(middle) + (uint32_t)step);
+            if (middle != 0) EXPECT_MSG(r1_e4m3_from_f32(y) == nearest_e4m3(y), "%a became %d, expected %d", (double)y, r1_e4m3_from_f32(y), nearest_e4m3(y));
+        }
+    }
+    for (int i = 0; i < 20000; i++) {
+        seed = seed * 1664525 + 1013904223;
+        float x = ldexpf((float)(int32_t)seed, -24 - (int)(seed >> 8) % 20);
+        EXPECT_MSG(r1_e4m3_from_f32(x) == nearest_e4m3(x), "%a became %d, expected %d", (double)x, r1_e4m3_from_f32(x), nearest_e4m3(x));
+    }
+    EXPECT_INT(r1_e4m3_from_f32(1e30f), 0x7E);
+    EXPECT_INT(r1_e4m3_from_f32(-INFINITY), 0xFE);
+    EXPECT_INT(r1_e4m3_from_f32(-1e-30f), 0x80);
+}
+
+TEST(encode_fp8_scales_the_largest_to_448)
+{
+    enum { LD = 130, ROWS = 5, COLUMNS = 128 };
+    static float x[ROWS * LD];
+    static uint8_t codes[ROWS * LD];
+    float scale;
+    uint32_t seed = 3;
+    for (int i = 0; i < ROWS * LD; i++) x[i] = (float)((seed = seed * 1664525 + 1013904223) >> 8) / 8388608 - 1;
+    memset(codes, 0x55, sizeof codes);
+    x[2 * LD + 7] = -3;
+    x[LD + 129] = 1000; /* of another block */
+    EXPECT_INT(r1_encode_fp8(x, LD, ROWS, COLUMNS, codes, &scale), 0);
+    EXPECT(scale == 3.0f / 448 && codes[2 * LD + 7] == 0xFE);
+    for (int r = 0; r < ROWS; r++) {
+        for (int c = 0; c < COLUMNS; c++) EXPECT(codes[r * LD + c] == nearest_e4m3(x[r * LD + c] / scale));
+        EXPECT(codes[r * LD + 128] == 0x55 && codes[r * LD + 129] == 0x55);
+    }
+    memset(x, 0, sizeof x);
+    EXPECT(r1_encode_fp8(x, LD, ROWS, COLUMNS, codes, &scale) == 0 && scale == 1 && codes[0] == 0);
+    x[0] = 1e-44f;
+    EXPECT(r1_encode_fp8(x, LD, ROWS, COLUMNS, codes, &scale) == 0 && scale > 0 && isfinite(1 / scale));
+    x[0] = INFINITY;
+    x[1] = NAN;
+    x[2] = 2;
+    EXPECT(r1_encode_fp8(x, LD, ROWS, COLUMNS, codes, &scale) == 2 && scale == 2.0f / 448 && codes[0] == 0x7E && codes[1] == 0x7F && codes[2] == 0x7E);
+}
