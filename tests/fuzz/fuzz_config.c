@@ -2,9 +2,12 @@
  *
  * The input is the folder as one text. A line "=== NAME" starts a file, for the names below; what follows, up to the next
  * such line, is its content. A line "=== NAME BYTES" starts a safetensors file: what follows is its header, the length is
- * put before it and BYTES zero bytes behind. Then the folder is opened with and without weights, and its tokenizer made. */
+ * put before it and BYTES zero bytes behind. Then the folder is opened with and without weights, its tokenizer made, and
+ * a conversion to either kind planned and made for nobody; what passes all checks is written, and must open and pass them again. */
 #define _GNU_SOURCE
+#include "convert/convert_int.h"
 #include "format/checkpoint.h"
+#include "model/model.h"
 #include "text/tokenizer.h"
 
 #include <stdio.h>
@@ -103,6 +106,65 @@ static void unpack(const char *p, size_t n)
     if (name) write_file(name, from, (size_t)(end - from), zeros);
 }
 
+static void require_error(r1_status s, const r1_error *e)
+{
+    require(s == e->status && e->msg[0] && !strchr(e->msg, '\n') && strlen(e->msg) < sizeof e->msg);
+}
+
+static r1_status count(void *ctx, const void *data, size_t n, r1_error *err)
+{
+    (void)err;
+    require(n == 0 || data != NULL);
+    *(uint64_t *)ctx += n;
+    return R1_OK;
+}
+
+/* Keys from a configuration and a tokenizer that nobody has compared with the weights. */
+static void put_keys(const r1_plan *p)
+{
+    r1_gguf_out *w;
+    r1_error e = { 0 };
+    require(r1_gguf_out_new(&w, &e) == R1_OK);
+    r1_status s = r1_gguf_put_config(w, p, &e);
+    if (s) require_error(s, &e);
+    if (s == R1_OK && r1_ckpt_tokenizer_json(p->ckpt).n) {
+        s = r1_gguf_put_vocab(w, p->ckpt, (size_t)p->config.n_vocab, &e);
+        if (s) require_error(s, &e);
+    }
+    r1_gguf_out_free(w);
+}
+
+static void write_and_read(const r1_plan *p)
+{
+    r1_ckpt *c;
+    r1_error e = { 0 };
+    require(r1_export(p, path_of("out.gguf"), &(r1_export_options){ .force = true }, &e) == R1_OK);
+    require(r1_ckpt_open(&c, path_of("out.gguf"), false, &e) == R1_OK);
+    require(r1_model_check(c, &e) == R1_OK);
+    r1_ckpt_close(c);
+    unlink(path_of("out.gguf"));
+}
+
+static void convert(const r1_ckpt *c, bool to_gguf)
+{
+    r1_plan *p;
+    r1_error e = { 0 };
+    r1_status s = r1_plan_new(&p, c, to_gguf, &e);
+    require((s == R1_OK) == (p != NULL));
+    if (s) require_error(s, &e);
+    if (!p) return;
+    if (to_gguf) put_keys(p);
+    for (size_t i = 0; i < p->n; i++) {
+        uint64_t bytes = 0;
+        r1_made_error sum = { 0 };
+        require(r1_make(&p->t[i], NULL, NULL, 0, &sum, count, &bytes, &e) == R1_OK && bytes == r1_made_bytes(&p->t[i]));
+    }
+    s = r1_export_check(p, &(r1_export_options){ 0 }, &e);
+    if (s) require_error(s, &e);
+    else if (to_gguf) write_and_read(p);
+    r1_plan_free(p);
+}
+
 static void use(bool vocabulary_only)
 {
     r1_ckpt *c;
@@ -124,6 +186,10 @@ static void use(bool vocabulary_only)
     s = r1_ckpt_tokenizer(c, &tok, &e);
     require((s == R1_OK) == (tok != NULL));
     r1_tokenizer_free(tok);
+    if (!vocabulary_only) {
+        convert(c, true);
+        convert(c, false);
+    }
     r1_ckpt_close(c);
 }
 

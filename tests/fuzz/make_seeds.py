@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the first files of tests/fuzz/corpus/{gguf,safetensors,config,model,encode_block}; run from the top of the tree.
+"""Writes the first files of tests/fuzz/corpus/{gguf,safetensors,config,model,imatrix,encode_block}; run from the top of the tree.
 
 Each is small and reaches another part of the readers. Files found by fuzzing are added beside them under other names."""
 import json
@@ -130,6 +130,82 @@ write("config", "template_file", folder({"config.json": {}, "tokenizer_config.js
 write("config", "tokenizer", folder({"config.json": {"eos_token_id": 257}, "tokenizer.json": json.dumps(TOKENIZER, ensure_ascii=False)}))
 write("config", "eos", folder({"config.json": {}, "generation_config.json": {"eos_token_id": [257, 3]}, "tokenizer_config.json": {"eos_token": "<|eos|>", "add_bos_token": False},
                                "tokenizer.json": json.dumps(TOKENIZER, ensure_ascii=False)}))
+
+# ---- whole models in folders: what converts to GGUF. Their weights are zeros.
+
+LLAMA = {"model_type": "llama", "hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 6, "vocab_size": 258,
+         "max_position_embeddings": 64, "rms_norm_eps": 1e-5, "rope_theta": 500000.0, "tie_word_embeddings": True, "torch_dtype": "bfloat16",
+         "rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 32}}
+V3 = {"model_type": "deepseek_v3", "hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 2, "intermediate_size": 6, "vocab_size": 258,
+      "max_position_embeddings": 64, "rms_norm_eps": 1e-6, "rope_theta": 10000.0, "tie_word_embeddings": False, "q_lora_rank": 3, "kv_lora_rank": 4,
+      "qk_nope_head_dim": 2, "qk_rope_head_dim": 2, "v_head_dim": 3, "moe_intermediate_size": 5, "n_routed_experts": 4, "num_experts_per_tok": 2, "n_shared_experts": 1,
+      "first_k_dense_replace": 0, "moe_layer_freq": 1, "n_group": 2, "topk_group": 1, "scoring_func": "sigmoid", "topk_method": "noaux_tc", "norm_topk_prob": True,
+      "routed_scaling_factor": 2.5, "num_nextn_predict_layers": 0, "quantization_config": FP8,
+      "rope_scaling": {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16, "mscale": 1.0, "mscale_all_dim": 1.0, "beta_fast": 32, "beta_slow": 1}}
+ADVICE = {"bos_token_id": 256, "eos_token_id": [257, 256], "temperature": 0.6, "top_p": 0.95, "top_k": 20, "min_p": 0.1, "repetition_penalty": 1.1}
+
+
+def whole(name, config, shapes, fp8=()):
+    header, at = {}, 0
+    for tensor, shape in shapes.items():
+        size = math.prod(shape) * (1 if tensor in fp8 else 2)
+        header[tensor] = entry("F8_E4M3" if tensor in fp8 else "BF16", shape, at, at + size)
+        at += size
+    for tensor in fp8:
+        shape = [-(-n // 128) for n in shapes[tensor]]
+        size = math.prod(shape) * 4
+        header[tensor + "_scale_inv"] = entry("F32", shape, at, at + size)
+        at += size
+    write("config", name, folder({"config.json": config, "generation_config.json": ADVICE, "tokenizer_config.json": {"eos_token": "<|eos|>", "chat_template": "{{ bos_token }}"},
+                                  "tokenizer.json": json.dumps(TOKENIZER, ensure_ascii=False), "model.safetensors %d" % at: header}))
+
+
+def hf(layers, experts=0):
+    shapes = {"model.embed_tokens.weight": [258, 4], "model.norm.weight": [4]}
+    if experts:
+        shapes["lm_head.weight"] = [258, 4]
+    for i in range(layers):
+        p = "model.layers.%d." % i
+        shapes.update({p + "input_layernorm.weight": [4], p + "post_attention_layernorm.weight": [4]})
+        if not experts:
+            shapes.update({p + "self_attn.q_proj.weight": [4, 4], p + "self_attn.k_proj.weight": [2, 4], p + "self_attn.v_proj.weight": [2, 4], p + "self_attn.o_proj.weight": [4, 4],
+                           p + "mlp.gate_proj.weight": [6, 4], p + "mlp.up_proj.weight": [6, 4], p + "mlp.down_proj.weight": [4, 6]})
+            continue
+        shapes.update({p + "self_attn.q_a_proj.weight": [3, 4], p + "self_attn.q_a_layernorm.weight": [3], p + "self_attn.q_b_proj.weight": [8, 3],
+                       p + "self_attn.kv_a_proj_with_mqa.weight": [6, 4], p + "self_attn.kv_a_layernorm.weight": [4], p + "self_attn.kv_b_proj.weight": [10, 4],
+                       p + "self_attn.o_proj.weight": [4, 6], p + "mlp.gate.weight": [experts, 4], p + "mlp.gate.e_score_correction_bias": [experts]})
+        for e in ["experts.%d" % e for e in range(experts)] + ["shared_experts"]:
+            shapes.update({p + "mlp.%s.gate_proj.weight" % e: [5, 4], p + "mlp.%s.up_proj.weight" % e: [5, 4], p + "mlp.%s.down_proj.weight" % e: [4, 5]})
+    return shapes
+
+
+whole("whole_llama", LLAMA, hf(1))
+whole("whole_deepseek_v3", {k: v for k, v in V3.items() if k != "quantization_config"}, hf(1, 4))
+whole("whole_deepseek_v3_fp8", V3, hf(1, 4), [x for x in hf(1, 4) if "_proj" in x])
+
+# ---- importance matrices: a byte of options (fuzz_imatrix.c), then the file
+
+
+def imatrix(name, options, *tensors, kind="imatrix"):
+    """Of tensors (name, columns, matrices, counts)."""
+    infos, data = [], b""
+    for tensor, k, n, counts in tensors:
+        for what, dims, values in ((".in_sum2", (k, n), [i % 7 * 0.5 for i in range(k * n)]), (".counts", (1, len(counts)), counts)):
+            data += b"\0" * (-len(data) % 32)
+            infos.append((tensor + what, 0, len(data), dims))
+            data += struct.pack("<%df" % len(values), *values)
+    keys = [("general.type", 8, kind), ("imatrix.datasets", 9, (8, ["text"])), ("imatrix.chunk_count", 4, 2), ("imatrix.chunk_size", 4, 512)]
+    write("imatrix", name, bytes([options]) + gguf(keys, infos, data + b"\0" * (-len(data) % 32)))
+
+
+imatrix("one", 0, ("a.weight", 32, 1, [5]))
+imatrix("experts", 1, ("blk.0.ffn_up_exps.weight", 32, 2, [3, 0]), ("a.weight", 32, 1, [4]))
+imatrix("heads", 2, ("blk.0.attn_k_b.weight", 32, 6, [1, 2, 3, 4, 5, 6]))
+imatrix("heads_in_one_row", 4, ("blk.0.attn_k_b.weight", 32 * 6, 1, [6]), ("blk.0.ffn_up_exps.weight", 64, 1, [2]))
+imatrix("by_256", 6, ("a.weight", 256, 1, [9]), ("blk.0.ffn_up_exps.weight", 256, 2, [1, 1]), ("blk.0.attn_k_b.weight", 256, 1, [1]))
+imatrix("misshapen", 3, ("a.weight", 31, 1, [5]), ("blk.0.ffn_up_exps.weight", 32, 2, [1]))
+imatrix("model", 5, ("a.weight", 32, 1, [5]), kind="model")
+write("imatrix", "older_form", b"\0" + struct.pack("<ii", 1, 8) + b"a.weight" + struct.pack("<ii32f", 1, 32, *[1.0] * 32))
 
 # ---- models: a byte of options (fuzz_model.c), then a GGUF file with one or two layers. Codes of quantised blocks are noise, their scales
 # are small numbers of 16 bits, so that nothing overflows unless a mutation makes it.
