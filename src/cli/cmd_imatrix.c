@@ -7,9 +7,8 @@
  * What is written has the names and stacks of a GGUF file. The tensors of a Hugging Face folder find theirs in the plan by which
  * the folder would be converted: experts are stacked, and the keys and values of a head come apart.
  */
-#include "cli/cli.h"
+#include "cli/summary.h"
 #include "base/writer.h"
-#include "convert/convert.h"
 #include "engine/importance.h"
 #include "format/gguf_write.h"
 
@@ -183,13 +182,20 @@ static r1_status print_result(const job *j, const char *path, double seconds, r1
         printf("%s: %zu tensors, %zu tokens in %zu chunks of %zu, %.2f MB\n", path, j->n_tensors, j->ids.n, j->n_chunks, j->chunk, (double)j->bytes / 1e6);
         return R1_OK;
     }
-    json_t *v = json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "file", r1_json_text(path, strlen(path)), "file_bytes", (json_int_t)j->bytes,
-                          "tokens", (json_int_t)j->ids.n, "chunks", (json_int_t)j->n_chunks, "chunk", (json_int_t)j->chunk,
-                          "tensors", (json_int_t)j->n_tensors, "matrices", (json_int_t)j->n_matrices, "matrices_unmet", (json_int_t)j->n_unmet,
-                          "seconds", seconds);
-    if (!v) return r1_fail(err, R1_ENOMEM, "no memory for the JSON output");
-    r1_status s = r1_print_json(v, err);
-    json_decref(v);
+    const r1_model_info *info = r1_model_get_info(j->u.model);
+    r1_summary x = { .source_bytes = r1_ckpt_file_bytes(r1_model_checkpoint(j->u.model)), .file_bytes = j->bytes, .seconds = seconds, .no_weights = true };
+    r1_status s = R1_OK;
+    for (size_t i = 0; i < j->n_tensors && s == R1_OK; i++) {
+        uint64_t sums = j->entries[i].n * j->entries[i].k;
+        s = r1_summary_add(&x, j->entries[i].name, "F32", sums, 4 * (sums + j->entries[i].n), NULL);
+    }
+    if (info->parameters) x.bits_per_weight = 8.0 * (double)info->weight_bytes / (double)info->parameters; /* of the model that was read */
+    json_t *more = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "tokens", (json_int_t)j->ids.n, "chunks", (json_int_t)j->n_chunks, "chunk", (json_int_t)j->chunk,
+                             "tensors", (json_int_t)j->n_tensors, "matrices", (json_int_t)j->n_matrices, "matrices_unmet", (json_int_t)j->n_unmet);
+    if (s || !more) s = r1_fail(err, R1_ENOMEM, "no memory for the JSON output");
+    if (s == R1_OK) s = r1_summary_print_json(j->c, &x, path, more, err);
+    else json_decref(more);
+    r1_summary_deinit(&x);
     return s;
 }
 

@@ -1,5 +1,5 @@
 /* r1 pack: a GGUF file whose matrices are already in the form kernels read. */
-#include "cli/cli.h"
+#include "cli/summary.h"
 #include "model/pack.h"
 
 static bool step(void *ctx, double fraction)
@@ -8,21 +8,39 @@ static bool step(void *ctx, double fraction)
     return !r1_interrupted();
 }
 
+/* The tensors of the packed file, which is opened for that: its header is read. */
+static r1_status sum_up(r1_summary *x, const char *path, r1_error *err)
+{
+    r1_ckpt *k;
+    uint64_t weights = 0;
+    r1_status s = r1_ckpt_open(&k, path, false, err);
+    for (size_t i = 0; s == R1_OK && i < r1_ckpt_n_tensors(k); i++) {
+        const r1_ckpt_tensor *t = r1_ckpt_at(k, i);
+        uint64_t n = t->ne[0] * t->ne[1] * t->ne[2] * t->ne[3];
+        if (!r1_ckpt_head_is_copy(k) || strcmp(t->name, "output.weight")) weights += n;
+        if (r1_summary_add(x, t->name, r1_type_get(t->type)->name, n, t->bytes, NULL))
+            s = r1_fail(err, R1_ENOMEM, "no memory for a summary of %zu tensors", r1_ckpt_n_tensors(k));
+    }
+    if (weights) x->bits_per_weight = 8.0 * (double)x->bytes / (double)weights;
+    r1_ckpt_close(k);
+    return s;
+}
+
 static r1_status print_result(const r1_cli *c, const r1_pack_result *r, double seconds, r1_error *err)
 {
-    double bits = r->parameters ? 8.0 * (double)r->bytes / (double)r->parameters : 0;
+    r1_summary x = { .source_bytes = r->source_bytes, .file_bytes = r->bytes, .seconds = seconds, .lossless = true };
     if (!c->o.json) {
         printf("%s: %zu tensors, %zu of them packed, %.2f MB (the source has %.2f MB)\n", c->args[1], r->n_tensors, r->n_packed, (double)r->bytes / 1e6,
                (double)r->source_bytes / 1e6);
         return R1_OK;
     }
-    json_t *v = json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "source", r1_json_text(c->args[0], strlen(c->args[0])),
-                          "file", r1_json_text(c->args[1], strlen(c->args[1])), "source_bytes", (json_int_t)r->source_bytes,
-                          "file_bytes", (json_int_t)r->bytes, "tensors", (json_int_t)r->n_tensors, "packed", (json_int_t)r->n_packed,
-                          "packed_bytes", (json_int_t)r->packed_bytes, "parameters", (json_int_t)r->parameters, "bits_per_weight", bits, "seconds", seconds);
-    if (!v) return r1_fail(err, R1_ENOMEM, "no memory for the JSON output");
-    r1_status s = r1_print_json(v, err);
-    json_decref(v);
+    r1_status s = sum_up(&x, c->args[1], err);
+    json_t *more = json_pack("{s:I, s:I, s:I, s:I}", "tensors", (json_int_t)r->n_tensors, "packed", (json_int_t)r->n_packed, "packed_bytes",
+                             (json_int_t)r->packed_bytes, "parameters", (json_int_t)r->parameters);
+    if (s == R1_OK && !more) s = r1_fail(err, R1_ENOMEM, "no memory for the JSON output");
+    if (s == R1_OK) s = r1_summary_print_json(c, &x, c->args[1], more, err);
+    else json_decref(more);
+    r1_summary_deinit(&x);
     return s;
 }
 

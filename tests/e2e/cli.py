@@ -536,8 +536,9 @@ def a_packed_file_is_the_same_model():
     ids, packed = tmp("ids", "5 17 200 3 44 9 101 7"), tmp("packed.gguf")
     for source in (GGUF, model("llama_256", "llama_256.Q4_K.gguf"), model("deepseek_v3", "deepseek_v3.Q8_0.mtp.gguf")):
         r = r1("pack", source, packed, "--json", "--force").json
-        assert r["file"] == packed and r["file_bytes"] == os.path.getsize(packed) and r["source_bytes"] == os.path.getsize(source)
-        assert 0 < r["packed"] < r["tensors"] and r["bits_per_weight"] > 4
+        assert r["destination"] == packed and r["source"] == source and r["written"] and r["relative_error"] == 0 and r["file_bytes"] == os.path.getsize(packed) and r["source_bytes"] == os.path.getsize(source)
+        assert 0 < r["packed"] < r["tensors"] == sum(k["tensors"] for k in r["kinds"]) and r["tensor_bytes"] < r["file_bytes"]
+        assert abs(r["bits_per_weight"] - r1("show", packed, "--json").json["bits_per_weight"]) < 0.02 and all(k["relative_error"] == 0 for k in r["kinds"])
         for way in ((), F32, ("--cpu", "scalar"), ("--mla", "expanded"), ("--threads", "1", "--chunk", "3")):
             one, two = (r1("logits", m, "--ids", ids, "--out", "-", *way).out for m in (source, packed))
             assert one == two and len(one) > 1000, (source, way)
@@ -585,6 +586,9 @@ def an_importance_matrix_is_what_llama_cpp_reads():
     r = r1("imatrix", GGUF, text, "--out", out, "--chunk", "50", "--json").json
     n = len(r1("tokenize", GGUF, "--bos", "--no-special", stdin=read(text)).text.split())
     assert r["tokens"] == n and r["chunks"] == -(-n // 50) and r["chunk"] == 50 and r["matrices_unmet"] == 0 and r["file_bytes"] == os.path.getsize(out)
+    shown = r1("show", GGUF, "--json").json
+    assert r["source"] == GGUF and r["destination"] == out and r["written"] and r["source_bytes"] == os.path.getsize(GGUF) and r["relative_error"] is None
+    assert abs(r["bits_per_weight"] - shown["bits_per_weight"]) < 0.01 and r["tensors"] == sum(k["tensors"] for k in r["kinds"]) and 4 * r["elements"] < r["tensor_bytes"] < r["file_bytes"]
     meta = r1("show", out, "--json").json["metadata"]
     assert meta == {"general.type": "imatrix", "imatrix.datasets": [text], "imatrix.chunk_count": r["chunks"], "imatrix.chunk_size": 50}, meta
     m = matrices(out)

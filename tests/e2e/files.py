@@ -97,6 +97,8 @@ def what_was_written_is_told():
     told = r1("convert", model("deepseek_v3"), gguf, "--type", "bf16", "--json").json
     assert told["written"] and told["destination"] == gguf and 0 < told["relative_error"] < 0.01 and 16 < told["bits_per_weight"] < 17, told
     shown = r1("show", gguf, "--json").json
+    assert told["file_bytes"] == os.path.getsize(gguf) == shown["file_bytes"] and told["source_bytes"] >= os.path.getsize(model("deepseek_v3") + "/model.safetensors")
+    assert r1("convert", gguf, place("told"), "--json").json["file_bytes"] == os.path.getsize(tmp_path("told/model.safetensors"))
     assert sum(t["bytes"] for t in shown["tensors"]) == told["tensor_bytes"]
     assert len(shown["tensors"]) == sum(k["tensors"] for k in told["kinds"])
     assert shown["metadata"]["general.file_type"] == 32 and shown["parameters"] > 0
@@ -104,6 +106,21 @@ def what_was_written_is_told():
     assert kinds["ffn_gate_exps.weight"]["types"] == "BF16" and kinds["attn_norm.weight"]["types"] == "F32" and kinds["attn_norm.weight"]["relative_error"] is None
     text = r1("convert", model("qwen2"), place("told.gguf")).text
     assert "attn_q.weight" in text and "told.gguf" in text and "MiB of weights" in text
+
+
+@test
+def the_four_commands_tell_in_the_same_words():
+    source, text = model("llama_256", "llama_256.Q8_0.gguf"), tmp("text", "Some text to read. " * 9)
+    out = [place("same.gguf"), place("same.q.gguf"), place("same.p.gguf"), place("same.i.gguf")]
+    told = [r1(*args, "--json", "-q").json for args in (["convert", source, out[0]], ["quantize", source, out[1], "Q4_0", "--allow-requantize"], ["pack", source, out[2]],
+                                                        ["imatrix", source, text, "--out", out[3]])]
+    common, kinds = set(told[0]), set(told[0]["kinds"][0])
+    assert {"source_bytes", "file_bytes", "tensor_bytes", "bits_per_weight", "relative_error", "kinds"} < common
+    for r, path in zip(told, out):
+        assert common <= set(r) and all(set(k) == kinds for k in r["kinds"]), (common - set(r), r)
+        assert r["file_bytes"] == os.path.getsize(path) and r["source_bytes"] == os.path.getsize(source) and r["destination"] == path
+        assert sum(k["bytes"] for k in r["kinds"]) == r["tensor_bytes"] and sum(k["elements"] for k in r["kinds"]) == r["elements"]
+    assert [r["relative_error"] for r in told] == [None, told[1]["relative_error"], 0, None] and 0.01 < told[1]["relative_error"] < 0.1
 
 
 @test
@@ -199,7 +216,7 @@ def importance_lessens_the_errors_that_count():
 def a_dry_run_writes_nothing():
     out = place("dry.gguf")
     told = r1("quantize", model("deepseek_v3"), out, "Q4_0", "--dry-run", "--json").json
-    assert not told["written"] and told["relative_error"] is None and told["bits_per_weight"] < 8 and not left_over("dry")
+    assert not told["written"] and told["relative_error"] is None and told["file_bytes"] is None and told["bits_per_weight"] < 8 and not left_over("dry")
     r1("convert", model("deepseek_v3", "deepseek_v3.F32.gguf"), place("dry"), "--dry-run")
     assert not left_over("dry")
 
