@@ -177,10 +177,11 @@ def ratio(text, work):
 @test
 def compare_takes_the_best_rival_of_each_round():
     slow, fast = rival("slow", 1, 1), rival("fast", 1e9, 0)
-    text, _, rounds = compare("--rival", f"a={slow}", "--rival", f"b={fast},-rtr 1,-rtr", "--prefill", "8", "--decode", "4", "--depth", "0,16", "--batch", "2,3",
-                              "--batch-tokens", "4", "--rounds", "3")
+    text, told, rounds = compare("--rival", f"a={slow}", "--rival", f"b={fast},-rtr 1,-rtr", "--prefill", "8", "--decode", "4", "--depth", "0,16", "--batch", "2,3",
+                                 "--batch-tokens", "4", "--rounds", "3")
     good = [r for r in rounds if r["counts"]]
-    assert len(good) == 3 or "should be relied on" in _, rounds
+    assert len(good) == 3 or len(rounds) == len(good) + 3, rounds  # on a busy machine it gives up
+    assert ("should be relied on" in told) == (not good), (told, rounds)
     for r in rounds:
         have = {n: sorted((w["work"], w["tokens"], w["batch"], w["depth"]) for w in v) for n, v in r["values"].items()}
         assert set(have) == {"r1", "a", "b"} and have["r1"] == have["a"] == have["b"] and len(have["r1"]) == 6, have
