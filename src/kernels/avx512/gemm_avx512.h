@@ -16,7 +16,8 @@ typedef struct gemm_tile {
     size_t panel_bytes;    /* from there to the same slab of the next panel */
     const void *factor;    /* 64-byte aligned. Blocks of 32: f32 scales [blocks][2 panels][16], with minimums [blocks][2][2][16]: scales, then
                             * minimums. Runs: int32 [runs][2 panels][16] */
-    const uint8_t *ahead;  /* straight from panels: 128 bytes a block from here are asked for; may be past the end */
+    const uint8_t *ahead;  /* what will be read soon, of two panels panel_bytes apart; may be past the end. Not used by runs */
+    size_t ahead_lines;    /* of each, asked for a block; >= 1 */
     const int8_t *q;       /* first column's codes, r1_act8.q4 */
     size_t q_step;         /* from four columns to the next */
     const float *d;        /* r1_act8.d4 and s4 of the first column; blocks of 32 only */
@@ -78,23 +79,26 @@ typedef struct gemm_tile {
 #define FOUR_STEPS(EACH, first, last) LOAD_CODES(0) EACH(first) LOAD_CODES(1) EACH(D1) LOAD_CODES(2) EACH(D2) LOAD_CODES(3) EACH(last)
 #define EIGHT_STEPS(EACH, first, last) FOUR_STEPS(EACH, first, D3) LOAD_CODES(4) EACH(D4) LOAD_CODES(5) EACH(D5) LOAD_CODES(6) EACH(D6) LOAD_CODES(7) EACH(last)
 
+/* Needs registers ahead, panel and k, and lines in memory. */
+#define ASK_AHEAD "mov %[lines], %[k]\n2:\n\tprefetcht1 (%[ahead])\n\tprefetcht1 (%[ahead],%[panel])\n\tadd $64, %[ahead]\n\tdec %[k]\n\tjnz 2b\n\t"
+
 /* The loop over blocks or runs; f: factors of a run or scales of a block. */
 #define LOOP(body, w_bytes, q_bytes, f_bytes) do { \
-    const uint8_t *w = t->w; \
+    const uint8_t *w = t->w, *ahead = t->ahead; \
     const void *f = t->factor; \
     const int8_t *q = t->q; \
     const float *d = t->d; \
     const int32_t *s = t->s; \
-    size_t n = t->n; \
+    size_t n = t->n, k = 0; \
     __asm__ volatile("1:\n\tvmovaps (%[f]), %%zmm30\n\tvmovaps 64(%[f]), %%zmm31\n\t" body "add $" w_bytes ", %[w]\n\tadd $" q_bytes ", %[q]\n\t" \
                      "add $16, %[d]\n\tadd $16, %[s]\n\tadd $" f_bytes ", %[f]\n\tdec %[n]\n\tjnz 1b" \
-                     : [w] "+r"(w), [f] "+r"(f), [q] "+r"(q), [d] "+r"(d), [s] "+r"(s), [n] "+r"(n) \
-                     : [step] "r"(t->q_step), [ds] "r"(t->ds_step), [sum] "r"(t->sum) : "cc", "memory", ZMMS); \
+                     : [w] "+r"(w), [f] "+r"(f), [ahead] "+r"(ahead), [q] "+r"(q), [d] "+r"(d), [s] "+r"(s), [n] "+r"(n), [k] "+r"(k) \
+                     : [step] "r"(t->q_step), [ds] "r"(t->ds_step), [sum] "r"(t->sum), [panel] "r"(t->panel_bytes), [lines] "m"(t->ahead_lines) : "cc", "memory", ZMMS); \
     } while (0)
 
-#define BY_32(EACH, first) LOOP(EIGHT_STEPS(EACH, first, LAST_SCALED), "1024", "128", "128")
+#define BY_32(EACH, first) LOOP(ASK_AHEAD EIGHT_STEPS(EACH, first, LAST_SCALED), "1024", "128", "128")
 #define BY_32_MIN(EACH) \
-    LOOP(EIGHT_STEPS(EACH, FIRST_AT_0, LAST_OF_MIN) "vmovaps 128(%[f]), %%zmm24\n\tvmovaps 192(%[f]), %%zmm25\n\t" EACH(MINIMUM), "1024", "128", "256")
+    LOOP(ASK_AHEAD EIGHT_STEPS(EACH, FIRST_AT_0, LAST_OF_MIN) "vmovaps 128(%[f]), %%zmm24\n\tvmovaps 192(%[f]), %%zmm25\n\t" EACH(MINIMUM), "1024", "128", "256")
 #define RUNS_32(EACH) LOOP(EIGHT_STEPS(EACH, FIRST_AT_0, LAST_OF_32), "1024", "128", "128")
 #define RUNS_16(EACH) LOOP(FOUR_STEPS(EACH, FIRST_AT_0, LAST_OF_16), "512", "64", "128")
 
@@ -117,12 +121,12 @@ typedef struct gemm_tile {
     const int8_t *q = t->q; \
     const float *d = t->d; \
     const int32_t *s = t->s; \
-    size_t n = t->n; \
-    __asm__ volatile("vpbroadcastd %[mask], %%zmm29\n1:\n\tvcvtph2ps (%[w]), %%zmm30\n\tvcvtph2ps (%[w],%[panel]), %%zmm31\n\t" \
-                     "prefetcht1 (%[ahead])\n\tprefetcht1 64(%[ahead])\n\tadd $128, %[ahead]\n\t" steps \
+    size_t n = t->n, k = (unsigned)(constant); \
+    __asm__ volatile("vpbroadcastd %k[k], %%zmm29\n1:\n\tvcvtph2ps (%[w]), %%zmm30\n\tvcvtph2ps (%[w],%[panel]), %%zmm31\n\t" \
+                     ASK_AHEAD steps \
                      "add $" block_bytes ", %[w]\n\tadd $128, %[q]\n\tadd $16, %[d]\n\tadd $16, %[s]\n\tdec %[n]\n\tjnz 1b" \
-                     : [w] "+r"(w), [ahead] "+r"(ahead), [q] "+r"(q), [d] "+r"(d), [s] "+r"(s), [n] "+r"(n) \
-                     : [step] "r"(t->q_step), [ds] "r"(t->ds_step), [sum] "r"(t->sum), [panel] "r"(t->panel_bytes), [mask] "r"(constant) : "cc", "memory", ZMMS); \
+                     : [w] "+r"(w), [ahead] "+r"(ahead), [q] "+r"(q), [d] "+r"(d), [s] "+r"(s), [n] "+r"(n), [k] "+r"(k) \
+                     : [step] "r"(t->q_step), [ds] "r"(t->ds_step), [sum] "r"(t->sum), [panel] "r"(t->panel_bytes), [lines] "m"(t->ahead_lines) : "cc", "memory", ZMMS); \
     } while (0)
 
 static inline void gemm_q4_0(const gemm_tile *t)
@@ -134,9 +138,9 @@ static inline void gemm_q4_0(const gemm_tile *t)
 
 static inline void gemm_q8_0(const gemm_tile *t)
 {
-    if (t->columns == 12) DIRECT(STEPS_Q8_0(EACH_12), "544", (int)0x80808080u);
-    else if (t->columns == 8) DIRECT(STEPS_Q8_0(EACH_8), "544", (int)0x80808080u);
-    else DIRECT(STEPS_Q8_0(EACH_4), "544", (int)0x80808080u);
+    if (t->columns == 12) DIRECT(STEPS_Q8_0(EACH_12), "544", 0x80808080u);
+    else if (t->columns == 8) DIRECT(STEPS_Q8_0(EACH_8), "544", 0x80808080u);
+    else DIRECT(STEPS_Q8_0(EACH_4), "544", 0x80808080u);
 }
 
 /* 32-value types with an offset of 16 or 128. */

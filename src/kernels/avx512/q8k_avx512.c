@@ -321,6 +321,11 @@ INLINE void gemm(r1_type t, const q8_gemm *g)
     r.sum = isum;
     r.n = n_runs;
     for (size_t n = 0; n < g->t.n; n++) {
+        for (size_t i = 0; i < g->t.ahead_lines; i++) {
+            const uintptr_t ahead = (uintptr_t)g->t.ahead + (n * g->t.ahead_lines + i) * 64;
+            fetch(ahead, 64);
+            fetch(ahead + g->t.panel_bytes, 64);
+        }
         memset(isum, 0, (size_t)g->t.columns * 32 * sizeof *isum);
         r.w = g->p->w + n * 8192;
         r.factor = g->p->factor + n * n_runs * 32;

@@ -22,6 +22,7 @@ enum {
     WALK_CODES = 18432,      /* of a tile in a slab, 18 kB: one column is read whole, so that its weights come as one stream (in slabs: a third of the speed) */
     WALK_VALUES = WALK_CODES / WALK_COLUMNS, /* of a column in a slab of 12 */
     WALK_GEMM = 16,          /* columns from which taking weights apart pays */
+    WALK_STREAM = 24,        /* columns up to which weights are read as one stream */
     WALK_DIRECT = 5,         /* and from which two panels pay where nothing is taken apart */
     WALK_TILES = 22          /* tiles that share weights taken apart: their codes and sums stay in L2 */
 };
@@ -150,28 +151,37 @@ INLINE void q8_gemm_tile(const q8_call *a, const q8_kind *k, q8_gemm *g, float *
     }
 }
 
-/* Columns [c0, c1), all pairs of panels. */
-static inline void q8_wide(const q8_call *a, const q8_kind *k, size_t c0, size_t c1)
+/* Columns [c0, c1) of one slab of a pair of panels; `next` is the slab that comes after. */
+INLINE void q8_pair_slab(const q8_call *a, const q8_kind *k, size_t p, size_t b, size_t n, size_t c0, size_t c1, const uint8_t *next)
 {
     q8_pair pair;
     const r1_act8 *x = a->x;
-    const size_t n_s = k->block == 32 ? 1 : 12, all = a->K / k->block, slab = WALK_VALUES / k->block, panel_bytes = all * k->block_bytes;
-    for (size_t b = 0; b < all; b += slab) {
-        const size_t n = r1_min(slab, all - b);
-        for (size_t p = 0; p + 1 < a->n_panels; p += 2) {
-            const uint8_t *w = a->panels + p * panel_bytes + b * k->block_bytes;
-            if (k->take_apart) k->take_apart(w, w + panel_bytes, n, &pair);
-            for (size_t c = c0, left; c < c1; c += left) {
-                const int columns = q8_tile_columns(c1 - c);
-                left = r1_min((size_t)columns, c1 - c);
-                /* the next two panels come from far away: each tile asks for a part of them, of one and the other in turn */
-                const size_t i = (c - c0) / WALK_COLUMNS;
-                const uint8_t *ahead = w + (2 + i % 2) * panel_bytes + i / 2 * n * 128;
-                q8_gemm g = { &pair, { .ahead = ahead, .w = k->take_apart ? pair.w : w, .panel_bytes = panel_bytes, .factor = pair.factor, .q = x->q4 + c * a->K + b * k->block * 4, .q_step = 4 * a->K, .d = x->d4 + c * all + b * 4,
-                                       .s = x->s4 + (c * all + b * 4) * n_s, .ds_step = 16 * all, .n = n, .columns = columns } };
-                q8_gemm_tile(a, k, &g, a->y + c * a->ldy + p * R1_PANEL, left, (unsigned)r1_min(2 * R1_PANEL, a->R - p * R1_PANEL), b == 0);
-            }
-        }
+    const size_t n_s = k->block == 32 ? 1 : 12, all = a->K / k->block, panel_bytes = all * k->block_bytes;
+    const uint8_t *w = a->panels + p * panel_bytes + b * k->block_bytes;
+    if (k->take_apart) k->take_apart(w, w + panel_bytes, n, &pair);
+    /* the next slab comes from far away: each tile asks for its share, a few lines a block */
+    const size_t tiles = r1_ceil_div(c1 - c0, WALK_COLUMNS), lines = r1_ceil_div(k->block_bytes, tiles * 64);
+    for (size_t c = c0, left; c < c1; c += left, next += n * lines * 64) {
+        const int columns = q8_tile_columns(c1 - c);
+        left = r1_min((size_t)columns, c1 - c);
+        q8_gemm g = { &pair, { .w = k->take_apart ? pair.w : w, .panel_bytes = panel_bytes, .factor = pair.factor, .ahead = next, .ahead_lines = lines,
+                               .q = x->q4 + c * a->K + b * k->block * 4, .q_step = 4 * a->K, .d = x->d4 + c * all + b * 4,
+                               .s = x->s4 + (c * all + b * 4) * n_s, .ds_step = 16 * all, .n = n, .columns = columns } };
+        q8_gemm_tile(a, k, &g, a->y + c * a->ldy + p * R1_PANEL, left, (unsigned)r1_min(2 * R1_PANEL, a->R - p * R1_PANEL), b == 0);
+    }
+}
+
+/* Columns [c0, c1), all pairs of panels: slab by slab, so that the columns' codes stay in L1; with few columns pair by pair, so that the
+ * weights come as one stream. */
+static inline void q8_wide(const q8_call *a, const q8_kind *k, size_t c0, size_t c1)
+{
+    const size_t all = a->K / k->block, slab = WALK_VALUES / k->block, slabs = r1_ceil_div(all, slab), pairs = a->n_panels / 2;
+    const bool stream = c1 - c0 <= WALK_STREAM;
+    const uint8_t *w = a->panels;
+    for (size_t i = 0; i < slabs * pairs; i++) {
+        const size_t p = stream ? i / slabs : i % pairs, b = (stream ? i % slabs : i / pairs) * slab;
+        const size_t p1 = stream ? (i + 1) / slabs : (i + 1) % pairs, b1 = (stream ? (i + 1) % slabs : (i + 1) / pairs) * slab;
+        q8_pair_slab(a, k, 2 * p, b, r1_min(slab, all - b), c0, c1, w + (2 * p1 * all + b1) * k->block_bytes);
     }
 }
 
