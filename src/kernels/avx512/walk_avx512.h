@@ -22,7 +22,6 @@ enum {
     WALK_CODES = 18432,      /* of a tile in a slab, 18 kB: one column is read whole, so that its weights come as one stream (in slabs: a third of the speed) */
     WALK_VALUES = WALK_CODES / WALK_COLUMNS, /* of a column in a slab of 12 */
     WALK_GEMM = 16,          /* columns from which taking weights apart pays */
-    WALK_STREAM = 24,        /* columns up to which weights are read as one stream */
     WALK_DIRECT = 5,         /* and from which two panels pay where nothing is taken apart */
     WALK_TILES = 22          /* tiles that share weights taken apart: their codes and sums stay in L2 */
 };
@@ -171,17 +170,16 @@ INLINE void q8_pair_slab(const q8_call *a, const q8_kind *k, size_t p, size_t b,
     }
 }
 
-/* Columns [c0, c1), all pairs of panels: slab by slab, so that the columns' codes stay in L1; with few columns pair by pair, so that the
- * weights come as one stream. */
+/* Columns [c0, c1), all pairs of panels one after the other, so that the weights come as one stream. */
 static inline void q8_wide(const q8_call *a, const q8_kind *k, size_t c0, size_t c1)
 {
-    const size_t all = a->K / k->block, slab = WALK_VALUES / k->block, slabs = r1_ceil_div(all, slab), pairs = a->n_panels / 2;
-    const bool stream = c1 - c0 <= WALK_STREAM;
-    const uint8_t *w = a->panels;
-    for (size_t i = 0; i < slabs * pairs; i++) {
-        const size_t p = stream ? i / slabs : i % pairs, b = (stream ? i % slabs : i / pairs) * slab;
-        const size_t p1 = stream ? (i + 1) / slabs : (i + 1) % pairs, b1 = (stream ? (i + 1) % slabs : (i + 1) / pairs) * slab;
-        q8_pair_slab(a, k, 2 * p, b, r1_min(slab, all - b), c0, c1, w + (2 * p1 * all + b1) * k->block_bytes);
+    const size_t all = a->K / k->block, slab = WALK_VALUES / k->block;
+    for (size_t p = 0; p + 1 < a->n_panels; p += 2) {
+        const uint8_t *w = a->panels + p * all * k->block_bytes;
+        for (size_t b = 0, next; b < all; b = next) {
+            next = r1_min(all, b + slab);
+            q8_pair_slab(a, k, p, b, next - b, c0, c1, w + (next < all ? next : 2 * all) * k->block_bytes);
+        }
     }
 }
 
