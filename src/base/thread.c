@@ -43,19 +43,22 @@ static inline void cpu_relax(void)
 #endif
 }
 
-/* Take pieces of `region` until none is left. */
+/* Take pieces of `region` until none is left: several at once while there are many, since the ticket's line goes from core to core. */
 static void take_pieces(r1_pool *p, uint32_t region, int thread)
 {
+    size_t finished = 0;
     for (;;) {
         uint64_t t = atomic_load_explicit(&p->ticket, memory_order_acquire);
         uint64_t n = atomic_load_explicit(&p->n_pieces, memory_order_acquire);
-        if ((uint32_t)(t >> 32) != region || (uint32_t)(n >> 32) != region || (uint32_t)t >= (uint32_t)n) return;
+        if ((uint32_t)(t >> 32) != region || (uint32_t)(n >> 32) != region || (uint32_t)t >= (uint32_t)n) break;
         r1_work fn = atomic_load_explicit(&p->fn, memory_order_acquire);
         void *ctx = atomic_load_explicit(&p->ctx, memory_order_acquire);
-        if (!atomic_compare_exchange_weak_explicit(&p->ticket, &t, t + 1, memory_order_acq_rel, memory_order_relaxed)) continue;
-        fn(ctx, (uint32_t)t, thread);
-        atomic_fetch_add_explicit(&p->done, 1, memory_order_acq_rel);
+        const uint32_t first = (uint32_t)t, some = r1_max(1, ((uint32_t)n - first) / (8 * (uint32_t)p->n_threads));
+        if (!atomic_compare_exchange_weak_explicit(&p->ticket, &t, t + some, memory_order_acq_rel, memory_order_relaxed)) continue;
+        for (uint32_t i = first; i < first + some; i++) fn(ctx, i, thread);
+        finished += some;
     }
+    if (finished) atomic_fetch_add_explicit(&p->done, finished, memory_order_acq_rel);
 }
 
 static void *worker_main(void *arg)
