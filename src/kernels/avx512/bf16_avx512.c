@@ -26,15 +26,15 @@ typedef struct fours_tile {
 
 /* ---- several columns ---- */
 
-#define TAKE(q, d, s, c, n, a, b) "vmovaps 128*" #n "(%[sum]), %%zmm" #a "\n\tvmovaps 128*" #n "+64(%[sum]), %%zmm" #b "\n\t"
-#define PUT(q, d, s, c, n, a, b) STORE(n, a, b)
-#define PAIR(q, d, s, c, n, a, b) "vpbroadcastd 4*" #c q ", %%zmm26\n\tvdpbf16ps %%zmm26, %%zmm24, %%zmm" #a "\n\tvdpbf16ps %%zmm26, %%zmm25, %%zmm" #b "\n\t"
+#define TAKE(i, q, d, s, c, n, a, b) "vmovaps 128*" #n "(%[sum]), %%zmm" #a "\n\tvmovaps 128*" #n "+64(%[sum]), %%zmm" #b "\n\t"
+#define PUT(i, q, d, s, c, n, a, b) STORE(n, a, b)
+#define PAIR(i, q, d, s, c, n, a, b) "vpbroadcastd 4*" #c q ", %%zmm26\n\tvdpbf16ps %%zmm26, %%zmm24, %%zmm" #a "\n\tvdpbf16ps %%zmm26, %%zmm25, %%zmm" #b "\n\t"
 #define PAIRS(columns) \
     const __m512i *w = t->w; \
     const uint16_t *q = t->x; \
     size_t n = t->n; \
-    __asm__ volatile(columns(TAKE) ".p2align 5\n1:\n\tvmovdqa64 (%[w]), %%zmm24\n\tvmovdqa64 64(%[w]), %%zmm25\n\t" columns(PAIR) \
-                     "add $128, %[w]\n\tadd $16, %[q]\n\tdec %[n]\n\tjnz 1b\n\t" columns(PUT) \
+    __asm__ volatile(columns(TAKE, 0) ".p2align 5\n1:\n\tvmovdqa64 (%[w]), %%zmm24\n\tvmovdqa64 64(%[w]), %%zmm25\n\t" columns(PAIR, 0) \
+                     "add $128, %[w]\n\tadd $16, %[q]\n\tdec %[n]\n\tjnz 1b\n\t" columns(PUT, 0) \
                      : [w] "+r"(w), [q] "+r"(q), [n] "+r"(n) : [step] "r"(t->x_step), [sum] "r"(t->sum) : "cc", "memory", ZMMS)
 
 static inline void pairs_4(const fours_tile *t) { PAIRS(EACH_4); }

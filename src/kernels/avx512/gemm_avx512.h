@@ -31,24 +31,19 @@ typedef struct gemm_tile {
 #define ZMMS "zmm0", "zmm1", "zmm2", "zmm3", "zmm4", "zmm5", "zmm6", "zmm7", "zmm8", "zmm9", "zmm10", "zmm11", "zmm12", "zmm13", "zmm14", \
     "zmm15", "zmm16", "zmm17", "zmm18", "zmm19", "zmm20", "zmm21", "zmm22", "zmm23", "zmm24", "zmm25", "zmm26", "zmm27", "zmm28", "zmm29", "zmm30", "zmm31"
 
-/* X(addresses of q, d and s of the column's group of four, column within it, column, its two registers). */
-#define GROUP_0(X, c, n, a, b) X("(%[q])", "(%[d])", "(%[s])", c, n, a, b)
-#define GROUP_1(X, c, n, a, b) X("(%[q],%[step])", "(%[d],%[ds])", "(%[s],%[ds])", c, n, a, b)
-#define GROUP_2(X, c, n, a, b) X("(%[q],%[step],2)", "(%[d],%[ds],2)", "(%[s],%[ds],2)", c, n, a, b)
-#define EACH_4(X) GROUP_0(X, 0, 0, 0, 1) GROUP_0(X, 1, 1, 2, 3) GROUP_0(X, 2, 2, 4, 5) GROUP_0(X, 3, 3, 6, 7)
-#define EACH_8(X) EACH_4(X) GROUP_1(X, 0, 4, 8, 9) GROUP_1(X, 1, 5, 10, 11) GROUP_1(X, 2, 6, 12, 13) GROUP_1(X, 3, 7, 14, 15)
-#define EACH_12(X) EACH_8(X) \
-    GROUP_2(X, 0, 8, 16, 17) GROUP_2(X, 1, 9, 18, 19) GROUP_2(X, 2, 10, 20, 21) GROUP_2(X, 3, 11, 22, 23)
+/* X(i as given, addresses of q, d and s of the column's group of four, column within it, column, its two registers). */
+#define GROUP_0(X, i, c, n, a, b) X(i, "(%[q])", "(%[d])", "(%[s])", c, n, a, b)
+#define GROUP_1(X, i, c, n, a, b) X(i, "(%[q],%[step])", "(%[d],%[ds])", "(%[s],%[ds])", c, n, a, b)
+#define GROUP_2(X, i, c, n, a, b) X(i, "(%[q],%[step],2)", "(%[d],%[ds],2)", "(%[s],%[ds],2)", c, n, a, b)
+#define EACH_4(X, i) GROUP_0(X, i, 0, 0, 0, 1) GROUP_0(X, i, 1, 1, 2, 3) GROUP_0(X, i, 2, 2, 4, 5) GROUP_0(X, i, 3, 3, 6, 7)
+#define EACH_8(X, i) EACH_4(X, i) GROUP_1(X, i, 0, 4, 8, 9) GROUP_1(X, i, 1, 5, 10, 11) GROUP_1(X, i, 2, 6, 12, 13) GROUP_1(X, i, 3, 7, 14, 15)
+#define EACH_12(X, i) EACH_8(X, i) \
+    GROUP_2(X, i, 0, 8, 16, 17) GROUP_2(X, i, 1, 9, 18, 19) GROUP_2(X, i, 2, 10, 20, 21) GROUP_2(X, i, 3, 11, 22, 23)
 
 /* One step: i is its number in the loop's body. */
 #define DOTS_AT(i, q, c, a, b) "vpbroadcastd 16*" #i "+4*" #c q ", %%zmm26\n\tvpdpbusd %%zmm26, %%zmm24, %%zmm" #a "\n\tvpdpbusd %%zmm26, %%zmm25, %%zmm" #b "\n\t"
 #define LOAD_CODES(i) "vmovdqa64 128*" #i "(%[w]), %%zmm24\n\tvmovdqa64 128*" #i "+64(%[w]), %%zmm25\n\t"
-#define D1(q, d, s, c, n, a, b) DOTS_AT(1, q, c, a, b)
-#define D2(q, d, s, c, n, a, b) DOTS_AT(2, q, c, a, b)
-#define D3(q, d, s, c, n, a, b) DOTS_AT(3, q, c, a, b)
-#define D4(q, d, s, c, n, a, b) DOTS_AT(4, q, c, a, b)
-#define D5(q, d, s, c, n, a, b) DOTS_AT(5, q, c, a, b)
-#define D6(q, d, s, c, n, a, b) DOTS_AT(6, q, c, a, b)
+#define DOTS(i, q, d, s, c, n, a, b) DOTS_AT(i, q, c, a, b)
 
 /* Dots start at -offset * (sum of activations): s holds the negative sum, the offset is a power of two. */
 #define START_AT(shift, s, c, a, b) "vpbroadcastd 4*" #c s ", %%zmm" #a "\n\tvpslld $" #shift ", %%zmm" #a ", %%zmm" #a "\n\tvmovdqa64 %%zmm" #a ", %%zmm" #b "\n\t"
@@ -59,7 +54,7 @@ typedef struct gemm_tile {
     "vcvtdq2ps %%zmm" #a ", %%zmm" #a "\n\tvcvtdq2ps %%zmm" #b ", %%zmm" #b "\n\t" \
     "vfmadd213ps 128*" #n "(%[sum]), %%zmm28, %%zmm" #a "\n\tvfmadd213ps 128*" #n "+64(%[sum]), %%zmm29, %%zmm" #b "\n\t"
 /* dot = fma(sum of activations, minimum * d, dot); minimums in 24 and 25, s the negative sum */
-#define MINIMUM(q, d, s, c, n, a, b) "vbroadcastss 4*" #c d ", %%zmm26\n\tvpbroadcastd 4*" #c s ", %%zmm27\n\tvcvtdq2ps %%zmm27, %%zmm27\n\t" \
+#define MINIMUM(i, q, d, s, c, n, a, b) "vbroadcastss 4*" #c d ", %%zmm26\n\tvpbroadcastd 4*" #c s ", %%zmm27\n\tvcvtdq2ps %%zmm27, %%zmm27\n\t" \
     "vmulps %%zmm26, %%zmm24, %%zmm28\n\tvmulps %%zmm26, %%zmm25, %%zmm29\n\t" \
     "vfnmadd231ps %%zmm27, %%zmm28, %%zmm" #a "\n\tvfnmadd231ps %%zmm27, %%zmm29, %%zmm" #b "\n\t" STORE(n, a, b)
 /* dot = dot * factor + sum, integers; factors in 30 and 31 */
@@ -68,16 +63,16 @@ typedef struct gemm_tile {
 #define STORE(n, a, b) "vmovaps %%zmm" #a ", 128*" #n "(%[sum])\n\tvmovaps %%zmm" #b ", 128*" #n "+64(%[sum])\n\t"
 
 /* What comes before the first step and after the last stands among the dots of other columns: apart from them it costs a tenth. */
-#define FIRST_3(q, d, s, c, n, a, b) START_AT(3, s, c, a, b) DOTS_AT(0, q, c, a, b)
-#define FIRST_4(q, d, s, c, n, a, b) START_AT(4, s, c, a, b) DOTS_AT(0, q, c, a, b)
-#define FIRST_7(q, d, s, c, n, a, b) START_AT(7, s, c, a, b) DOTS_AT(0, q, c, a, b)
-#define FIRST_AT_0(q, d, s, c, n, a, b) START_AT_0(a, b) DOTS_AT(0, q, c, a, b)
-#define LAST_SCALED(q, d, s, c, n, a, b) DOTS_AT(7, q, c, a, b) SCALE(d, c, n, a, b) STORE(n, a, b)
-#define LAST_OF_MIN(q, d, s, c, n, a, b) DOTS_AT(7, q, c, a, b) SCALE(d, c, n, a, b)
-#define LAST_OF_32(q, d, s, c, n, a, b) DOTS_AT(7, q, c, a, b) FACTOR(n, a, b) STORE(n, a, b)
-#define LAST_OF_16(q, d, s, c, n, a, b) DOTS_AT(3, q, c, a, b) FACTOR(n, a, b) STORE(n, a, b)
-#define FOUR_STEPS(EACH, first, last) LOAD_CODES(0) EACH(first) LOAD_CODES(1) EACH(D1) LOAD_CODES(2) EACH(D2) LOAD_CODES(3) EACH(last)
-#define EIGHT_STEPS(EACH, first, last) FOUR_STEPS(EACH, first, D3) LOAD_CODES(4) EACH(D4) LOAD_CODES(5) EACH(D5) LOAD_CODES(6) EACH(D6) LOAD_CODES(7) EACH(last)
+#define FIRST_3(i, q, d, s, c, n, a, b) START_AT(3, s, c, a, b) DOTS_AT(i, q, c, a, b)
+#define FIRST_4(i, q, d, s, c, n, a, b) START_AT(4, s, c, a, b) DOTS_AT(i, q, c, a, b)
+#define FIRST_7(i, q, d, s, c, n, a, b) START_AT(7, s, c, a, b) DOTS_AT(i, q, c, a, b)
+#define FIRST_AT_0(i, q, d, s, c, n, a, b) START_AT_0(a, b) DOTS_AT(i, q, c, a, b)
+#define LAST_SCALED(i, q, d, s, c, n, a, b) DOTS_AT(i, q, c, a, b) SCALE(d, c, n, a, b) STORE(n, a, b)
+#define LAST_OF_MIN(i, q, d, s, c, n, a, b) DOTS_AT(i, q, c, a, b) SCALE(d, c, n, a, b)
+#define LAST_OF_RUN(i, q, d, s, c, n, a, b) DOTS_AT(i, q, c, a, b) FACTOR(n, a, b) STORE(n, a, b)
+#define FOUR_STEPS(EACH, first, last) LOAD_CODES(0) EACH(first, 0) LOAD_CODES(1) EACH(DOTS, 1) LOAD_CODES(2) EACH(DOTS, 2) LOAD_CODES(3) EACH(last, 3)
+#define EIGHT_STEPS(EACH, first, last) FOUR_STEPS(EACH, first, DOTS) \
+    LOAD_CODES(4) EACH(DOTS, 4) LOAD_CODES(5) EACH(DOTS, 5) LOAD_CODES(6) EACH(DOTS, 6) LOAD_CODES(7) EACH(last, 7)
 
 /* Needs registers ahead, panel and k, and lines in memory. */
 #define ASK_AHEAD "mov %[lines], %[k]\n2:\n\tprefetcht1 (%[ahead])\n\tprefetcht1 (%[ahead],%[panel])\n\tadd $64, %[ahead]\n\tdec %[k]\n\tjnz 2b\n\t"
@@ -98,24 +93,24 @@ typedef struct gemm_tile {
 
 #define BY_32(EACH, first) LOOP(ASK_AHEAD EIGHT_STEPS(EACH, first, LAST_SCALED), "1024", "128", "128")
 #define BY_32_MIN(EACH) \
-    LOOP(ASK_AHEAD EIGHT_STEPS(EACH, FIRST_AT_0, LAST_OF_MIN) "vmovaps 128(%[f]), %%zmm24\n\tvmovaps 192(%[f]), %%zmm25\n\t" EACH(MINIMUM), "1024", "128", "256")
-#define RUNS_32(EACH) LOOP(EIGHT_STEPS(EACH, FIRST_AT_0, LAST_OF_32), "1024", "128", "128")
-#define RUNS_16(EACH) LOOP(FOUR_STEPS(EACH, FIRST_AT_0, LAST_OF_16), "512", "64", "128")
+    LOOP(ASK_AHEAD EIGHT_STEPS(EACH, FIRST_AT_0, LAST_OF_MIN) "vmovaps 128(%[f]), %%zmm24\n\tvmovaps 192(%[f]), %%zmm25\n\t" EACH(MINIMUM, 0), "1024", "128", "256")
+#define RUNS_32(EACH) LOOP(EIGHT_STEPS(EACH, FIRST_AT_0, LAST_OF_RUN), "1024", "128", "128")
+#define RUNS_16(EACH) LOOP(FOUR_STEPS(EACH, FIRST_AT_0, LAST_OF_RUN), "512", "64", "128")
 
 /* Q4_0 and Q8_0 straight from their panels: the few instructions that take a step apart find room beside 24 dots. Scales in 30 and 31, the
  * constant in 29; 27 and 28 hold what a step of the other half of Q4_0 needs. */
 #define SCALE_DIRECT(d, c, n, a, b) "vbroadcastss 4*" #c d ", %%zmm26\n\tvmulps %%zmm26, %%zmm30, %%zmm27\n\tvmulps %%zmm26, %%zmm31, %%zmm28\n\t" \
     "vcvtdq2ps %%zmm" #a ", %%zmm" #a "\n\tvcvtdq2ps %%zmm" #b ", %%zmm" #b "\n\t" \
     "vfmadd213ps 128*" #n "(%[sum]), %%zmm27, %%zmm" #a "\n\tvfmadd213ps 128*" #n "+64(%[sum]), %%zmm28, %%zmm" #b "\n\t"
-#define LAST_DIRECT(q, d, s, c, n, a, b) DOTS_AT(7, q, c, a, b) SCALE_DIRECT(d, c, n, a, b) STORE(n, a, b)
-#define LOW_NIBBLES(i) "vmovdqu64 32+64*" #i "(%[w]), %%zmm27\n\tvmovdqu64 32+64*" #i "(%[w],%[panel]), %%zmm28\n\t" \
+#define LAST_DIRECT(i, q, d, s, c, n, a, b) DOTS_AT(i, q, c, a, b) SCALE_DIRECT(d, c, n, a, b) STORE(n, a, b)
+#define LOW_NIBBLES(at) "vmovdqu64 " #at "(%[w]), %%zmm27\n\tvmovdqu64 " #at "(%[w],%[panel]), %%zmm28\n\t" \
     "vpandd %%zmm29, %%zmm27, %%zmm24\n\tvpandd %%zmm29, %%zmm28, %%zmm25\n\t"
 #define HIGH_NIBBLES "vpsrlw $4, %%zmm27, %%zmm24\n\tvpsrlw $4, %%zmm28, %%zmm25\n\tvpandd %%zmm29, %%zmm24, %%zmm24\n\tvpandd %%zmm29, %%zmm25, %%zmm25\n\t"
 #define SIGNED_BYTES(i) "vpxord 32+64*" #i "(%[w]), %%zmm29, %%zmm24\n\tvpxord 32+64*" #i "(%[w],%[panel]), %%zmm29, %%zmm25\n\t"
-#define STEPS_Q4_0(EACH) LOW_NIBBLES(0) EACH(FIRST_3) HIGH_NIBBLES EACH(D4) LOW_NIBBLES(1) EACH(D1) HIGH_NIBBLES EACH(D5) \
-    LOW_NIBBLES(2) EACH(D2) HIGH_NIBBLES EACH(D6) LOW_NIBBLES(3) EACH(D3) HIGH_NIBBLES EACH(LAST_DIRECT)
-#define STEPS_Q8_0(EACH) SIGNED_BYTES(0) EACH(FIRST_7) SIGNED_BYTES(1) EACH(D1) SIGNED_BYTES(2) EACH(D2) SIGNED_BYTES(3) EACH(D3) \
-    SIGNED_BYTES(4) EACH(D4) SIGNED_BYTES(5) EACH(D5) SIGNED_BYTES(6) EACH(D6) SIGNED_BYTES(7) EACH(LAST_DIRECT)
+#define STEPS_Q4_0(EACH) LOW_NIBBLES(32) EACH(FIRST_3, 0) HIGH_NIBBLES EACH(DOTS, 4) LOW_NIBBLES(96) EACH(DOTS, 1) HIGH_NIBBLES EACH(DOTS, 5) \
+    LOW_NIBBLES(160) EACH(DOTS, 2) HIGH_NIBBLES EACH(DOTS, 6) LOW_NIBBLES(224) EACH(DOTS, 3) HIGH_NIBBLES EACH(LAST_DIRECT, 7)
+#define STEPS_Q8_0(EACH) SIGNED_BYTES(0) EACH(FIRST_7, 0) SIGNED_BYTES(1) EACH(DOTS, 1) SIGNED_BYTES(2) EACH(DOTS, 2) SIGNED_BYTES(3) EACH(DOTS, 3) \
+    SIGNED_BYTES(4) EACH(DOTS, 4) SIGNED_BYTES(5) EACH(DOTS, 5) SIGNED_BYTES(6) EACH(DOTS, 6) SIGNED_BYTES(7) EACH(LAST_DIRECT, 7)
 #define DIRECT(steps, block_bytes, constant) do { \
     const uint8_t *w = t->w, *ahead = t->ahead; \
     const int8_t *q = t->q; \
@@ -180,5 +175,88 @@ static inline void gemm_runs_16(const gemm_tile *t)
     else if (t->columns == 8) RUNS_16(EACH_8);
     else RUNS_16(EACH_4);
 }
+
+
+/* Q4_K straight from its panels (Q6_K is slower so: too many instructions): one block, whose runs' sums start at 0 here. w: its codes. */
+#define FACTORS(r) "vmovaps 128*" #r "(%[f]), %%zmm30\n\tvmovaps 128*" #r "+64(%[f]), %%zmm31\n\t"
+#define ONLY_OF_RUN(i, q, d, s, c, n, a, b) DOTS_AT(i, q, c, a, b) FACTOR_ALONE(a, b) STORE(n, a, b)
+#define FACTOR_ALONE(a, b) "vpmulld %%zmm30, %%zmm" #a ", %%zmm" #a "\n\tvpmulld %%zmm31, %%zmm" #b ", %%zmm" #b "\n\t"
+
+#define LOW_CODES(at) "vpandd " #at "(%[w]), %%zmm29, %%zmm24\n\tvpandd " #at "(%[w],%[panel]), %%zmm29, %%zmm25\n\t"
+#define HIGH_CODES(at) "vpsrlw $4, " #at "(%[w]), %%zmm24\n\tvpsrlw $4, " #at "(%[w],%[panel]), %%zmm25\n\tvpandd %%zmm29, %%zmm24, %%zmm24\n\tvpandd %%zmm29, %%zmm25, %%zmm25\n\t"
+#define RUN_Q4_K(EACH, CODES, last, i0, i1, i2, i3, i4, i5, i6, i7) CODES(0) EACH(FIRST_AT_0, i0) CODES(64) EACH(DOTS, i1) CODES(128) EACH(DOTS, i2) \
+    CODES(192) EACH(DOTS, i3) CODES(256) EACH(DOTS, i4) CODES(320) EACH(DOTS, i5) CODES(384) EACH(DOTS, i6) CODES(448) EACH(last, i7)
+#define PAIR_Q4_K(EACH, last) FACTORS(0) RUN_Q4_K(EACH, LOW_CODES, last, 0, 1, 2, 3, 4, 5, 6, 7) \
+    FACTORS(1) RUN_Q4_K(EACH, HIGH_CODES, LAST_OF_RUN, 8, 9, 10, 11, 12, 13, 14, 15)
+#define NEXT_Q4_K "add $512, %[w]\n\tadd $256, %[q]\n\tadd $256, %[f]\n\t"
+#define BLOCK_Q4_K(EACH) PAIR_Q4_K(EACH, ONLY_OF_RUN) NEXT_Q4_K "1:\n\t" PAIR_Q4_K(EACH, LAST_OF_RUN) NEXT_Q4_K "dec %[n]\n\tjnz 1b\n\t"
+
+#define BLOCK_OF_256(body) do { \
+    const uint8_t *w = t->w; \
+    const void *f = t->factor; \
+    const int8_t *q = t->q; \
+    size_t n = 3; \
+    __asm__ volatile("vpbroadcastd %[low], %%zmm29\n\t" body \
+                     : [w] "+r"(w), [f] "+r"(f), [q] "+r"(q), [n] "+r"(n) \
+                     : [step] "r"(t->q_step), [sum] "r"(t->sum), [panel] "r"(t->panel_bytes), [low] "r"(0x0F0F0F0F) : "cc", "memory", ZMMS); \
+    } while (0)
+
+static inline void gemm_block_q4_k(const gemm_tile *t)
+{
+    if (t->columns == 12) BLOCK_OF_256(BLOCK_Q4_K(EACH_12));
+    else if (t->columns == 8) BLOCK_OF_256(BLOCK_Q4_K(EACH_8));
+    else BLOCK_OF_256(BLOCK_Q4_K(EACH_4));
+}
+
+/* What ends a block of 256: the sums of activations times their factors, which take steps of their own, and the float steps. `sum` holds the
+ * integers of the runs. */
+typedef struct gemm_end {
+    const void *pair;      /* [factors][2 panels][16] pairs of int16 */
+    const void *scale;     /* f32 [2 panels][scale, minimum][16] */
+    const int16_t *s;      /* of the first column and this block: four columns of 24 */
+    size_t s_step;         /* bytes to the next four */
+    const float *d;
+    size_t d_step;
+    const int32_t *sum;    /* [columns][2 panels][16] */
+    float *acc;            /* as sum: read and written */
+    int columns;
+} gemm_end;
+
+#define SUMS_AT(k, s, c, a, b) "vpbroadcastd 48*" #c "+4*" #k s ", %%zmm26\n\tvpdpwssd %%zmm26, %%zmm24, %%zmm" #a "\n\tvpdpwssd %%zmm26, %%zmm25, %%zmm" #b "\n\t"
+#define SUMS(k, q, d, s, c, n, a, b) SUMS_AT(k, q, c, a, b)
+#define SUMS_FIRST(k, q, d, s, c, n, a, b) START_AT_0(a, b) SUMS_AT(k, q, c, a, b)
+#define LOAD_PAIRS(i) "vmovdqa64 128*" #i "(%[pair]), %%zmm24\n\tvmovdqa64 128*" #i "+64(%[pair]), %%zmm25\n\t"
+#define EIGHT_SUMS(EACH) LOAD_PAIRS(0) EACH(SUMS_FIRST, 0) LOAD_PAIRS(1) EACH(SUMS, 1) LOAD_PAIRS(2) EACH(SUMS, 2) LOAD_PAIRS(3) EACH(SUMS, 3) \
+    LOAD_PAIRS(4) EACH(SUMS, 4) LOAD_PAIRS(5) EACH(SUMS, 5) LOAD_PAIRS(6) EACH(SUMS, 6) LOAD_PAIRS(7) EACH(SUMS, 7)
+#define FOUR_SUMS(EACH) LOAD_PAIRS(0) EACH(SUMS_FIRST, 8) LOAD_PAIRS(1) EACH(SUMS, 9) LOAD_PAIRS(2) EACH(SUMS, 10) LOAD_PAIRS(3) EACH(SUMS, 11)
+#define LOAD_SCALES "vmovaps (%[scale]), %%zmm30\n\tvmovaps 128(%[scale]), %%zmm31\n\t"
+#define LOAD_MINIMUMS "vmovaps 64(%[scale]), %%zmm24\n\tvmovaps 192(%[scale]), %%zmm25\n\t"
+/* acc = fma(float(sum - (u << shift)), scale * d, acc), u in a and b */
+#define END_OFFSET(shift, q, d, s, c, n, a, b) "vbroadcastss 4*" #c d ", %%zmm26\n\tvmulps %%zmm26, %%zmm30, %%zmm27\n\tvmulps %%zmm26, %%zmm31, %%zmm28\n\t" \
+    "vpslld $" #shift ", %%zmm" #a ", %%zmm" #a "\n\tvpslld $" #shift ", %%zmm" #b ", %%zmm" #b "\n\t" \
+    "vmovdqa64 128*" #n "(%[sum]), %%zmm26\n\tvpsubd %%zmm" #a ", %%zmm26, %%zmm" #a "\n\tvmovdqa64 128*" #n "+64(%[sum]), %%zmm29\n\tvpsubd %%zmm" #b ", %%zmm29, %%zmm" #b "\n\t" \
+    "vcvtdq2ps %%zmm" #a ", %%zmm" #a "\n\tvcvtdq2ps %%zmm" #b ", %%zmm" #b "\n\t" \
+    "vfmadd213ps 128*" #n "(%[acc]), %%zmm27, %%zmm" #a "\n\tvfmadd213ps 128*" #n "+64(%[acc]), %%zmm28, %%zmm" #b "\n\t" END_STORE(n, a, b)
+#define END_STORE(n, a, b) "vmovaps %%zmm" #a ", 128*" #n "(%[acc])\n\tvmovaps %%zmm" #b ", 128*" #n "+64(%[acc])\n\t"
+/* acc = fma(float(sum), scale * d, acc), then acc = fma(-float(u), minimum * d, acc) */
+#define END_MIN(i, q, d, s, c, n, a, b) "vbroadcastss 4*" #c d ", %%zmm26\n\tvcvtdq2ps 128*" #n "(%[sum]), %%zmm27\n\tvcvtdq2ps 128*" #n "+64(%[sum]), %%zmm28\n\t" \
+    "vmulps %%zmm26, %%zmm30, %%zmm29\n\tvfmadd213ps 128*" #n "(%[acc]), %%zmm29, %%zmm27\n\tvmulps %%zmm26, %%zmm31, %%zmm29\n\tvfmadd213ps 128*" #n "+64(%[acc]), %%zmm29, %%zmm28\n\t" \
+    "vcvtdq2ps %%zmm" #a ", %%zmm" #a "\n\tvcvtdq2ps %%zmm" #b ", %%zmm" #b "\n\t" \
+    "vmulps %%zmm26, %%zmm24, %%zmm29\n\tvfnmadd213ps %%zmm27, %%zmm29, %%zmm" #a "\n\tvmulps %%zmm26, %%zmm25, %%zmm29\n\tvfnmadd213ps %%zmm28, %%zmm29, %%zmm" #b "\n\t" END_STORE(n, a, b)
+/* q and step name the sums of activations here. */
+#define END(body) \
+    __asm__ volatile(body : : [pair] "r"(e->pair), [scale] "r"(e->scale), [q] "r"(e->s), [step] "r"(e->s_step), [d] "r"(e->d), [ds] "r"(e->d_step), \
+                     [sum] "r"(e->sum), [acc] "r"(e->acc) : "memory", ZMMS)
+#define END_COLUMNS(SUMS, LOADS, LAST, i) do { \
+    if (e->columns == 12) END(SUMS(EACH_12) LOADS EACH_12(LAST, i)); \
+    else if (e->columns == 8) END(SUMS(EACH_8) LOADS EACH_8(LAST, i)); \
+    else END(SUMS(EACH_4) LOADS EACH_4(LAST, i)); \
+    } while (0)
+
+static inline void gemm_end_q2_k(const gemm_end *e) { END_COLUMNS(EIGHT_SUMS, LOAD_SCALES LOAD_MINIMUMS, END_MIN, 0); }
+static inline void gemm_end_q3_k(const gemm_end *e) { END_COLUMNS(EIGHT_SUMS, LOAD_SCALES, END_OFFSET, 2); }
+static inline void gemm_end_q45_k(const gemm_end *e) { END_COLUMNS(FOUR_SUMS, LOAD_SCALES LOAD_MINIMUMS, END_MIN, 0); }
+static inline void gemm_end_q6_k(const gemm_end *e) { END_COLUMNS(EIGHT_SUMS, LOAD_SCALES, END_OFFSET, 5); }
+static inline void gemm_end_iq4_xs(const gemm_end *e) { END_COLUMNS(FOUR_SUMS, LOAD_SCALES, END_OFFSET, 7); }
 
 #endif

@@ -143,13 +143,13 @@ static void apart_q5_1(const uint8_t *w, const uint8_t *w2, size_t n, q8_pair *p
 static void apart_iq4_nl(const uint8_t *w, const uint8_t *w2, size_t n, q8_pair *p) { take_apart(R1_IQ4_NL, 288, w, w2, n, p); }
 static void apart_mxfp4(const uint8_t *w, const uint8_t *w2, size_t n, q8_pair *p) { take_apart(R1_MXFP4, 272, w, w2, n, p); }
 
-ENTRY(matmul_q4_0_avx512, tiles_q4_0, 32, 288, NULL, straight_q4_0)
-ENTRY(matmul_q4_1_avx512, tiles_q4_1, 32, 320, apart_q4_1, gemm_min)
-ENTRY(matmul_q5_0_avx512, tiles_q5_0, 32, 352, apart_q5_0, gemm_16)
-ENTRY(matmul_q5_1_avx512, tiles_q5_1, 32, 384, apart_q5_1, gemm_min)
-ENTRY(matmul_q8_0_avx512, tiles_q8_0, 32, 544, NULL, straight_q8_0)
-ENTRY(matmul_iq4_nl_avx512, tiles_iq4_nl, 32, 288, apart_iq4_nl, gemm_128)
-ENTRY(matmul_mxfp4_avx512, tiles_mxfp4, 32, 272, apart_mxfp4, gemm_16)
+ENTRY(matmul_q4_0_avx512, tiles_q4_0, 32, 288, WALK_DIRECT, true, NULL, straight_q4_0)
+ENTRY(matmul_q4_1_avx512, tiles_q4_1, 32, 320, WALK_GEMM, false, apart_q4_1, gemm_min)
+ENTRY(matmul_q5_0_avx512, tiles_q5_0, 32, 352, WALK_GEMM, false, apart_q5_0, gemm_16)
+ENTRY(matmul_q5_1_avx512, tiles_q5_1, 32, 384, WALK_GEMM, false, apart_q5_1, gemm_min)
+ENTRY(matmul_q8_0_avx512, tiles_q8_0, 32, 544, WALK_DIRECT, true, NULL, straight_q8_0)
+ENTRY(matmul_iq4_nl_avx512, tiles_iq4_nl, 32, 288, WALK_GEMM, false, apart_iq4_nl, gemm_128)
+ENTRY(matmul_mxfp4_avx512, tiles_mxfp4, 32, 272, WALK_GEMM, false, apart_mxfp4, gemm_16)
 
 void r1_avx512_fill_q8(r1_kernels *k)
 {

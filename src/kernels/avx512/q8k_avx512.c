@@ -162,6 +162,7 @@ INLINE unsigned group_at(r1_type t, const unsigned j) { return t == R1_Q6_K ? (j
 INLINE unsigned scale_at(r1_type t) { return t == R1_Q2_K ? 1280 : t == R1_Q3_K ? 1728 : t == R1_Q6_K ? 3328 : 0; }
 INLINE bool has_min(r1_type t) { return t == R1_Q2_K || t == R1_Q4_K || t == R1_Q5_K; }
 INLINE bool by_16(r1_type t) { return t == R1_Q2_K || t == R1_Q3_K || t == R1_Q6_K; }
+INLINE bool straight(r1_type t) { return t == R1_Q4_K; } /* codes are read from the panels */
 INLINE unsigned offset_shift(r1_type t) { return t == R1_Q3_K ? 2 : t == R1_Q6_K ? 5 : 7; }
 
 /* isum[c] += the products of one group of 32 values, for up to 4 columns. */
@@ -263,8 +264,8 @@ INLINE void take_block(r1_type t, const uint8_t *b, size_t n, size_t panel, q8_p
     int32_t *factor = p->factor + n * (size_t)n_runs * 32 + panel * 16;
     uint8_t *w_to = p->w + n * 8192 + panel * 64;
     UNROLL for (int k = 0; k < n_runs; k++) _mm512_store_si512(factor + 32 * k, r.scale[k]);
-    UNROLL for (int k = 0; k < n_s; k++) p->pair[n][panel][k] = r.pair[k];
-    for (unsigned g = 0; g < 8; g++) {
+    UNROLL for (int k = 0; k < n_s; k++) p->pair[n][k][panel] = r.pair[k];
+    for (unsigned g = 0; g < 8 && !straight(t); g++) {
         __m512i w[8];
         if (t == R1_Q6_K) {
             switch (g % 4) {
@@ -291,32 +292,22 @@ INLINE void take_apart(r1_type t, const unsigned block_bytes, const uint8_t *b, 
     }
 }
 
-/* As finish_block, for the columns of a panel; isum and acc are [columns][2][16] from the panel's. */
-INLINE void finish_columns(r1_type t, const q8_gemm *g, size_t n, size_t panel, const int32_t *isum, float *acc)
+INLINE void finish(r1_type t, const gemm_end *e)
 {
-    const int n_s = by_16(t) ? 8 : 4;
-    const q8_pair *p = g->p;
-    const __m512 dw = _mm512_load_ps(p->scale[n][panel][0]), dmin = _mm512_load_ps(p->scale[n][panel][1]);
-    __m512i pair[8];
-    UNROLL for (int k = 0; k < n_s; k++) pair[k] = p->pair[n][panel][k];
-    KEEP_LOOP for (size_t c = 0; c < (size_t)g->t.columns; c++) {
-        const size_t at = c / 4 * (g->t.ds_step / 4) + 4 * n + c % 4;
-        const int32_t *s = g->t.s + at * 12 + (by_16(t) ? 0 : 8);
-        const __m512 dx = everyf(g->t.d + at);
-        __m512i sum = _mm512_load_si512(isum + 32 * c), u = _mm512_setzero_si512();
-        UNROLL for (int k = 0; k < n_s; k++) u = _mm512_dpwssd_epi32(u, pair[k], every32(s + k));
-        if (!has_min(t)) sum = _mm512_sub_epi32(sum, _mm512_slli_epi32(u, offset_shift(t)));
-        __m512 v = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), _mm512_mul_ps(dw, dx), _mm512_load_ps(acc + 32 * c));
-        if (has_min(t)) v = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(u), _mm512_mul_ps(dmin, dx), v);
-        _mm512_store_ps(acc + 32 * c, v);
+    switch (t) {
+    case R1_Q2_K: gemm_end_q2_k(e); break;
+    case R1_Q3_K: gemm_end_q3_k(e); break;
+    case R1_Q4_K:
+    case R1_Q5_K: gemm_end_q45_k(e); break;
+    case R1_Q6_K: gemm_end_q6_k(e); break;
+    default: gemm_end_iq4_xs(e); break;
     }
 }
 
-INLINE void gemm(r1_type t, const q8_gemm *g)
+INLINE void gemm(r1_type t, const unsigned block_bytes, const q8_gemm *g)
 {
     const size_t n_runs = by_16(t) ? 16 : 8;
     _Alignas(64) int32_t isum[WALK_COLUMNS * 32];
-    float *acc = g->t.sum;
     gemm_tile r = g->t;
     r.sum = isum;
     r.n = n_runs;
@@ -326,14 +317,19 @@ INLINE void gemm(r1_type t, const q8_gemm *g)
             fetch(ahead, 64);
             fetch(ahead + g->t.panel_bytes, 64);
         }
-        memset(isum, 0, (size_t)g->t.columns * 32 * sizeof *isum);
-        r.w = g->p->w + n * 8192;
         r.factor = g->p->factor + n * n_runs * 32;
         r.q = g->t.q + n * 1024;
-        if (by_16(t)) gemm_runs_16(&r);
-        else gemm_runs_32(&r);
-        finish_columns(t, g, n, 0, isum, acc);
-        finish_columns(t, g, n, 1, isum + 16, acc + 16);
+        if (straight(t)) {
+            r.w = g->t.w + n * block_bytes + 256;
+            gemm_block_q4_k(&r);
+        } else {
+            r.w = g->p->w + n * 8192;
+            memset(isum, 0, (size_t)g->t.columns * 32 * sizeof *isum);
+            if (by_16(t)) gemm_runs_16(&r);
+            else gemm_runs_32(&r);
+        }
+        finish(t, &(gemm_end){ g->p->pair[n], g->p->scale[n], (const int16_t *)(const void *)(g->t.s + n * 48), g->t.ds_step * 12, g->t.d + 4 * n,
+                               g->t.ds_step, isum, g->t.sum, g->t.columns });
     }
 }
 
@@ -351,19 +347,19 @@ static void apart_q5_k(const uint8_t *w, const uint8_t *w2, size_t n, q8_pair *p
 static void apart_q6_k(const uint8_t *w, const uint8_t *w2, size_t n, q8_pair *p) { take_apart(R1_Q6_K, 3360, w, w2, n, p); }
 static void apart_iq4_xs(const uint8_t *w, const uint8_t *w2, size_t n, q8_pair *p) { take_apart(R1_IQ4_XS, 2176, w, w2, n, p); }
 
-static void gemm_q2_k(const q8_gemm *g) { gemm(R1_Q2_K, g); }
-static void gemm_q3_k(const q8_gemm *g) { gemm(R1_Q3_K, g); }
-static void gemm_q4_k(const q8_gemm *g) { gemm(R1_Q4_K, g); }
-static void gemm_q5_k(const q8_gemm *g) { gemm(R1_Q5_K, g); }
-static void gemm_q6_k(const q8_gemm *g) { gemm(R1_Q6_K, g); }
-static void gemm_iq4_xs(const q8_gemm *g) { gemm(R1_IQ4_XS, g); }
+static void gemm_q2_k(const q8_gemm *g) { gemm(R1_Q2_K, 1344, g); }
+static void gemm_q3_k(const q8_gemm *g) { gemm(R1_Q3_K, 1760, g); }
+static void gemm_q4_k(const q8_gemm *g) { gemm(R1_Q4_K, 2304, g); }
+static void gemm_q5_k(const q8_gemm *g) { gemm(R1_Q5_K, 2816, g); }
+static void gemm_q6_k(const q8_gemm *g) { gemm(R1_Q6_K, 3360, g); }
+static void gemm_iq4_xs(const q8_gemm *g) { gemm(R1_IQ4_XS, 2176, g); }
 
-ENTRY(matmul_q2_k_avx512, tiles_q2_k, 256, 1344, apart_q2_k, gemm_q2_k)
-ENTRY(matmul_q3_k_avx512, tiles_q3_k, 256, 1760, apart_q3_k, gemm_q3_k)
-ENTRY(matmul_q4_k_avx512, tiles_q4_k, 256, 2304, apart_q4_k, gemm_q4_k)
-ENTRY(matmul_q5_k_avx512, tiles_q5_k, 256, 2816, apart_q5_k, gemm_q5_k)
-ENTRY(matmul_q6_k_avx512, tiles_q6_k, 256, 3360, apart_q6_k, gemm_q6_k)
-ENTRY(matmul_iq4_xs_avx512, tiles_iq4_xs, 256, 2176, apart_iq4_xs, gemm_iq4_xs)
+ENTRY(matmul_q2_k_avx512, tiles_q2_k, 256, 1344, WALK_GEMM, false, apart_q2_k, gemm_q2_k)
+ENTRY(matmul_q3_k_avx512, tiles_q3_k, 256, 1760, WALK_GEMM, false, apart_q3_k, gemm_q3_k)
+ENTRY(matmul_q4_k_avx512, tiles_q4_k, 256, 2304, WALK_GEMM, true, apart_q4_k, gemm_q4_k)
+ENTRY(matmul_q5_k_avx512, tiles_q5_k, 256, 2816, WALK_GEMM, false, apart_q5_k, gemm_q5_k)
+ENTRY(matmul_q6_k_avx512, tiles_q6_k, 256, 3360, WALK_GEMM, false, apart_q6_k, gemm_q6_k)
+ENTRY(matmul_iq4_xs_avx512, tiles_iq4_xs, 256, 2176, WALK_GEMM, false, apart_iq4_xs, gemm_iq4_xs)
 
 void r1_avx512_fill_q8k(r1_kernels *k)
 {

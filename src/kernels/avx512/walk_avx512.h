@@ -47,7 +47,7 @@ typedef struct q8_pair {
     _Alignas(64) uint8_t w[32 * WALK_VALUES];
     _Alignas(64) int32_t factor[WALK_VALUES / 16 * 32]; /* as in gemm_tile */
     _Alignas(64) float scale[WALK_VALUES / 256][2][2][16]; /* 256-value types: [block][panel][scale, minimum] */
-    _Alignas(64) __m512i pair[WALK_VALUES / 256][2][8];    /* factors of sums of activations */
+    _Alignas(64) __m512i pair[WALK_VALUES / 256][8][2];    /* [block][factors of sums of activations][panel] */
 } q8_pair;
 
 /* One tile of a pair: sum[columns][2][16] += its products. */
@@ -60,7 +60,9 @@ typedef struct q8_kind {
     void (*tile)(const q8_tile *t, int nc); /* nc is 1, 4, 8 or 12 */
     uint16_t block;        /* 32 or 256 */
     uint16_t block_bytes;  /* of a panel */
-    void (*take_apart)(const uint8_t *w, const uint8_t *w2, size_t n_blocks, q8_pair *p); /* NULL: gemm reads panels */
+    uint16_t wide;         /* columns from which two panels pay */
+    bool straight;         /* gemm reads codes from the panels */
+    void (*take_apart)(const uint8_t *w, const uint8_t *w2, size_t n_blocks, q8_pair *p); /* NULL: nothing to do */
     void (*gemm)(const q8_gemm *g);
 } q8_kind;
 
@@ -163,7 +165,7 @@ INLINE void q8_pair_slab(const q8_call *a, const q8_kind *k, size_t p, size_t b,
     for (size_t c = c0, left; c < c1; c += left, next += n * lines * 64) {
         const int columns = q8_tile_columns(c1 - c);
         left = r1_min((size_t)columns, c1 - c);
-        q8_gemm g = { &pair, { .w = k->take_apart ? pair.w : w, .panel_bytes = panel_bytes, .factor = pair.factor, .ahead = next, .ahead_lines = lines,
+        q8_gemm g = { &pair, { .w = k->straight ? w : pair.w, .panel_bytes = panel_bytes, .factor = pair.factor, .ahead = next, .ahead_lines = lines,
                                .q = x->q4 + c * a->K + b * k->block * 4, .q_step = 4 * a->K, .d = x->d4 + c * all + b * 4,
                                .s = x->s4 + (c * all + b * 4) * n_s, .ds_step = 16 * all, .n = n, .columns = columns } };
         q8_gemm_tile(a, k, &g, a->y + c * a->ldy + p * R1_PANEL, left, (unsigned)r1_min(2 * R1_PANEL, a->R - p * R1_PANEL), b == 0);
@@ -185,7 +187,7 @@ static inline void q8_wide(const q8_call *a, const q8_kind *k, size_t c0, size_t
 
 static inline void q8_run(const q8_call *a, const q8_kind *k)
 {
-    if (a->C < (k->take_apart ? WALK_GEMM : WALK_DIRECT) || a->n_panels < 2) {
+    if (a->C < k->wide || a->n_panels < 2) {
         q8_narrow(a, k);
         return;
     }
