@@ -356,7 +356,7 @@ static void gemm_iq4_xs(const q8_gemm *g) { gemm(R1_IQ4_XS, 2176, g); }
 
 ENTRY(matmul_q2_k_avx512, tiles_q2_k, 256, 1344, WALK_GEMM, false, apart_q2_k, gemm_q2_k)
 ENTRY(matmul_q3_k_avx512, tiles_q3_k, 256, 1760, WALK_GEMM, false, apart_q3_k, gemm_q3_k)
-ENTRY(matmul_q4_k_avx512, tiles_q4_k, 256, 2304, WALK_GEMM, true, apart_q4_k, gemm_q4_k)
+ENTRY(matmul_q4_k_avx512, tiles_q4_k, 256, 2304, WALK_COLUMNS + 1, true, apart_q4_k, gemm_q4_k)
 ENTRY(matmul_q5_k_avx512, tiles_q5_k, 256, 2816, WALK_GEMM, false, apart_q5_k, gemm_q5_k)
 ENTRY(matmul_q6_k_avx512, tiles_q6_k, 256, 3360, WALK_GEMM, false, apart_q6_k, gemm_q6_k)
 ENTRY(matmul_iq4_xs_avx512, tiles_iq4_xs, 256, 2176, WALK_GEMM, false, apart_iq4_xs, gemm_iq4_xs)
