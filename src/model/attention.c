@@ -169,15 +169,19 @@ static void attend_tile(void *ctx, size_t i, int thread)
     /* The part of the span inside [first, first + n): its first token has position `base`, its column is token0 - first. */
     size_t cut = skip > token0 ? skip - token0 : 0, base = span->pos + cut, column = token0 + cut - skip;
     scratch s = lay_out(&f->m->c, a->expanded, f->tile_rows, &(parts){ f->attn_scratch + (size_t)thread * f->attn_floats, 0 });
+    /* With one key head the rows of a tile lie together: queries are scaled and results made where they are. */
+    const bool together = w->n_heads == 1;
+    if (together) {
+        s.q = a->q + (column * H + tile->first) * a->key_dim;
+        s.o = a->o + (column * H + tile->first) * a->value_dim;
+    }
     for (size_t r = 0; r < tile->n; r++) {
         size_t at = (column + (tile->first + r) / w->group) * H + head * w->group + (tile->first + r) % w->group;
-        memcpy(s.q + r * a->key_dim, a->q + at * a->key_dim, a->key_dim * sizeof(float));
+        if (!together) memcpy(s.q + r * a->key_dim, a->q + at * a->key_dim, a->key_dim * sizeof(float));
         k->scale(s.q + r * a->key_dim, f->m->c.softmax_scale, a->key_dim);
         s.max[r] = -INFINITY;
         s.sum[r] = 0;
     }
-    /* With one key head the rows of a tile lie together in the result, and are made there. */
-    if (w->n_heads == 1) s.o = a->o + (column * H + tile->first) * a->value_dim;
     memset(s.o, 0, tile->n * a->value_dim * sizeof(float));
     if (a->expanded) decode_head(a, head, &s);
     size_t n_keys = base + (tile->first + tile->n - 1) / w->group + 1;
@@ -186,7 +190,7 @@ static void attend_tile(void *ctx, size_t i, int thread)
     for (size_t r = 0; r < tile->n; r++) {
         size_t at = (column + (tile->first + r) / w->group) * H + head * w->group + (tile->first + r) % w->group;
         k->scale(s.o + r * a->value_dim, 1.0f / s.sum[r], a->value_dim);
-        if (w->n_heads > 1) memcpy(a->o + at * a->value_dim, s.o + r * a->value_dim, a->value_dim * sizeof(float));
+        if (!together) memcpy(a->o + at * a->value_dim, s.o + r * a->value_dim, a->value_dim * sizeof(float));
     }
 }
 

@@ -32,7 +32,7 @@ static void size_experts(r1_forward *f)
     const r1_config *c = &f->m->c;
     size_t used = (size_t)c->n_used, D = (size_t)c->n_embd, F = (size_t)c->n_ff_expert;
     if (c->n_dense == c->n_layers && !f->m->mtp) return;
-    size_t a_token = ((1 + 2 * used) * D + 2 * used * F) * sizeof(float);
+    size_t a_token = ((1 + 2 * used) * D + 2 * (1 + used) * F) * sizeof(float);
     f->expert_tokens = r1_max(1, r1_min(f->chunk, EXPERT_BYTES / a_token));
     /* an expert with two rows or more may leave a gap of 3 before it */
     f->expert_rows = f->expert_tokens * used + 3 * r1_min((size_t)c->n_experts, f->expert_tokens * used / 2);
@@ -46,7 +46,7 @@ static r1_exec_sizes exec_sizes(const r1_forward *f)
     dense = r1_max(dense, r1_max(H * (size_t)(c->mla ? c->v_dim : c->head_dim), (size_t)c->q_lora));
     size_t input = f->chunk * dense;
     if (f->latent_tokens) input = r1_max(input, H * r1_round_up(f->latent_tokens, 4) * (size_t)r1_max((size_t)c->nope_dim, (size_t)c->kv_lora));
-    if (f->expert_tokens) input = r1_max(input, r1_max((f->expert_tokens + 3 + f->expert_rows) * D, f->expert_rows * (size_t)c->n_ff_expert));
+    if (f->expert_tokens) input = r1_max(input, (f->expert_tokens + 3 + f->expert_rows) * r1_max(D, (size_t)c->n_ff_expert));
     input = r1_max(input, LOGIT_COLUMNS * D);
     return (r1_exec_sizes){ .input_values = input, .max_k = f->m->max_k, .need_32 = f->m->need_32, .need_256 = f->m->need_256,
                             .max_products = 2 * (size_t)c->n_experts + r1_max(4, (size_t)c->n_heads) };
@@ -57,7 +57,7 @@ static r1_status allocate(r1_forward *f, r1_error *err)
     const r1_config *c = &f->m->c;
     size_t T = f->chunk, D = (size_t)c->n_embd, H = (size_t)c->n_heads, V = (size_t)c->n_vocab, R = (size_t)c->rope.dim, lora = (size_t)c->kv_lora;
     size_t kv = c->mla ? lora + R : (size_t)(c->n_kv_heads * c->head_dim), vd = (size_t)(c->mla ? c->v_dim : c->head_dim);
-    size_t F = r1_max((size_t)c->n_ff, (size_t)(c->n_shared * c->n_ff_expert)), LT = f->latent_tokens, ET = f->expert_tokens, ER = f->expert_rows, used = (size_t)c->n_used;
+    size_t F = r1_max((size_t)c->n_ff, (size_t)(c->n_shared * c->n_ff_expert)), LT = f->latent_tokens, ET = f->expert_tokens, ER = f->expert_rows, GR = ET ? ET + 3 + ER : 0, used = (size_t)c->n_used;
     size_t E = (size_t)c->n_experts, threads = (size_t)r1_pool_threads(f->pool), fl = sizeof(float);
     f->tile_rows = c->mla ? LATENT_ROWS : QUERY_ROWS;
     f->attn_floats = r1_round_up(r1_attention_scratch(f->m, f->tile_rows), 16);
@@ -72,9 +72,9 @@ static r1_status allocate(r1_forward *f, r1_error *err)
         { (void **)&f->head_in, r1_round_up(LT, 4) * H * r1_max((size_t)c->nope_dim, lora) * fl },
         { (void **)&f->router_out, ET ? T * E * fl : 0 }, { (void **)&f->route_ids, ET ? T * used * 4 : 0 },
         { (void **)&f->route_weights, ET ? T * used * fl : 0 },
-        { (void **)&f->expert_in, ET ? (ET + 3 + ER) * D * fl : 0 }, { (void **)&f->expert_gate, ER * (size_t)c->n_ff_expert * fl },
-        { (void **)&f->expert_up, ER * (size_t)c->n_ff_expert * fl }, { (void **)&f->expert_out, ER * D * fl },
-        { (void **)&f->expert_row, ET * used * 4 }, { (void **)&f->expert_first, E * 4 }, { (void **)&f->expert_n, E * 4 },
+        { (void **)&f->expert_in, GR * D * fl }, { (void **)&f->expert_gate, GR * (size_t)c->n_ff_expert * fl },
+        { (void **)&f->expert_up, GR * (size_t)c->n_ff_expert * fl }, { (void **)&f->expert_out, ER * D * fl },
+        { (void **)&f->expert_row, ET * used * 4 }, { (void **)&f->expert_token, ER * 4 }, { (void **)&f->expert_first, E * 4 }, { (void **)&f->expert_n, E * 4 },
         { (void **)&f->products, (2 * E + r1_max(4, H)) * sizeof(r1_product) },
         { (void **)&f->tiles, f->cap_tiles * sizeof(r1_tile) }, { (void **)&f->attn_scratch, threads * f->attn_floats * fl },
         { (void **)&f->head_x, LOGIT_COLUMNS * D * fl }, { (void **)&f->head_y, LOGIT_COLUMNS * V * fl },
@@ -92,7 +92,7 @@ void r1_forward_free(r1_forward *f)
     if (!f) return;
     r1_exec_deinit(&f->exec);
     void *all[] = { f->x, f->h, f->y, f->q, f->k, f->v, f->o, f->gate, f->up, f->cos, f->sin, f->wide, f->q_latent, f->o_latent, f->head_in,
-                    f->router_out, f->route_ids, f->route_weights, f->expert_in, f->expert_gate, f->expert_up, f->expert_out, f->expert_row,
+                    f->router_out, f->route_ids, f->route_weights, f->expert_in, f->expert_gate, f->expert_up, f->expert_out, f->expert_row, f->expert_token,
                     f->expert_first, f->expert_n, f->products, f->tiles, f->attn_scratch, f->head_x, f->head_y };
     for (size_t i = 0; i < R1_COUNT(all); i++) free(all[i]);
     free(f);

@@ -13,8 +13,8 @@ enum {
     LATENT_BYTES = 16 << 10,
     EXPERT_BYTES = 16 << 10
 #else
-    LATENT_BYTES = 24 << 20,       /* absorbed queries and outputs held at a time: bounds the tokens of a step */
-    EXPERT_BYTES = 48 << 20        /* gathered inputs and outputs of experts held at a time */
+    LATENT_BYTES = 64 << 20,       /* absorbed queries and outputs held at a time: bounds the tokens of a step */
+    EXPERT_BYTES = 384 << 20       /* gathered inputs and outputs of experts held at a time */
 #endif
 };
 
@@ -48,10 +48,11 @@ struct r1_forward {
     size_t expert_tokens, expert_rows; /* rows: of the gathered inputs, with what aligns each expert to 4 */
     float *router_out;             /* [chunk, E] */
     int32_t *route_ids; float *route_weights; /* [chunk, n_used] */
-    float *expert_in;              /* the tokens, then gathered by expert; as expert_gate.. [expert rows, ..], see size_experts */
-    float *expert_gate, *expert_up;/* [expert_tokens * n_used, n_ff_expert] */
-    float *expert_out;             /* [expert_tokens * n_used, D] */
+    float *expert_in;              /* [expert_tokens + 3 + expert_rows, D]: the tokens, then gathered by expert */
+    float *expert_gate, *expert_up;/* [expert_tokens + 3 + expert_rows, n_ff_expert]: the same rows */
+    float *expert_out;             /* [expert_rows, D] */
     uint32_t *expert_row;          /* [expert_tokens, n_used]: row of (token, slot) among the gathered */
+    uint32_t *expert_token;        /* [expert_rows]: the token of a gathered row */
     uint32_t *expert_first, *expert_n; /* [E] first row of an expert, and how many it has */
     r1_product *products;          /* [2 E + 4] */
     /* attention */
@@ -69,7 +70,7 @@ typedef struct r1_attention {
     const r1_layer *layer;
     int layer_index;
     size_t first, n;
-    const float *q; size_t key_dim;
+    float *q; size_t key_dim;      /* scaled in place where there is one key head */
     float *o; size_t value_dim;
     bool expanded;                 /* the cache holds latents, q is per head: expand keys and values block by block */
 } r1_attention;

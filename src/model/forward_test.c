@@ -137,7 +137,7 @@ typedef struct scene {
     size_t n;                  /* tokens */
     float *cache[SPANS];       /* [tokens, kv heads, row] as the cache gives it back: key, then value */
     size_t row;                /* latent: the latent and the rope key */
-    float *q, *o, *w_k, *w_v;  /* expanded: [heads, lora, nope], [heads, value, lora] */
+    float *q, *given, *o, *w_k, *w_v; /* given: a copy of q for r1_attend, which may change it. Expanded: [heads, lora, nope], [heads, value, lora] */
     r1_layer layer;
     r1_weight *k_b, *v_b;
 } scene;
@@ -187,6 +187,8 @@ static void set_scene(scene *x, shape s, r1_kv_type type, int threads, uint64_t 
     }
     size_t H = (size_t)s.heads;
     x->q = random_floats(x->n * H * (size_t)s.key, s.size, seed);
+    x->given = malloc(x->n * H * (size_t)s.key * sizeof *x->q);
+    memcpy(x->given, x->q, x->n * H * (size_t)s.key * sizeof *x->q);
     x->o = calloc(x->n * H * (size_t)s.value, sizeof *x->o);
     x->w_k = random_floats(H * (size_t)s.lora * 12, 0.3f, seed);
     x->w_v = random_floats(H * (size_t)s.lora * (size_t)s.value, 0.3f, seed);
@@ -211,7 +213,7 @@ static void end_scene(scene *x)
     }
     r1_kv_pool_free(x->pool);
     bench_close(&x->b);
-    void *all[] = { x->q, x->o, x->w_k, x->w_v, x->k_b, x->v_b };
+    void *all[] = { x->q, x->given, x->o, x->w_k, x->w_v, x->k_b, x->v_b };
     for (size_t i = 0; i < R1_COUNT(all); i++) free(all[i]);
 }
 
@@ -288,7 +290,7 @@ TEST(attention_equals_sums_in_double)
     for (size_t n = 0; n < R1_COUNT(shapes) * 4; n++) {
         scene x;
         set_scene(&x, shapes[n / 4], types[n % 4], 1 + (int)(n % 2), &seed);
-        r1_attention a = { .f = x.b.f, .layer = &x.layer, .layer_index = 1, .n = x.n, .q = x.q, .key_dim = (size_t)x.s.key, .o = x.o, .value_dim = (size_t)x.s.value,
+        r1_attention a = { .f = x.b.f, .layer = &x.layer, .layer_index = 1, .n = x.n, .q = x.given, .key_dim = (size_t)x.s.key, .o = x.o, .value_dim = (size_t)x.s.value,
                            .expanded = x.s.expanded };
         r1_attend(&a);
         for (size_t i = 0, column = 0; i < SPANS; column += x.spans[i++].n)
@@ -299,11 +301,12 @@ TEST(attention_equals_sums_in_double)
         float *whole = malloc(x.n * row * sizeof *whole);
         memcpy(whole, x.o, x.n * row * sizeof *whole);
         memset(x.o, 0, x.n * row * sizeof *whole);
+        memcpy(x.given, x.q, x.n * (size_t)(x.s.heads * x.s.key) * sizeof *x.q);
         for (size_t first = 0, m; first < x.n; first += m) {
             m = r1_min(x.n - first, 1 + test_random(&seed) % 9);
             a.first = first;
             a.n = m;
-            a.q = x.q + first * (size_t)(x.s.heads * x.s.key);
+            a.q = x.given + first * (size_t)(x.s.heads * x.s.key);
             a.o = x.o + first * row;
             r1_attend(&a);
         }

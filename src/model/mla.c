@@ -63,21 +63,21 @@ typedef struct gather {
 /* Each head's columns start at a multiple of 4, as r1_multiply asks for. */
 static size_t aligned(size_t n) { return n == 1 ? 1 : r1_round_up(n, 4); }
 
+/* Column i of the heads' inputs; those that only align hold anything. */
 static void gather_column(void *ctx, size_t i, int thread)
 {
     const gather *g = ctx;
+    const size_t n4 = aligned(g->n), token = i % n4;
     (void)thread;
-    memcpy(g->f->head_in + (i / g->n * aligned(g->n) + i % g->n) * g->K, g->src + i % g->n * g->step_token + i / g->n * g->step_head,
-           g->K * sizeof(float));
+    if (token < g->n) memcpy(g->f->head_in + i * g->K, g->src + token * g->step_token + i / n4 * g->step_head, g->K * sizeof(float));
 }
 
 /* out[token, head, 0..rows) = w[head] src[token, head]; `ld` and `step` are out's steps of a token and a head. */
 static void per_head(r1_forward *f, const r1_weight *w, const gather *g, float *out, size_t ld, size_t step)
 {
     size_t H = (size_t)f->m->c.n_heads;
-    r1_columns(&f->exec, H * g->n, gather_column, (void *)g);
     for (size_t h = 0; h < H; h++) f->products[h] = (r1_product){ &w[h], NULL, out + h * step, ld, h * aligned(g->n), g->n };
-    r1_multiply(&f->exec, f->products, H, &(r1_input){ .x = f->head_in, .ldx = g->K, .C = H * aligned(g->n), .K = g->K });
+    r1_multiply(&f->exec, f->products, H, &(r1_input){ .x = f->head_in, .ldx = g->K, .C = H * aligned(g->n), .K = g->K, .before = gather_column, .ctx = (void *)g });
 }
 
 typedef struct rope_part {

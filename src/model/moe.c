@@ -1,7 +1,7 @@
 /* Mixture of experts: routing (arXiv:2412.19437, section 2.1.2, and arXiv:2405.04434) and the experts' products.
  *
  * Tokens are gathered by expert, so that each expert's weights are read once for all its tokens; all experts and the
- * shared one are products of one parallel region. A token's result is the shared expert's output plus its experts' in
+ * shared one are products of the same parallel region (down of a shared one of another width has a region of its own). A token's result is the shared expert's output plus its experts' in
  * ascending order of id, whoever else was in the chunk.
  */
 #include "model/forward_int.h"
@@ -110,7 +110,7 @@ static void route_column(void *ctx, size_t c, int thread)
 /* ---- experts --------------------------------------------------------------------------------------------------- */
 
 /* Order the (token, slot) pairs of tokens [first, first + n) by expert. The rows of an expert with several start at a multiple of 4, as
- * r1_multiply asks for. Returns the number of rows with the gaps. */
+ * r1_multiply asks for; expert_token of the gaps is UINT32_MAX. Returns the number of rows with the gaps. */
 static size_t sort_by_expert(r1_forward *f, size_t first, size_t n)
 {
     size_t E = (size_t)f->m->c.n_experts, used = (size_t)f->m->c.n_used, at = 0;
@@ -123,25 +123,29 @@ static size_t sort_by_expert(r1_forward *f, size_t first, size_t n)
         at += f->expert_n[e];
     }
     memset(f->expert_n, 0, E * sizeof *f->expert_n);
-    for (size_t i = 0; i < n * used; i++) f->expert_row[i] = f->expert_first[ids[i]] + f->expert_n[ids[i]]++;
+    for (size_t i = 0; i < at; i++) f->expert_token[i] = UINT32_MAX;
+    for (size_t i = 0; i < n * used; i++) {
+        f->expert_row[i] = f->expert_first[ids[i]] + f->expert_n[ids[i]]++;
+        f->expert_token[f->expert_row[i]] = (uint32_t)(i / used);
+    }
     return at;
 }
 
 typedef struct step {
     r1_forward *f;
-    size_t first, n, base; /* base: row of expert_in where the gathered ones start */
+    size_t first, n, base; /* base: row of expert_in where the gathered ones start, after the tokens themselves */
     bool shared;
 } step;
 
+/* Row i of expert_in. */
 static void gather_column(void *ctx, size_t i, int thread)
 {
     const step *a = ctx;
     r1_forward *f = a->f;
-    size_t D = (size_t)f->m->c.n_embd, used = (size_t)f->m->c.n_used;
-    const float *h = f->h + (a->first + i) * D;
+    const size_t D = (size_t)f->m->c.n_embd;
+    const uint32_t token = i >= a->base ? f->expert_token[i - a->base] : i < a->n ? (uint32_t)i : UINT32_MAX;
     (void)thread;
-    memcpy(f->expert_in + i * D, h, D * sizeof(float));
-    for (size_t j = 0; j < used; j++) memcpy(f->expert_in + (a->base + f->expert_row[i * used + j]) * D, h, D * sizeof(float));
+    if (token != UINT32_MAX) memcpy(f->expert_in + i * D, f->h + (a->first + token) * D, D * sizeof(float));
 }
 
 static void combine_column(void *ctx, size_t i, int thread)
@@ -162,27 +166,31 @@ static void run_experts(r1_forward *f, const r1_layer *l, size_t first, size_t n
     const r1_config *c = &f->m->c;
     size_t D = (size_t)c->n_embd, E = (size_t)c->n_experts, F = (size_t)c->n_ff_expert, S = l->mlp.gate.rows, np = 0;
     size_t rows = sort_by_expert(f, first, n), base = n == 1 ? 1 : r1_round_up(n, 4);
+    const bool joined = S == F; /* the shared expert's rows come first */
     step a = { f, first, n, base, S > 0 };
     r1_product *p = f->products;
-    r1_columns(&f->exec, n, gather_column, &a);
+    float *gate = f->expert_gate, *up = f->expert_up;
     if (S) {
-        p[np++] = (r1_product){ &l->mlp.gate, NULL, f->gate, S, 0, n };
-        p[np++] = (r1_product){ &l->mlp.up, NULL, f->up, S, 0, n };
+        p[np++] = (r1_product){ &l->mlp.gate, NULL, joined ? gate : f->gate, S, 0, n };
+        p[np++] = (r1_product){ &l->mlp.up, NULL, joined ? up : f->up, S, 0, n };
     }
     for (size_t e = 0; e < E; e++) {
-        size_t r = f->expert_first[e], m = f->expert_n[e];
+        size_t r = base + f->expert_first[e], m = f->expert_n[e];
         if (!m) continue;
-        p[np++] = (r1_product){ &l->experts[e].gate, NULL, f->expert_gate + r * F, F, base + r, m };
-        p[np++] = (r1_product){ &l->experts[e].up, NULL, f->expert_up + r * F, F, base + r, m };
+        p[np++] = (r1_product){ &l->experts[e].gate, NULL, gate + r * F, F, r, m };
+        p[np++] = (r1_product){ &l->experts[e].up, NULL, up + r * F, F, r, m };
     }
-    r1_multiply(&f->exec, p, np, &(r1_input){ .x = f->expert_in, .ldx = D, .C = base + rows, .K = D });
+    r1_multiply(&f->exec, p, np, &(r1_input){ .x = f->expert_in, .ldx = D, .C = base + rows, .K = D, .before = gather_column, .ctx = &a });
     np = 0;
+    const size_t from = joined ? 0 : base; /* first row of the input of down */
+    if (joined) p[np++] = (r1_product){ &l->mlp.down, NULL, f->y + first * D, D, 0, n };
     for (size_t e = 0; e < E; e++) {
         size_t r = f->expert_first[e], m = f->expert_n[e];
-        if (m) p[np++] = (r1_product){ &l->experts[e].down, NULL, f->expert_out + r * D, D, r, m };
+        if (m) p[np++] = (r1_product){ &l->experts[e].down, NULL, f->expert_out + r * D, D, base + r - from, m };
     }
-    r1_multiply(&f->exec, p, np, &(r1_input){ .x = f->expert_gate, .ldx = F, .C = rows, .K = F, .before = r1_silu_column, .ctx = &(r1_gated){ f, f->expert_gate, f->expert_up, F } });
-    if (S) {
+    r1_multiply(&f->exec, p, np, &(r1_input){ .x = gate + from * F, .ldx = F, .C = base - from + rows, .K = F, .before = r1_silu_column,
+                                              .ctx = &(r1_gated){ f, gate + from * F, up + from * F, F } });
+    if (S && !joined) {
         const r1_product down = { &l->mlp.down, NULL, f->y + first * D, D, 0, n };
         r1_multiply(&f->exec, &down, 1, &(r1_input){ .x = f->gate, .ldx = S, .C = n, .K = S, .before = r1_silu_column, .ctx = &(r1_gated){ f, f->gate, f->up, S } });
     }
