@@ -110,3 +110,36 @@ TEST(every_piece_of_a_region_runs_once)
         r1_pool_free(p);
     }
 }
+
+typedef struct uneven { unsigned char *seen; size_t slow; int threads; } uneven;
+
+/* Pieces of very different length: those past `slow` take long, so that threads take over what others have left. */
+static void count_unevenly(void *ctx, size_t i, int thread)
+{
+    const uneven *u = ctx;
+    if (thread < 0 || thread >= u->threads) abort();
+    for (volatile int spin = i >= u->slow ? 2000 : 0; spin > 0;) spin = spin - 1;
+    u->seen[i]++;
+}
+
+TEST(threads_take_over_what_others_left)
+{
+    enum { N = 1 << 21 }; /* more than a region of the pool holds */
+    r1_pool *p;
+    r1_error e = { 0 };
+    unsigned char *seen = malloc(N);
+    EXPECT_OK(r1_pool_new(&p, 3, &e), &e);
+    for (size_t n = 1; n < 400; n += 7)
+        for (size_t slow = 0; slow <= n; slow += n / 3 + 1) {
+            memset(seen, 0, n);
+            r1_pool_run(p, n, count_unevenly, &(uneven){ seen, slow, 3 });
+            for (size_t i = 0; i < n; i++) EXPECT_INT(seen[i], 1);
+        }
+    memset(seen, 0, N);
+    r1_pool_run(p, N, count_unevenly, &(uneven){ seen, N, 3 });
+    size_t once = 0;
+    for (size_t i = 0; i < N; i++) once += seen[i] == 1;
+    EXPECT(once == N);
+    r1_pool_free(p);
+    free(seen);
+}

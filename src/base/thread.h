@@ -1,7 +1,7 @@
 /* thread: a pool that runs one parallel region at a time.
  *
- * A region is `n` numbered pieces of work, handed out in order from a shared counter, so a thread that loses its core
- * holds up only the piece it has. Workers spin between regions for a short while, then yield, then sleep. Which thread
+ * A region is `n` numbered pieces of work. Each thread starts with an equal run of them and, done with that, takes over half of what another
+ * has left: neighbours stay with one thread, and a thread that loses its core holds up only the piece it has. Workers spin between regions for a short while, then yield, then sleep. Which thread
  * runs a piece is not fixed; a piece must therefore write only its own results.
  */
 #ifndef R1_BASE_THREAD_H

@@ -12,8 +12,9 @@
 #include <assert.h>
 
 enum {
-    PIECE_BYTES = 32 << 10,  /* least weight bytes of a piece: a few microseconds, many times the cost of taking one */
-    PIECES_A_THREAD = 8,     /* at most about this many, so that the last ones even out */
+    PIECE_BYTES = 128 << 10,  /* weight bytes of a piece with one column, where memory sets the pace: a few microseconds, many times the cost of taking one */
+    PIECE_WORK = 512 << 10,  /* weight bytes times columns of a piece with many: the same in arithmetic */
+    COLUMN_PIECES = 8,       /* pieces a thread of what is done for each column */
     DECODED_FLOATS = 16 << 10 /* weights decoded at a time: 64 kB, stays in the second-level cache */
 };
 
@@ -81,7 +82,7 @@ static void run_columns(void *ctx, size_t i, int thread)
 
 void r1_columns(r1_exec *e, size_t C, r1_work fn, void *ctx)
 {
-    size_t pieces = (size_t)r1_pool_threads(e->pool) * PIECES_A_THREAD;
+    size_t pieces = (size_t)r1_pool_threads(e->pool) * COLUMN_PIECES;
     column_range r = { fn, ctx, r1_max(1, r1_ceil_div(C, pieces)), C };
     if (C < 4) /* a region costs more than it saves */
         for (size_t c = 0; c < C; c++) fn(ctx, c, 0);
@@ -131,7 +132,7 @@ typedef struct group {
     size_t n;
     r1_input in;          /* after rounding */
     bool rounded;
-    size_t panels_a_piece;
+    size_t unit;          /* rows that stay together */
 } group;
 
 static r1_act8 act_columns(const r1_act8 *a, size_t c0, size_t K)
@@ -195,21 +196,19 @@ static void product_piece(void *ctx, size_t i, int thread)
         else hi = mid;
     }
     const r1_product *p = &g->p[lo];
-    size_t rows = g->panels_a_piece * R1_PANEL, r = (i - first[lo]) * rows;
-    product_rows(g, p, r, r1_min(rows, p->w->rows - r), thread);
+    const size_t pieces = first[lo + 1] - first[lo], units = r1_ceil_div(p->w->rows, g->unit), k = i - first[lo];
+    const size_t r = k * units / pieces * g->unit, end = r1_min(p->w->rows, (k + 1) * units / pieces * g->unit);
+    product_rows(g, p, r, end - r, thread);
 }
 
 void r1_multiply(r1_exec *e, const r1_product *p, size_t n, const r1_input *in)
 {
     prepare pre = { .e = e, .in = in };
-    size_t panels = 0, bytes = 0;
     for (size_t i = 0; i < n; i++) {
         if (!p[i].w->packed && p[i].w->type == R1_BF16 && e->fours) pre.fours = true;
         else if (!p[i].w->packed) pre.round = true;
         else if (r1_type_get(p[i].w->type)->by_256) pre.q256 = true;
         else pre.q32 = true;
-        panels += r1_ceil_div(p[i].w->rows, R1_PANEL);
-        bytes += p[i].w->rows * r1_row_bytes(p[i].w->type, in->K);
         assert(p[i].C <= 1 || p[i].c0 % 4 == 0);
         if (p[i].C > 1) pre.wide = true;
     }
@@ -224,12 +223,12 @@ void r1_multiply(r1_exec *e, const r1_product *p, size_t n, const r1_input *in)
         g.in.x = e->rounded;
         g.in.ldx = in->K;
     }
-    size_t threads = (size_t)r1_pool_threads(e->pool);
-    size_t pieces = r1_min(threads * PIECES_A_THREAD, r1_max(1, bytes * in->C / PIECE_BYTES));
-    g.panels_a_piece = r1_ceil_div(r1_max(panels, 1), pieces);
-    if (pre.wide) g.panels_a_piece = r1_round_up(g.panels_a_piece, 2); /* kernels take two panels at a time */
+    /* Pieces are small, threads take several while there are many; those of a product differ by a unit at most. */
+    g.unit = pre.wide ? 2 * R1_PANEL : R1_PANEL; /* kernels take two panels at a time */
     e->first_piece[0] = 0;
-    for (size_t i = 0; i < n; i++)
-        e->first_piece[i + 1] = e->first_piece[i] + (p[i].C ? r1_ceil_div(p[i].w->rows, g.panels_a_piece * R1_PANEL) : 0);
+    for (size_t i = 0; i < n; i++) {
+        const size_t work = p[i].w->rows * r1_row_bytes(p[i].w->type, in->K) * p[i].C, units = r1_ceil_div(p[i].w->rows, g.unit);
+        e->first_piece[i + 1] = e->first_piece[i] + (p[i].C ? r1_min(r1_max(1, work / (p[i].C > 1 ? PIECE_WORK : PIECE_BYTES)), units) : 0);
+    }
     r1_pool_run(e->pool, e->first_piece[n], product_piece, &g);
 }
