@@ -27,7 +27,7 @@ r1_status r1_map_open(r1_map *m, const char *path, r1_error *err)
             s = r1_fail(err, R1_ENOMEM, "mapping '%s' needs %.1f MiB of address space, %.1f MiB is available", path, (double)st.st_size / 1048576,
                         (double)r1_memory_available() / 1048576);
         else if (p == MAP_FAILED) s = r1_fail(err, R1_EIO, "cannot map '%s': %s", path, strerror(errno));
-        else *m = (r1_map){ p, (size_t)st.st_size };
+        else *m = (r1_map){ p, (size_t)st.st_size, st.st_dev, st.st_ino };
     }
     close(fd);
     return s;
@@ -37,6 +37,12 @@ void r1_map_close(r1_map *m)
 {
     if (m->data) munmap((void *)m->data, m->size);
     *m = (r1_map){ 0 };
+}
+
+bool r1_map_is(const r1_map *m, const char *path)
+{
+    struct stat st;
+    return m && m->data && stat(path, &st) == 0 && st.st_dev == m->device && st.st_ino == m->inode;
 }
 
 void r1_map_forget(const r1_map *m, const void *p, size_t n)

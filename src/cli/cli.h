@@ -109,6 +109,9 @@ r1_status r1_outfile_add(r1_outfile *w, const void *data, size_t n, r1_error *er
 r1_status r1_outfile_finish(r1_outfile *w, r1_error *err) R1_MUST_CHECK;
 void r1_outfile_abandon(r1_outfile *w); /* does nothing after _finish */
 
+/* Refuse to write to a file that is read, links included: `path` and `read` are the same one. Models: r1_ckpt_check_target. Errors: R1_EINVAL. */
+r1_status r1_check_target(const char *path, const char *read, r1_error *err) R1_MUST_CHECK;
+
 /* Header of an NPY 1.0 file: float32, little-endian, C order, the data aligned to 64 bytes. Returns its length. */
 size_t r1_npy_header(char out[192], size_t rows, size_t columns);
 

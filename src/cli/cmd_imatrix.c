@@ -206,11 +206,14 @@ r1_status r1_cmd_imatrix(r1_cli *c, r1_error *err)
     r1_gguf_out *w = NULL;
     double start = r1_now();
     if (!strcmp(path, "-")) return r1_fail(err, R1_EINVAL, "'-' as --out: an importance matrix is written to a file, expected its name");
-    r1_status s = r1_overwrite_check(path, c->o.force, err); /* before the work, not after it */
+    r1_status s = r1_check_target(path, c->args[0], err); /* before the work, not after it */
+    if (s == R1_OK) s = r1_check_target(path, c->args[1], err);
+    if (s == R1_OK) s = r1_overwrite_check(path, c->o.force, err);
     int64_t engine_chunk = c->o.chunk;
     c->o.chunk = 0; /* here it is the length of the pieces of text */
     if (s == R1_OK) s = r1_setup_open(&j.u, c, c->args[0], err);
     c->o.chunk = engine_chunk;
+    if (s == R1_OK) s = r1_ckpt_check_target(r1_model_checkpoint(j.u.model), path, err);
     if (s == R1_OK && !r1_ckpt_gguf(r1_model_checkpoint(j.u.model))) s = r1_plan_new(&j.plan, r1_model_checkpoint(j.u.model), true, err);
     if (s == R1_OK) s = read_text(&j, err);
     if (s == R1_OK) s = r1_importance_new(&j.m, j.u.engine, err);

@@ -156,8 +156,10 @@ r1_status r1_cmd_logits(r1_cli *c, r1_error *err)
     job j = { .c = c };
     r1_status s = check_options(&c->o, err);
     if (s == R1_OK) s = r1_read_ids(c->o.ids_file, &j.ids, err);
+    if (s == R1_OK && c->o.out) s = r1_check_target(c->o.out, c->o.ids_file, err);
     if (s == R1_OK) s = r1_outfile_open(&j.out, c->o.out ? c->o.out : "-", c->o.force, err); /* a refused name should not cost a load */
     if (s == R1_OK) s = r1_setup_open(&j.u, c, c->args[0], err);
+    if (s == R1_OK && c->o.out) s = r1_ckpt_check_target(r1_model_checkpoint(j.u.model), c->o.out, err);
     if (s == R1_OK) {
         j.info = r1_model_get_info(j.u.model);
         s = r1_check_ids(&j.ids, &j.u, c->o.ids_file, err);

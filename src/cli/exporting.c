@@ -59,7 +59,9 @@ r1_status r1_export_and_tell(r1_cli *c, const r1_plan *p, const char *path, cons
     r1_export_options o = { .force = c->o.force, .target = target, .imatrix = imatrix, .temporary = r1_temporary_folder };
     r1_summary x = { 0 };
     double start = r1_now();
-    r1_status s = R1_OK;
+    r1_status s = r1_ckpt_check_target(p->ckpt, path, err);
+    if (s == R1_OK && imatrix) s = r1_check_target(path, c->o.imatrix, err);
+    if (s) return s;
     o.errors = calloc(r1_max(p->n, 1), sizeof *o.errors);
     if (!o.errors) s = r1_fail(err, R1_ENOMEM, "no memory for the errors of %zu tensors", p->n);
     for (size_t i = 0; i < p->n && c->o.verbose; i++) r1_note(c, "%s: %s", p->t[i].name, r1_type_get(p->t[i].type)->name);

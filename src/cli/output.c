@@ -139,6 +139,13 @@ r1_status r1_outfile_finish(r1_outfile *w, r1_error *err)
     return s;
 }
 
+r1_status r1_check_target(const char *path, const char *read, r1_error *err)
+{
+    struct stat a, b;
+    if (stat(path, &a) || stat(read, &b) || a.st_dev != b.st_dev || a.st_ino != b.st_ino || !S_ISREG(a.st_mode)) return R1_OK;
+    return r1_fail(err, R1_EINVAL, "'%s' is '%s', too, which is read and would be lost; give what is written another name", path, read);
+}
+
 size_t r1_npy_header(char out[192], size_t rows, size_t columns)
 {
     char dict[128];

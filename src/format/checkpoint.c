@@ -286,6 +286,35 @@ void r1_ckpt_close(r1_ckpt *c)
     free(c);
 }
 
+/* ---- what must not be written to ----------------------------------------------------------------------------------- */
+
+static bool same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+static bool is_read(const r1_ckpt *c, const char *path)
+{
+    static const char *const texts[] = { "config.json", "generation_config.json", "tokenizer_config.json", "chat_template.jinja", "model.safetensors.index.json" };
+    r1_path p;
+    bool read = r1_map_is(&c->tokenizer, path);
+    for (int i = 0; c->gguf && i < r1_gguf_n_parts(c->gguf); i++) read = read || r1_map_is(r1_gguf_map(c->gguf, i), path);
+    for (size_t i = 0; i < c->n_shards; i++) read = read || r1_map_is(r1_st_map(c->shards[i].st), path);
+    for (size_t i = 0; c->folder && i < R1_COUNT(texts); i++) read = read || same_file(r1_ckpt_join(p, c->folder, texts[i]), path);
+    return read;
+}
+
+r1_status r1_ckpt_check_target(const r1_ckpt *c, const char *path, r1_error *err)
+{
+    r1_path weights;
+    bool itself = is_read(c, path) || (c->folder && same_file(c->folder, path));
+    if (!itself && (strlen(path) >= R1_MAX_PATH || !is_read(c, r1_ckpt_join(weights, path, "model.safetensors")))) return R1_OK;
+    if (!strcmp(path, c->folder ? c->folder : c->path)) return r1_fail(err, R1_EINVAL, "'%s' is the source, too, and would be lost; give the destination another name", path);
+    return r1_fail(err, R1_EINVAL, "'%s' %s '%s' is read from, which would be lost; give the destination another name", path, itself ? "is what" : "holds weights that",
+                   c->folder ? c->folder : c->path);
+}
+
 const char *r1_ckpt_path(const r1_ckpt *c) { return c->path; }
 const r1_gguf *r1_ckpt_gguf(const r1_ckpt *c) { return c->gguf; }
 const json_t *r1_ckpt_config(const r1_ckpt *c) { return c->config; }

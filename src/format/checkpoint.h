@@ -33,6 +33,10 @@ typedef struct r1_ckpt_tensor {
 r1_status r1_ckpt_open(r1_ckpt **out, const char *path, bool vocabulary_only, r1_error *err) R1_MUST_CHECK;
 void r1_ckpt_close(r1_ckpt *c);
 
+/* Refuse a destination that is what is read, with `force` too: a name or link of one of its files, its folder, or a folder whose
+ * weights are these. Errors: R1_EINVAL. */
+r1_status r1_ckpt_check_target(const r1_ckpt *c, const char *path, r1_error *err) R1_MUST_CHECK;
+
 const char *r1_ckpt_path(const r1_ckpt *c);
 const r1_gguf *r1_ckpt_gguf(const r1_ckpt *c);          /* NULL for a directory */
 const json_t *r1_ckpt_config(const r1_ckpt *c);         /* config.json; NULL for GGUF or when absent */

@@ -3,6 +3,9 @@
 
 #include "format/checkpoint.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 static void expect_refused(const char *path, bool vocabulary_only, r1_status want, const char *part)
 {
     r1_ckpt *c;
@@ -323,6 +326,58 @@ TEST(checkpoint_finds_the_first_part_in_a_folder)
         expect_refused(f.path, false, R1_EFORMAT, "holds more than one .gguf model (");
         folder_free(&f);
     }
+}
+
+static build gguf_part(unsigned no, const char *tensor)
+{
+    build b = { 0 };
+    gguf_head(&b, 3, 1, 2);
+    gguf_key(&b, "split.no", 2), add_number(&b, no, 2);
+    gguf_key(&b, "split.count", 2), add_number(&b, 2, 2);
+    gguf_tensor(&b, tensor, 0, 0, DIMS(2));
+    pad(&b, 32);
+    add_zeros(&b, 8);
+    return b;
+}
+
+static void expect_target(const r1_ckpt *c, folder *f, const char *name, const char *part)
+{
+    r1_error e = { 0 };
+    r1_status s = r1_ckpt_check_target(c, folder_path(f, name), &e);
+    EXPECT_MSG(s == (part ? R1_EINVAL : R1_OK), "'%s': status %d, '%s'", name, (int)s, e.msg);
+    if (part) EXPECT_CONTAINS(e.msg, part);
+}
+
+TEST(checkpoint_knows_its_files_by_any_name)
+{
+    folder f = folder_new();
+    folder_put_build(&f, "m-00001-of-00002.gguf", gguf_part(0, "a"));
+    folder_put_build(&f, "m-00002-of-00002.gguf", gguf_part(1, "b"));
+    folder_text(&f, "else.gguf", "GGUF");
+    r1_ckpt *c = expect_open(folder_path(&f, "m-00001-of-00002.gguf"), false);
+    char second[1200];
+    snprintf(second, sizeof second, "%s", folder_path(&f, "m-00002-of-00002.gguf"));
+    EXPECT(!link(second, folder_path(&f, "hard")) && !symlink("hard", folder_path(&f, "soft")));
+    expect_target(c, &f, "m-00001-of-00002.gguf", "is the source, too");
+    for (size_t i = 0; i < 4; i++) expect_target(c, &f, (const char *[]){ "m-00002-of-00002.gguf", "./m-00002-of-00002.gguf", "hard", "soft" }[i], "is what '");
+    expect_target(c, &f, "else.gguf", NULL);
+    expect_target(c, &f, "nothing", NULL);
+    expect_target(c, &f, "", NULL); /* the folder of a file may take a model */
+    r1_ckpt_close(c);
+    remove(folder_path(&f, "hard"));
+    remove(folder_path(&f, "soft"));
+    folder_free(&f);
+    f = sharded_folder("{\"w_scale_inv\":\"model-2.safetensors\",\"w\":\"model-1.safetensors\",\"v\":\"model-1.safetensors\"}");
+    c = expect_open(f.path, false);
+    for (size_t i = 0; i < 5; i++) expect_target(c, &f, (const char *[]){ "", "model-1.safetensors", "model-2.safetensors", "config.json", INDEX }[i], "would be lost");
+    expect_target(c, &f, "new.gguf", NULL);
+    EXPECT(!symlink("model-2.safetensors", folder_path(&f, "model.safetensors")) && !mkdir(folder_path(&f, "sub"), 0700));
+    EXPECT(!symlink("../model-2.safetensors", folder_path(&f, "sub/model.safetensors")));
+    expect_target(c, &f, "sub", "holds weights that");
+    r1_ckpt_close(c);
+    remove(folder_path(&f, "sub/model.safetensors"));
+    remove(folder_path(&f, "sub"));
+    folder_free(&f);
 }
 
 TEST(checkpoint_opens_vocabularies)

@@ -212,7 +212,7 @@ static bool watch(void *ctx, uint64_t done, uint64_t total)
     return o->progress(o->progress_ctx, (double)done / (double)r1_max(total, 1));
 }
 
-static r1_status open_source(packer *p, const char *src, int n_threads)
+static r1_status open_source(packer *p, const char *src, const char *dst, int n_threads)
 {
     const r1_model_options mo = { .activations = R1_ACTIVATIONS_F32, .n_threads = n_threads };
     r1_status s = r1_model_open(&p->m, src, &mo, p->err);
@@ -220,6 +220,8 @@ static r1_status open_source(packer *p, const char *src, int n_threads)
     if (!r1_ckpt_gguf(p->m->ckpt))
         return r1_fail(p->err, R1_EUNSUPPORTED, "'%s' is a Hugging Face folder; a packed file is made from a GGUF file, see `r1 help convert`", src);
     if (r1_ckpt_packed(p->m->ckpt)) return r1_fail(p->err, R1_EUNSUPPORTED, "'%s' is packed already", src);
+    s = r1_ckpt_check_target(p->m->ckpt, dst, p->err);
+    if (s) return s;
     p->result->source_bytes = r1_ckpt_file_bytes(p->m->ckpt);
     p->result->parameters = p->m->info.parameters;
     return R1_OK;
@@ -241,7 +243,7 @@ r1_status r1_pack(const char *src, const char *dst, const r1_pack_options *optio
     packer p = { .result = out, .err = err };
     int threads = options->n_threads ? options->n_threads : r1_physical_cores();
     *out = (r1_pack_result){ 0 };
-    r1_status s = open_source(&p, src, threads);
+    r1_status s = open_source(&p, src, dst, threads);
     if (s == R1_OK) s = plan(&p, src);
     if (s == R1_OK) s = r1_pool_new(&p.pool, threads, err);
     if (s == R1_OK) s = r1_gguf_out_new(&p.w, err);

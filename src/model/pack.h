@@ -21,7 +21,7 @@ typedef struct r1_pack_result {
 } r1_pack_result;
 
 /* Errors: those of opening src, which is checked as a whole model; R1_EUNSUPPORTED when it is a folder, packed already, or holds
- * nothing to pack; those of the writer (R1_EINVAL: dst exists); R1_ECANCELLED. Nothing is left of dst then.
+ * nothing to pack; those of the writer (R1_EINVAL: dst exists, or is src); R1_ECANCELLED. Nothing is left of dst then.
  * Memory: a few MB; the source is mapped, and its pages given back as they have been read. */
 r1_status r1_pack(const char *src, const char *dst, const r1_pack_options *options, r1_pack_result *out, r1_error *err) R1_MUST_CHECK;
 

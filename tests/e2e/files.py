@@ -15,9 +15,9 @@ IDS = "1 5 9 30 31 77 100 12 13 200 201 34 7 8"
 def place(name):
     """A path in the temporary folder where nothing is."""
     path = os.path.join(TMP.name, name)
-    if os.path.isdir(path):
+    if os.path.isdir(path) and not os.path.islink(path):
         shutil.rmtree(path)
-    elif os.path.exists(path):
+    elif os.path.lexists(path):
         os.remove(path)
     return path
 
@@ -249,7 +249,6 @@ def nothing_is_overwritten_unless_forced():
     fails(2, "--force", args=["convert", model("qwen2", "qwen2.F32.gguf"), folder])
     assert read(out) == b"precious" and os.listdir(folder) == ["mine"]
     r1("convert", model("qwen2"), out, "--force")
-    r1("convert", out, out, "--force", "--type", "bf16")  # its own source: what is read stays until the end
     r1("convert", out, folder, "--force")
     assert read(out)[:4] == b"GGUF" and logits(out) == logits(folder) and read(os.path.join(folder, "mine")) == b"precious"
     empty = place("empty")
@@ -416,6 +415,41 @@ def what_r1_would_refuse_is_not_written():
     r1("convert", odd, place("refused.gguf"))
     r1("convert", tmp_path("refused.gguf"), place("refused"), "--type", "f32")
     place("odd"), place("refused"), place("refused.gguf")
+
+
+def links_to(path):
+    """Other names of a file."""
+    soft, hard, dots = place("soft.gguf"), place("hard.gguf"), os.path.join(TMP.name, ".", "..", os.path.basename(TMP.name), os.path.basename(path))
+    os.symlink(path, soft)
+    os.link(path, hard)
+    return path, soft, hard, dots
+
+
+@test
+def what_is_read_is_never_written_to():
+    im, text, gguf = place("im.gguf"), tmp("text", "Some text to read. " * 9), place("one.gguf")
+    shutil.copy(model("llama_256", "llama_256.Q8_0.gguf"), gguf)
+    r1("imatrix", gguf, text, "--out", im)
+    for out in links_to(gguf):
+        for args in (["convert", gguf, out, "--force"], ["convert", gguf, out], ["quantize", gguf, out, "Q4_0", "--allow-requantize", "--force"], ["pack", gguf, out, "--force"],
+                     ["imatrix", gguf, text, "--out", out, "--force"], ["logits", gguf, "--ids", tmp("one.ids", IDS), "--out", out, "--force"]):
+            fails(2, "would be lost", args=args)
+    fails(2, "would be lost", args=["quantize", gguf, im, "Q4_0", "--allow-requantize", "--imatrix", im, "--force"])
+    fails(2, "would be lost", args=["imatrix", gguf, text, "--out", text, "--force"])
+    assert read(gguf) == read(model("llama_256", "llama_256.Q8_0.gguf")) and read(text)[:4] == b"Some"
+    folder, other = place("one"), place("one-other")
+    shutil.copytree(model("qwen2"), folder)
+    os.mkdir(other)
+    os.symlink(os.path.join(folder, "model.safetensors"), os.path.join(other, "model.safetensors"))
+    shutil.copy(os.path.join(folder, "config.json"), other)
+    os.symlink(folder, place("one-link"))
+    before = {f: read(os.path.join(folder, f)) for f in os.listdir(folder) if f != "gguf"}
+    for source, out in ((folder, folder), (folder, folder + "/."), (folder, tmp_path("one-link")), (folder, other), (other, folder)):
+        fails(2, "would be lost", args=["convert", source, out, "--type", "bf16", "--force"])
+    fails(2, "would be lost", args=["imatrix", folder, text, "--out", os.path.join(folder, "config.json"), "--force"])
+    assert {f: read(os.path.join(folder, f)) for f in os.listdir(folder) if f != "gguf"} == before
+    r1("convert", folder, os.path.join(folder, "beside.gguf"))  # within it is no harm
+    place("one-link"), place("one"), place("one-other")
 
 
 @test
