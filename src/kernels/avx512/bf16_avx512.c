@@ -114,26 +114,31 @@ INLINE void tile(const bool instruction, const fours_tile *t, float *y, size_t l
     }
 }
 
-/* Columns [c0, c0 + n). */
+/* Ask for a share of the rows that come next: lines [from, to) of `lines` a row, row after row. May be past the end. */
+INLINE void ask_ahead(uintptr_t w, size_t w_stride, size_t lines, size_t from, size_t to)
+{
+    KEEP_LOOP for (size_t i = from; i < to; i++) _mm_prefetch((const char *)(w + i / lines * w_stride + i % lines * 64), _MM_HINT_T1);
+}
+
+/* Columns [c0, c0 + n): a slab of two panels is taken apart once for all of them. */
 INLINE void columns(const bool instruction, const fours_call *a, size_t c0, size_t n)
 {
     _Alignas(64) __m512i w[SLAB_PAIRS][2];
     _Alignas(64) float sum[TILE_COLUMNS * 32];
-    const size_t four = 4 * r1_round_up(a->K, 2);
-    for (size_t k = 0; k < a->K; k += SLAB) {
-        const size_t end = r1_min(a->K, k + SLAB);
-        const fours_tile part = { .w = w[0], .x_step = 2 * four, .sum = sum, .n = r1_ceil_div(end - k, 2) };
-        for (size_t r = 0; r < a->R; r += 2 * R1_PANEL) {
-            const size_t rows = r1_min(2 * R1_PANEL, a->R - r);
+    const size_t four = 4 * r1_round_up(a->K, 2), tiles = r1_ceil_div(n, TILE_COLUMNS);
+    for (size_t r = 0; r < a->R; r += 2 * R1_PANEL)
+        for (size_t k = 0; k < a->K; k += SLAB) {
+            const size_t end = r1_min(a->K, k + SLAB), rows = r1_min(2 * R1_PANEL, a->R - r), lines = r1_ceil_div(2 * (end - k), 64);
+            const uintptr_t next = (uintptr_t)a->w + (end < a->K ? r * a->w_stride + 2 * end : (r + 2 * R1_PANEL) * a->w_stride);
             take_apart(w, 0, a, r, k, end);
             take_apart(w, 1, a, rows > R1_PANEL ? r + R1_PANEL : r, k, end);
-            for (size_t c = c0; c < c0 + n; c += TILE_COLUMNS) {
-                fours_tile t = part;
-                t.x = a->x + c / 4 * four + 4 * k;
+            for (size_t i = 0; i < tiles; i++) {
+                const size_t c = c0 + i * TILE_COLUMNS, share = lines * 2 * R1_PANEL;
+                const fours_tile t = { .w = w[0], .x = a->x + c / 4 * four + 4 * k, .x_step = 2 * four, .sum = sum, .n = r1_ceil_div(end - k, 2) };
+                ask_ahead(next, a->w_stride, lines, i * share / tiles, (i + 1) * share / tiles);
                 tile(instruction, &t, a->y + c * a->ldy + r, a->ldy, rows, r1_min(TILE_COLUMNS, c0 + n - c), k == 0);
             }
         }
-    }
 }
 
 /* ---- one column ---- */
