@@ -132,6 +132,8 @@ typedef struct r1_engine_options {
     int n_threads;      /* 0: physical cores */
     int chunk;          /* prefill chunk in tokens, 0: 512; changes speed and scratch memory, never a bit of the result */
     r1_kv_type kv;
+    bool (*go_on)(void *ctx); /* may be NULL; asked before each layer of a batch step; false ends the step with R1_ECANCELLED */
+    void *go_on_ctx;
 } r1_engine_options;
 
 /* An engine runs the sessions of one model. Memory: threads and scratch for one chunk; borrows the model. */
@@ -157,8 +159,8 @@ typedef struct r1_batch_row {
 
 /* Run every row; the result of each is bit for bit what it would be alone.
  *
- * Errors:  R1_ELIMIT names length, request and limit; R1_EINVAL names the id out of range; R1_ENOMEM. The sessions are then
- *          as before. */
+ * Errors:  R1_ELIMIT names length, request and limit; R1_EINVAL names the id out of range; R1_ENOMEM; R1_ECANCELLED by go_on. The
+ *          sessions are then as before. */
 R1_API r1_status r1_batch_step(r1_engine *e, r1_batch_row *rows, size_t n_rows, r1_error *err) R1_MUST_CHECK;
 
 /* ---- sampling -------------------------------------------------------------------------------------------------- */

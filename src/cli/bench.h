@@ -1,6 +1,7 @@
 /* bench: what the files of `r1 bench` share: the plan, the measurements, their statistics.
  *
- * cmd_bench.c makes the plan from the options and runs it; bench_model.c measures a model, bench_parts.c loading, tokenizer and
+ * cmd_bench.c makes the plan from the options and runs it, each result being shown as it is there, for what takes minutes may be ended by
+ * Ctrl-C, and what is done must not be lost; bench_model.c measures a model, bench_parts.c loading, tokenizer and
  * sampler, bench_roof.c the machine and single products; bench_print.c shows it all. Every measurement is the median of
  * `repeat` repeats after one that does not count, with the smallest and largest beside it. Shares of what the machine can do
  * are taken repeat by repeat from a probe right before, for both drift together where a machine is shared.
@@ -60,9 +61,10 @@ typedef struct r1_bench {
     int threads;
     r1_cpu_level level;
     /* results */
+    bool interrupted;
     char machine[128];
     r1_bench_test *tests;     /* prefill before decode at each depth */
-    size_t n_tests;
+    size_t n_tests, n_planned; /* finished; all */
     r1_bench_roof roof;
     r1_bench_product *products;
     size_t n_products;
@@ -85,6 +87,14 @@ void r1_bench_roof_close(r1_bench *b);
 /* Products of every packed type, and of bf16, with many columns and with one. After _roof_open. */
 r1_status r1_bench_products_run(r1_bench *b, r1_error *err) R1_MUST_CHECK;
 
-r1_status r1_bench_print(const r1_bench *b, r1_error *err) R1_MUST_CHECK;
+/* The machine, and what JSON has at its end; between them each result as it is there: JSON shows nothing before the end. */
+r1_status r1_bench_show_begin(const r1_bench *b, r1_error *err) R1_MUST_CHECK;
+void r1_bench_show_load(const r1_bench *b);
+void r1_bench_show_tokenizer(const r1_bench *b);
+void r1_bench_show_sampler(const r1_bench *b, size_t i);
+void r1_bench_show_roof(const r1_bench *b);
+void r1_bench_show_product(const r1_bench *b, size_t i);
+void r1_bench_show_test(const r1_bench *b, size_t i);
+r1_status r1_bench_show_end(const r1_bench *b, r1_error *err) R1_MUST_CHECK;
 
 #endif

@@ -22,8 +22,18 @@ typedef struct runner {
     float *logits;           /* [n_sessions, V] */
     size_t V;
     uint64_t seed;
+    r1_progress bar;
+    size_t turn;             /* repeats done, the one that does not count included */
     double speed[R1_BENCH_REPEATS], share[R1_BENCH_REPEATS];
 } runner;
+
+/* Between two layers. A picture ten times a second costs nothing that can be measured. */
+static bool go_on(void *ctx)
+{
+    runner *r = ctx;
+    r1_progress_step(&r->bar, (double)r->turn, (double)(r->b->repeat + 1));
+    return !r1_interrupted();
+}
 
 static int32_t random_id(const runner *r, size_t sequence, size_t position)
 {
@@ -91,18 +101,18 @@ static r1_status run_test(runner *r, r1_bench_test *t, r1_error *err)
     bool alone = !strcmp(t->name, "decode") && t->batch == 1;
     double gb = alone ? 1e-9 * (double)r1_model_token_bytes(r->u.model) : 0;
     char label[96];
-    r1_progress bar;
     snprintf(label, sizeof label, "%s %zu, batch %zu, depth %zu", t->name, t->tokens, t->batch, t->depth);
-    r1_progress_begin(&bar, &b->c->err, b->c->o.quiet, label, "");
+    r->turn = 0;
+    r1_progress_begin(&r->bar, &b->c->err, b->c->o.quiet, label, "");
     r1_status s = run_once(r, t, true, &seconds, err);
     for (size_t i = 0; i < b->repeat && s == R1_OK; i++) {
-        r1_progress_step(&bar, (double)(i + 1), (double)(b->repeat + 1));
+        r->turn = i + 1;
         double memory = b->roof.pool && alone ? r1_roof_read(&b->roof.loops, b->roof.pool, b->roof.buffer, b->roof.bytes) : INFINITY;
         s = run_once(r, t, false, &seconds, err);
         r->speed[i] = (double)(t->tokens * t->batch) / seconds;
         r->share[i] = gb * r->speed[i] / memory;
     }
-    r1_progress_end(&bar);
+    r1_progress_end(&r->bar);
     if (s) return r1_context(err, s, "%s", label);
     t->speed = r1_bench_stat_of(r->speed, b->repeat);
     t->share = r1_bench_stat_of(r->share, b->repeat);
@@ -124,8 +134,11 @@ static r1_status open_sessions(runner *r, r1_error *err)
     const r1_bench *b = r->b;
     const r1_model_info *info = r1_model_get_info(r->u.model);
     size_t n = b->decode.n ? r1_max(1, largest(&b->batch)) : 1;
-    size_t need = r1_max(largest(&b->depth), PROMPT) + r1_max(r1_max(largest(&b->prefill), largest(&b->decode)), WARM_STEPS);
-    if (need > (size_t)info->n_ctx_train) r1_note(b->c, "%zu tokens are more than the %d the model was made for", need, info->n_ctx_train);
+    size_t tokens = r1_max(largest(&b->prefill), largest(&b->decode)), asked = largest(&b->depth) + tokens;
+    size_t need = r1_max(largest(&b->depth), PROMPT) + r1_max(tokens, WARM_STEPS); /* the prompts of a batch and warming up are ours */
+    if (b->c->o.ctx && asked > (size_t)b->c->o.ctx)
+        return r1_fail(err, R1_ELIMIT, "depth and length make %zu tokens, the context of --ctx has room for %lld", asked, (long long)b->c->o.ctx);
+    if (asked > (size_t)info->n_ctx_train) r1_note(b->c, "%zu tokens are more than the %d the model was made for", asked, info->n_ctx_train);
     r->V = (size_t)info->n_vocab;
     r->sessions = calloc(n, sizeof *r->sessions);
     r->rows = calloc(n, sizeof *r->rows);
@@ -151,10 +164,10 @@ static void plan(r1_bench *b)
     for (size_t d = 0; d < b->depth.n; d++) {
         size_t depth = b->depth.items[d];
         for (size_t i = 0; i < b->prefill.n; i++)
-            b->tests[b->n_tests++] = (r1_bench_test){ .name = "prefill", .tokens = b->prefill.items[i], .batch = 1, .depth = depth };
+            b->tests[b->n_planned++] = (r1_bench_test){ .name = "prefill", .tokens = b->prefill.items[i], .batch = 1, .depth = depth };
         for (size_t j = 0; j < b->batch.n; j++)
             for (size_t i = 0; i < b->decode.n; i++)
-                b->tests[b->n_tests++] = (r1_bench_test){ .name = "decode", .tokens = b->decode.items[i], .batch = b->batch.items[j], .depth = depth };
+                b->tests[b->n_planned++] = (r1_bench_test){ .name = "decode", .tokens = b->decode.items[i], .batch = b->batch.items[j], .depth = depth };
     }
 }
 
@@ -168,12 +181,17 @@ r1_status r1_bench_model(r1_bench *b, r1_error *err)
     }
     r->b = b;
     r->seed = b->c->o.seed_given ? b->c->o.seed : 1;
+    r->u.go_on = go_on;
+    r->u.go_on_ctx = r;
     plan(b);
     r1_status s = r1_setup_open(&r->u, b->c, b->path, err);
+    if (s == R1_OK && b->c->o.mla && strncmp(r1_model_get_info(r->u.model)->architecture, "deepseek", 8))
+        s = r1_fail(err, R1_EINVAL, "--mla is about latent attention, which a %s model has not", r1_model_get_info(r->u.model)->architecture);
     if (s == R1_OK) s = open_sessions(r, err);
-    r1_interrupt_arm(true);
-    for (size_t i = 0; i < b->n_tests && s == R1_OK; i++) s = run_test(r, &b->tests[i], err);
-    r1_interrupt_arm(false);
+    while (b->n_tests < b->n_planned && s == R1_OK) {
+        s = run_test(r, &b->tests[b->n_tests], err);
+        if (s == R1_OK) r1_bench_show_test(b, b->n_tests++);
+    }
     close_sessions(r);
     r1_setup_close(&r->u);
     free(r);

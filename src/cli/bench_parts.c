@@ -60,6 +60,7 @@ r1_status r1_bench_load_run(r1_bench *b, r1_error *err)
         r1_bench_stat *const to[N_TIMES] = { [TOTAL] = &b->load.total, [MODEL] = &b->load.model, [ENGINE] = &b->load.engine, [FIRST] = &b->load.first_step };
         for (size_t j = 0; j < N_TIMES; j++) *to[j] = r1_bench_stat_of(x + j * b->repeat, b->repeat);
         b->load.done = true;
+        r1_bench_show_load(b);
     }
     free(x);
     return s;
@@ -107,7 +108,10 @@ static r1_status encode_repeatedly(r1_bench *b, const r1_tokenizer *t, const r1_
         r1_progress_step(&bar, (double)(i + 1), (double)b->repeat);
     }
     r1_progress_end(&bar);
-    if (s == R1_OK) b->tokenizer = r1_bench_stat_of(x, b->repeat);
+    if (s == R1_OK) {
+        b->tokenizer = r1_bench_stat_of(x, b->repeat);
+        r1_bench_show_tokenizer(b);
+    }
     r1_ids_deinit(&ids);
     free(x);
     return s;
@@ -184,7 +188,11 @@ r1_status r1_bench_sampler_run(r1_bench *b, r1_error *err)
     r1_progress_begin(&bar, &b->c->err, b->c->o.quiet, "sampler", "");
     for (size_t i = 0; i < R1_COUNT(settings) && s == R1_OK; i++) {
         s = sample_repeatedly(b, &settings[i].p, logits, us, err);
-        if (s == R1_OK) b->samplers[b->n_samplers++] = (r1_bench_sampler){ settings[i].name, r1_bench_stat_of(us, b->repeat) };
+        if (s == R1_OK) {
+            b->samplers[b->n_samplers++] = (r1_bench_sampler){ settings[i].name, r1_bench_stat_of(us, b->repeat) };
+            r1_progress_hide(&bar);
+            r1_bench_show_sampler(b, i);
+        }
         r1_progress_step(&bar, (double)(i + 1), (double)R1_COUNT(settings));
     }
     r1_progress_end(&bar);

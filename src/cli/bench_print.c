@@ -1,6 +1,7 @@
 /* The results of `r1 bench` as tables for people, as CSV, and as JSON, whose fields docs/cli/r1-bench.md fixes. */
 #include "cli/bench.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 
 /* ---- text ------------------------------------------------------------------------------------------------------ */
@@ -11,59 +12,29 @@ static const char *range(char out[48], const r1_bench_stat *v, int digits)
     return out;
 }
 
-static void percent(const r1_bench_stat *share)
+static const char *percent(char out[64], const r1_bench_stat *share)
 {
-    if (share->median > 0) printf("  %3.0f%% (%.0f to %.0f)", 100 * share->median, 100 * share->min, 100 * share->max);
+    *out = 0;
+    if (share->median > 0) snprintf(out, 64, "%3.0f%% (%.0f to %.0f)", 100 * share->median, 100 * share->min, 100 * share->max);
+    return out;
 }
 
-static void print_roof(const r1_bench *b)
+/* A line without blanks at its end, at once. */
+static void put_line(const char *fmt, ...) R1_PRINTF(1, 2);
+static void put_line(const char *fmt, ...)
 {
-    const r1_bench_roof *r = &b->roof;
-    char text[48];
-    if (!r->read.median) return;
-    printf("\nroof of %d threads\n  memory read %10.1f GB/s     %-22s %zu MB\n", b->threads, r->read.median, range(text, &r->read, 1), r->bytes >> 20);
-    printf("  int8        %10.0f GOPS     %-22s %s\n", r->int8.median, range(text, &r->int8, 0), r->loops.int8_name);
-    printf("  bf16        %10.0f GFLOPS   %-22s %s\n", r->bf16.median, range(text, &r->bf16, 0), r->loops.bf16_name);
+    char line[512];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(line, sizeof line, fmt, ap);
+    va_end(ap);
+    size_t n = strlen(line);
+    while (n && line[n - 1] == ' ') n--;
+    printf("%.*s\n", (int)n, line);
+    r1_term_flush(stdout);
 }
 
-static void print_products(const r1_bench *b)
-{
-    if (b->n_products) printf("\n%-8s %7s %6s %8s %10s             share of the roof\n", "product", "rows", "k", "columns", "speed");
-    for (size_t i = 0; i < b->n_products; i++) {
-        const r1_bench_product *t = &b->products[i];
-        printf("%-8s %7zu %6zu %8zu %10.1f %-8s", r1_type_get(t->type)->name, t->rows, t->k, t->columns, t->speed.median, t->columns > 1 ? "GOPS" : "GB/s");
-        percent(&t->share);
-        printf("\n");
-    }
-}
-
-static void print_tests(const r1_bench *b)
-{
-    if (b->n_tests) printf("\n%-8s %7s %6s %7s %12s   %-21s weights GB/s%s\n", "test", "tokens", "batch", "depth", "tokens/s", "", b->roof.read.median ? ", share of the roof" : "");
-    for (size_t i = 0; i < b->n_tests; i++) {
-        const r1_bench_test *t = &b->tests[i];
-        char text[48];
-        printf("%-8s %7zu %6zu %7zu %12.1f   %-21s", t->name, t->tokens, t->batch, t->depth, t->speed.median, range(text, &t->speed, 1));
-        if (t->weights_gb_s > 0) printf(" %6.1f", t->weights_gb_s);
-        percent(&t->share);
-        printf("\n");
-    }
-}
-
-static void print_parts(const r1_bench *b)
-{
-    char text[48];
-    const r1_bench_load *l = &b->load;
-    if (l->done)
-        printf("\nload to first token %.3f s %s: model %.3f, engine %.3f, first step %.3f\n", l->total.median, range(text, &l->total, 3), l->model.median,
-               l->engine.median, l->first_step.median);
-    if (b->tokenizer.median > 0) printf("\ntokenizer %.1f MB/s %s\n", b->tokenizer.median, range(text, &b->tokenizer, 1));
-    if (b->n_samplers) printf("\n%-42s us a token\n", "sampler, 151936 logits");
-    for (size_t i = 0; i < b->n_samplers; i++)
-        printf("%-42s %8.1f   %s\n", b->samplers[i].settings, b->samplers[i].us.median, range(text, &b->samplers[i].us, 1));
-}
-
-static r1_status print_text(const r1_bench *b, r1_error *err)
+static r1_status text_begin(const r1_bench *b, r1_error *err)
 {
     r1_buf name;
     r1_buf_init(&name, 1 << 16);
@@ -71,51 +42,114 @@ static r1_status print_text(const r1_bench *b, r1_error *err)
     printf("%s; cpu %s, %d threads%s%s; median of %zu (smallest to largest)\n", b->machine, r1_cpu_level_name(b->level), b->threads, name.len ? "; " : "",
            name.len ? name.data : "", b->repeat);
     r1_buf_deinit(&name);
-    print_parts(b);
-    print_roof(b);
-    print_products(b);
-    print_tests(b);
     return s;
+}
+
+static void text_roof(const r1_bench *b)
+{
+    const r1_bench_roof *r = &b->roof;
+    char text[48];
+    printf("\nroof of %d threads\n", b->threads);
+    put_line("  memory read %10.1f GB/s     %-22s %zu MB", r->read.median, range(text, &r->read, 1), r->bytes >> 20);
+    put_line("  int8        %10.0f GOPS     %-22s %s", r->int8.median, range(text, &r->int8, 0), r->loops.int8_name);
+    put_line("  bf16        %10.0f GFLOPS   %-22s %s", r->bf16.median, range(text, &r->bf16, 0), r->loops.bf16_name);
+}
+
+static void text_product(const r1_bench *b, size_t i)
+{
+    const r1_bench_product *t = &b->products[i];
+    char share[64];
+    if (i == 0) put_line("\n%-8s %7s %6s %8s %10s             share of the roof", "product", "rows", "k", "columns", "speed");
+    put_line("%-8s %7zu %6zu %8zu %10.1f %-8s  %s", r1_type_get(t->type)->name, t->rows, t->k, t->columns, t->speed.median, t->columns > 1 ? "GOPS" : "GB/s",
+             percent(share, &t->share));
+}
+
+static void text_test(const r1_bench *b, size_t i)
+{
+    const r1_bench_test *t = &b->tests[i];
+    char text[48], share[64], weights[32] = "";
+    if (i == 0)
+        put_line("\n%-8s %7s %6s %7s %12s   %-21s %12s  %s", "test", "tokens", "batch", "depth", "tokens/s", "", "weights GB/s", b->roof.read.median ? "share of the roof" : "");
+    if (t->weights_gb_s > 0) snprintf(weights, sizeof weights, "%.1f", t->weights_gb_s);
+    put_line("%-8s %7zu %6zu %7zu %12.1f   %-21s %12s  %s", t->name, t->tokens, t->batch, t->depth, t->speed.median, range(text, &t->speed, 1), weights,
+             percent(share, &t->share));
+}
+
+static void text_load(const r1_bench *b)
+{
+    char text[48];
+    const r1_bench_load *l = &b->load;
+    put_line("\nload to first token %.3f s %s: model %.3f, engine %.3f, first step %.3f", l->total.median, range(text, &l->total, 3), l->model.median, l->engine.median,
+             l->first_step.median);
+}
+
+static void text_sampler(const r1_bench *b, size_t i)
+{
+    char text[48];
+    if (i == 0) put_line("\n%-42s us a token", "sampler, 151936 logits");
+    put_line("%-42s %8.1f   %s", b->samplers[i].settings, b->samplers[i].us.median, range(text, &b->samplers[i].us, 1));
 }
 
 /* ---- CSV ------------------------------------------------------------------------------------------------------- */
 
-/* One table for everything, a line a number; what does not apply is empty. Names hold no quotes; settings hold commas. */
-static void csv_row(const char *name, const char *what, const char *unit, const r1_bench_stat *v)
+static void csv_text(const char *s)
 {
-    printf("%s,%s,%s,%.6g,%.6g,%.6g\n", name, what, unit, v->median, v->min, v->max);
+    putchar('"');
+    for (; *s; s++) {
+        if (*s == '"') putchar('"');
+        putchar(*s);
+    }
+    putchar('"');
 }
 
-static r1_status print_csv(const r1_bench *b)
+/* One table for everything, a line a number; what does not apply is empty. `what`: tokens, batch, depth. */
+static void csv_row(const r1_bench *b, const char *name, const char *what, const char *unit, const r1_bench_stat *v, double gb_s, const r1_bench_stat *share)
 {
+    printf("%s,%s,%s,%.6g,%.6g,%.6g,", name, what, unit, v->median, v->min, v->max);
+    if (gb_s > 0) printf("%.6g", gb_s);
+    if (share && share->median > 0) printf(",%.6g,%.6g,%.6g,", share->median, share->min, share->max);
+    else fputs(",,,,", stdout);
+    if (b->path) csv_text(b->path);
+    printf(",%d,%s,", b->threads, r1_cpu_level_name(b->level));
+    csv_text(b->machine);
+    putchar('\n');
+    r1_term_flush(stdout);
+}
+
+static void csv_begin(void)
+{
+    puts("test,tokens,batch,depth,unit,median,min,max,weights_gb_s,share,share_min,share_max,model,threads,cpu,machine");
+}
+
+static void csv_roof(const r1_bench *b)
+{
+    csv_row(b, "roof read", ",,", "GB/s", &b->roof.read, 0, NULL);
+    csv_row(b, "roof int8", ",,", "GOPS", &b->roof.int8, 0, NULL);
+    csv_row(b, "roof bf16", ",,", "GFLOPS", &b->roof.bf16, 0, NULL);
+}
+
+static void csv_product(const r1_bench *b, size_t i)
+{
+    const r1_bench_product *t = &b->products[i];
+    char name[64], what[32];
+    snprintf(name, sizeof name, "product %s %zux%zu", r1_type_get(t->type)->name, t->rows, t->k);
+    snprintf(what, sizeof what, "%zu,,", t->columns);
+    csv_row(b, name, what, t->columns > 1 ? "GOPS" : "GB/s", &t->speed, 0, &t->share);
+}
+
+static void csv_test(const r1_bench *b, size_t i)
+{
+    const r1_bench_test *t = &b->tests[i];
     char what[96];
-    printf("test,tokens,batch,depth,unit,median,min,max\n");
-    for (size_t i = 0; i < b->n_tests; i++) {
-        const r1_bench_test *t = &b->tests[i];
-        snprintf(what, sizeof what, "%zu,%zu,%zu", t->tokens, t->batch, t->depth);
-        csv_row(t->name, what, "tokens/s", &t->speed);
-        if (t->share.median > 0) csv_row(t->name, what, "share of memory", &t->share);
-    }
-    for (size_t i = 0; i < b->n_products; i++) {
-        const r1_bench_product *t = &b->products[i];
-        char name[64];
-        snprintf(name, sizeof name, "product %s %zux%zu", r1_type_get(t->type)->name, t->rows, t->k);
-        snprintf(what, sizeof what, "%zu,,", t->columns);
-        csv_row(name, what, t->columns > 1 ? "GOPS" : "GB/s", &t->speed);
-        csv_row(name, what, "share of roof", &t->share);
-    }
-    if (b->roof.read.median > 0) {
-        csv_row("roof read", ",,", "GB/s", &b->roof.read);
-        csv_row("roof int8", ",,", "GOPS", &b->roof.int8);
-        csv_row("roof bf16", ",,", "GFLOPS", &b->roof.bf16);
-    }
-    if (b->load.done) csv_row("load", "1,,", "s", &b->load.total);
-    if (b->tokenizer.median > 0) csv_row("tokenizer", ",,", "MB/s", &b->tokenizer);
-    for (size_t i = 0; i < b->n_samplers; i++) {
-        snprintf(what, sizeof what, "\"sampler, %s\"", b->samplers[i].settings);
-        csv_row(what, "1,,", "us/token", &b->samplers[i].us);
-    }
-    return R1_OK;
+    snprintf(what, sizeof what, "%zu,%zu,%zu", t->tokens, t->batch, t->depth);
+    csv_row(b, t->name, what, "tokens/s", &t->speed, t->weights_gb_s, &t->share);
+}
+
+static void csv_sampler(const r1_bench *b, size_t i)
+{
+    char name[96];
+    snprintf(name, sizeof name, "\"sampler, %s\"", b->samplers[i].settings);
+    csv_row(b, name, "1,,", "us/token", &b->samplers[i].us, 0, NULL);
 }
 
 /* ---- JSON ------------------------------------------------------------------------------------------------------ */
@@ -177,8 +211,8 @@ static json_t *samplers_json(const r1_bench *b)
 
 static r1_status print_json(const r1_bench *b, r1_error *err)
 {
-    json_t *v = json_pack("{s:o, s:s, s:i, s:o, s:o, s:o}", "machine", r1_json_text(b->machine, strlen(b->machine)), "cpu_level", r1_cpu_level_name(b->level),
-                          "threads", b->threads, "model", b->path ? r1_json_text(b->path, strlen(b->path)) : json_null(), "tests", tests_json(b), "roof", roof_json(b));
+    json_t *v = json_pack("{s:o, s:s, s:i, s:o, s:o, s:o, s:b}", "machine", r1_json_text(b->machine, strlen(b->machine)), "cpu_level", r1_cpu_level_name(b->level),
+                          "threads", b->threads, "model", b->path ? r1_json_text(b->path, strlen(b->path)) : json_null(), "tests", tests_json(b), "roof", roof_json(b), "interrupted", b->interrupted);
     if (!v) return r1_fail(err, R1_ENOMEM, "no memory for the JSON output");
     const r1_bench_load *l = &b->load;
     if (b->n_products) json_object_set_new(v, "products", products_json(b));
@@ -193,8 +227,53 @@ static r1_status print_json(const r1_bench *b, r1_error *err)
     return s;
 }
 
-r1_status r1_bench_print(const r1_bench *b, r1_error *err)
+/* ---- what is there is shown --------------------------------------------------------------------------------------- */
+
+r1_status r1_bench_show_begin(const r1_bench *b, r1_error *err)
 {
-    if (b->c->o.json) return print_json(b, err);
-    return b->c->o.csv ? print_csv(b) : print_text(b, err);
+    r1_status s = R1_OK;
+    if (b->c->o.json) return s;
+    if (b->c->o.csv) csv_begin();
+    else s = text_begin(b, err);
+    r1_term_flush(stdout);
+    return s;
 }
+
+void r1_bench_show_load(const r1_bench *b)
+{
+    if (b->c->o.csv) csv_row(b, "load", "1,,", "s", &b->load.total, 0, NULL);
+    else if (!b->c->o.json) text_load(b);
+}
+
+void r1_bench_show_tokenizer(const r1_bench *b)
+{
+    char text[48];
+    if (b->c->o.csv) csv_row(b, "tokenizer", ",,", "MB/s", &b->tokenizer, 0, NULL);
+    else if (!b->c->o.json) put_line("\ntokenizer %.1f MB/s %s", b->tokenizer.median, range(text, &b->tokenizer, 1));
+}
+
+void r1_bench_show_sampler(const r1_bench *b, size_t i)
+{
+    if (b->c->o.csv) csv_sampler(b, i);
+    else if (!b->c->o.json) text_sampler(b, i);
+}
+
+void r1_bench_show_roof(const r1_bench *b)
+{
+    if (b->c->o.csv) csv_roof(b);
+    else if (!b->c->o.json) text_roof(b);
+}
+
+void r1_bench_show_product(const r1_bench *b, size_t i)
+{
+    if (b->c->o.csv) csv_product(b, i);
+    else if (!b->c->o.json) text_product(b, i);
+}
+
+void r1_bench_show_test(const r1_bench *b, size_t i)
+{
+    if (b->c->o.csv) csv_test(b, i);
+    else if (!b->c->o.json) text_test(b, i);
+}
+
+r1_status r1_bench_show_end(const r1_bench *b, r1_error *err) { return b->c->o.json ? print_json(b, err) : R1_OK; }

@@ -49,6 +49,7 @@ static r1_status run_probes(r1_bench *b, r1_error *err)
         r->read = r1_bench_stat_of(x + READ * b->repeat, b->repeat);
         r->int8 = r1_bench_stat_of(x + INT8 * b->repeat, b->repeat);
         r->bf16 = r1_bench_stat_of(x + BF16 * b->repeat, b->repeat);
+        r1_bench_show_roof(b);
     }
     free(x);
     return s;
@@ -163,9 +164,12 @@ static r1_status run_types(products *p, r1_error *err)
         const size_t rows[N_SHAPES] = { 1536, 8960, many }, columns[N_SHAPES] = { COLUMNS, COLUMNS, 1 };
         fill_weights(p, types[i], gemv_bytes);
         for (size_t j = 0; j < N_SHAPES && s == R1_OK; j++) {
-            r1_bench_product *t = &p->b->products[p->b->n_products++];
+            r1_bench_product *t = &p->b->products[p->b->n_products];
             *t = (r1_bench_product){ .type = types[i], .rows = rows[j], .k = K, .columns = columns[j] };
             s = measure(p, t, err);
+            if (s) break;
+            r1_progress_hide(&bar);
+            r1_bench_show_product(p->b, p->b->n_products++);
         }
         r1_progress_step(&bar, (double)(i + 1), (double)n);
     }

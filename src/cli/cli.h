@@ -62,9 +62,11 @@ typedef struct r1_setup {
     r1_engine *engine;
     r1_session *session;
     double load_s;
+    bool (*go_on)(void *ctx);  /* set before opening: asked before each layer of a step (r1_engine_options); usually NULL */
+    void *go_on_ctx;
 } r1_setup;
 
-/* Open all three as the options say, with a bar. */
+/* Open all three as the options say, with a bar; Ctrl-C gives up. */
 r1_status r1_setup_open(r1_setup *u, r1_cli *c, const char *path, r1_error *err) R1_MUST_CHECK;
 void r1_setup_close(r1_setup *u);
 

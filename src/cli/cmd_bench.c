@@ -1,6 +1,6 @@
 /* r1 bench: how fast a model runs here, and what the machine could do.
  *
- * Options become a plan, the plan is run part by part, the results are printed at the end. What is measured stands in
+ * Options become a plan, the plan is run part by part, and each result is printed as it is there. What is measured stands in
  * bench_model.c; this file knows which of it was asked for.
  */
 #include "cli/bench.h"
@@ -19,7 +19,8 @@ r1_status r1_bench_list_parse(const char *option, const char *text, size_t lo, s
         bool digit = *p >= '0' && *p <= '9';
         unsigned long long v = digit ? strtoull(p, &end, 10) : 0;
         if (!digit || (*end && *end != ',') || v < lo || v > hi)
-            return r1_fail(err, R1_EINVAL, "%s is '%s', expected integers from %zu to %zu between commas, such as 512,2048", option, text, lo, hi);
+            return r1_fail(err, R1_EINVAL, "%s is '%s', expected integers from %zu to %zu between commas, such as %s", option, text, lo, hi,
+                           !strcmp(option, "--batch") ? "1,8" : lo == 0 ? "0,4096" : "512,2048");
         for (size_t i = 0; i < out->n; i++)
             if (out->items[i] == v) return r1_fail(err, R1_EINVAL, "%s is '%s', which names %llu twice", option, text, v);
         if (out->n == R1_BENCH_LIST) return r1_fail(err, R1_EINVAL, "%s names more than %d values", option, R1_BENCH_LIST);
@@ -122,12 +123,15 @@ r1_status r1_cmd_bench(r1_cli *c, r1_error *err)
     r1_bench b = { .c = c, .path = c->n_args ? c->args[0] : NULL };
     describe_machine(b.machine, sizeof b.machine);
     r1_status s = read_options(&b, err);
-    if (s == R1_OK) {
-        r1_interrupt_arm(true);
-        s = run_parts(&b, err);
-        r1_interrupt_arm(false);
+    r1_interrupt_arm(true);
+    if (s == R1_OK) s = r1_bench_show_begin(&b, err);
+    if (s == R1_OK) s = run_parts(&b, err);
+    r1_interrupt_arm(false);
+    b.interrupted = s == R1_ECANCELLED;
+    if (s == R1_OK || b.interrupted) { /* what is done is told all the same */
+        r1_status shown = r1_bench_show_end(&b, s ? NULL : err);
+        if (s == R1_OK) s = shown;
     }
-    if (s == R1_OK) s = r1_bench_print(&b, err);
     r1_bench_roof_close(&b);
     free(b.tests);
     free(b.products);

@@ -15,22 +15,24 @@ static bool load_progress(void *ctx, double fraction)
 
 r1_status r1_setup_open(r1_setup *u, r1_cli *c, const char *path, r1_error *err)
 {
-    *u = (r1_setup){ 0 };
+    *u = (r1_setup){ .go_on = u->go_on, .go_on_ctx = u->go_on_ctx };
     const r1_opts *o = &c->o;
     r1_progress bar;
     r1_progress_begin(&bar, &c->err, o->quiet, "loading", "");
-    r1_interrupt_arm(true);
+    bool armed = r1_interrupt_armed();
+    if (!armed) r1_interrupt_arm(true);
     double start = r1_now();
     r1_model_options mo = { .cpu = (r1_cpu_level)o->cpu, .activations = (r1_activations)o->activations, .mla_expanded = o->mla != 0,
                             .n_threads = (int)o->threads, .progress = load_progress, .progress_ctx = &bar };
     r1_status s = r1_model_open(&u->model, path, &mo, err);
-    r1_progress_end(&bar);
     if (s == R1_OK) {
-        r1_engine_options eo = { .n_threads = (int)o->threads, .chunk = (int)o->chunk, .kv = (r1_kv_type)o->kv };
+        r1_engine_options eo = { .n_threads = (int)o->threads, .chunk = (int)o->chunk, .kv = (r1_kv_type)o->kv, .go_on = u->go_on, .go_on_ctx = u->go_on_ctx };
         s = r1_engine_open(&u->engine, u->model, &eo, err);
     }
     if (s == R1_OK) s = r1_session_open(&u->session, u->engine, (size_t)o->ctx, err);
-    r1_interrupt_arm(false);
+    r1_progress_end(&bar);
+    if (s == R1_OK && r1_interrupted()) s = r1_fail(err, R1_ECANCELLED, "loading was cancelled");
+    if (!armed) r1_interrupt_arm(false);
     u->load_s = r1_now() - start;
     if (s) {
         r1_setup_close(u);

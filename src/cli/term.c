@@ -193,13 +193,19 @@ void r1_progress_step(r1_progress *p, double done, double total)
     p->shown = true;
 }
 
-void r1_progress_end(r1_progress *p)
+void r1_progress_hide(r1_progress *p)
 {
     if (p->shown) {
         fputs("\r\033[K", p->term->f);
         fflush(p->term->f);
     }
     p->shown = false;
+    p->drawn = 0;
+}
+
+void r1_progress_end(r1_progress *p)
+{
+    r1_progress_hide(p);
     p->term = NULL;
 }
 
@@ -256,6 +262,8 @@ void r1_interrupt_arm(bool armed)
     interrupt_seen = 0;
     interrupt_armed = armed;
 }
+
+bool r1_interrupt_armed(void) { return interrupt_armed; }
 
 bool r1_interrupted(void) { return interrupt_seen || output_errno; }
 

@@ -54,6 +54,7 @@ typedef struct r1_progress {
 
 void r1_progress_begin(r1_progress *p, const r1_term *term, bool quiet, const char *label, const char *unit);
 void r1_progress_step(r1_progress *p, double done, double total);
+void r1_progress_hide(r1_progress *p); /* until the next step: room for a line of results */
 void r1_progress_end(r1_progress *p);
 
 /* ---- what standard output met ---- */
@@ -68,6 +69,7 @@ int r1_output_errno(void);
 
 void r1_interrupt_init(void);
 void r1_interrupt_arm(bool armed); /* forgets an old one */
+bool r1_interrupt_armed(void);
 bool r1_interrupted(void);         /* also true when standard output failed: there is nobody to go on for */
 
 /* A temporary file that a signal that ends the program removes: one at a time. `name` ends in XXXXXX, as for mkostemp, whose

@@ -26,6 +26,8 @@ r1_status r1_engine_open(r1_engine **out, const r1_model *m, const r1_engine_opt
     r1_engine *e = calloc(1, sizeof *e);
     if (!e) return r1_fail(err, R1_ENOMEM, "no memory for an engine");
     e->m = m;
+    e->go_on = options->go_on;
+    e->go_on_ctx = options->go_on_ctx;
     e->chunk = options->chunk ? (size_t)options->chunk : DEFAULT_CHUNK;
     e->chunk = r1_min(e->chunk, (size_t)r1_model_get_info(m)->n_ctx_train);
     e->spans = calloc(e->chunk, sizeof *e->spans);
@@ -113,41 +115,58 @@ static r1_status check_rows(const r1_engine *e, const r1_batch_row *rows, size_t
     return R1_OK;
 }
 
-/* Run the chunk collected so far. */
-static void flush(r1_engine *e, size_t *n_spans, size_t *n_tokens, size_t *n_wanted)
+/* Run the chunk collected so far; false: given up. */
+static bool flush(r1_engine *e, size_t *n_spans, size_t *n_tokens, size_t *n_wanted)
 {
-    if (!*n_tokens) return;
-    r1_forward_run(e->forward, e->spans, *n_spans, NULL);
-    r1_forward_logits(e->forward, e->wanted, *n_wanted);
+    if (!*n_tokens) return true;
+    bool done = r1_forward_run(e->forward, e->spans, *n_spans, NULL);
+    if (done) r1_forward_logits(e->forward, e->wanted, *n_wanted);
     *n_spans = *n_tokens = *n_wanted = 0;
+    return done;
+}
+
+static void collect(r1_engine *e, const r1_batch_row *r, size_t done, size_t m, size_t n_tokens, size_t *n_wanted)
+{
+    size_t V = (size_t)r1_model_get_info(e->m)->n_vocab;
+    for (size_t j = 0; j < m; j++) {
+        size_t left = r->n_ids - (done + j); /* this token and those after it */
+        if (left <= r->n_logits) e->wanted[(*n_wanted)++] = (r1_logits_to){ n_tokens + j, r->logits + (r->n_logits - left) * V };
+    }
+}
+
+/* false: given up; the first *n_begun rows have been given their tokens. */
+static bool run_rows(r1_engine *e, const r1_batch_row *rows, size_t n_rows, size_t *n_begun)
+{
+    size_t n_spans = 0, n_tokens = 0, n_wanted = 0;
+    bool go_on = true;
+    for (*n_begun = 0; *n_begun < n_rows && go_on; ++*n_begun) {
+        const r1_batch_row *r = &rows[*n_begun];
+        r1_session *t = r->session;
+        r1_kv_resize(t->kv, t->n + r->n_ids);
+        memmove(t->ids + t->n, r->ids, r->n_ids * sizeof *r->ids); /* they may be the session's own */
+        for (size_t done = 0; done < r->n_ids && go_on;) {
+            size_t m = r1_min(r->n_ids - done, e->chunk - n_tokens);
+            e->spans[n_spans++] = (r1_span){ t->kv, t->ids + t->n + done, t->n + done, m };
+            collect(e, r, done, m, n_tokens, &n_wanted);
+            done += m;
+            n_tokens += m;
+            if (n_tokens == e->chunk) go_on = flush(e, &n_spans, &n_tokens, &n_wanted);
+        }
+        t->n += r->n_ids;
+    }
+    return go_on && flush(e, &n_spans, &n_tokens, &n_wanted);
 }
 
 r1_status r1_batch_step(r1_engine *e, r1_batch_row *rows, size_t n_rows, r1_error *err)
 {
+    size_t n_begun;
     r1_status s = check_rows(e, rows, n_rows, err);
     if (s) return s;
-    size_t V = (size_t)r1_model_get_info(e->m)->n_vocab, n_spans = 0, n_tokens = 0, n_wanted = 0;
-    for (size_t i = 0; i < n_rows; i++) {
-        r1_batch_row *r = &rows[i];
-        r1_session *t = r->session;
-        r1_kv_resize(t->kv, t->n + r->n_ids);
-        memmove(t->ids + t->n, r->ids, r->n_ids * sizeof *r->ids); /* they may be the session's own */
-        for (size_t done = 0; done < r->n_ids;) {
-            size_t m = r1_min(r->n_ids - done, e->chunk - n_tokens);
-            e->spans[n_spans++] = (r1_span){ t->kv, t->ids + t->n + done, t->n + done, m };
-            for (size_t j = 0; j < m; j++) {
-                size_t left = r->n_ids - (done + j); /* this token and those after it */
-                if (left <= r->n_logits)
-                    e->wanted[n_wanted++] = (r1_logits_to){ n_tokens + j, r->logits + (r->n_logits - left) * V };
-            }
-            done += m;
-            n_tokens += m;
-            if (n_tokens == e->chunk) flush(e, &n_spans, &n_tokens, &n_wanted);
-        }
-        t->n += r->n_ids;
-    }
-    flush(e, &n_spans, &n_tokens, &n_wanted);
-    return R1_OK;
+    r1_forward_watch(e->forward, e->go_on, e->go_on_ctx);
+    bool done = run_rows(e, rows, n_rows, &n_begun);
+    r1_forward_watch(e->forward, NULL, NULL);
+    for (size_t i = 0; i < n_begun && !done; i++) r1_session_truncate(rows[i].session, rows[i].session->n - rows[i].n_ids);
+    return done ? R1_OK : r1_fail(err, R1_ECANCELLED, "interrupted");
 }
 
 const char *r1_version(void) { return R1_VERSION; }

@@ -17,6 +17,8 @@ struct r1_engine {
     size_t chunk;
     r1_span *spans;            /* [chunk] of the current chunk */
     r1_logits_to *wanted;      /* [chunk] */
+    bool (*go_on)(void *ctx);  /* r1_engine_options */
+    void *go_on_ctx;
     r1_draft_costs costs;      /* of generating */
 };
 

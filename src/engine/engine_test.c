@@ -20,7 +20,7 @@ static bench bench_open(const char *relative, int threads, int chunk, r1_kv_type
     bench b;
     r1_error e = { 0 };
     EXPECT_OK(r1_model_open(&b.m, test_path(relative), &(r1_model_options){ .n_threads = 2 }, &e), &e);
-    EXPECT_OK(r1_engine_open(&b.e, b.m, &(r1_engine_options){ threads, chunk, kv }, &e), &e);
+    EXPECT_OK(r1_engine_open(&b.e, b.m, &(r1_engine_options){ .n_threads = threads, .chunk = chunk, .kv = kv }, &e), &e);
     b.V = (size_t)r1_model_get_info(b.m)->n_vocab;
     return b;
 }
@@ -180,8 +180,8 @@ TEST(options_out_of_range_are_refused)
 {
     bench b = bench_open(llama_file, 1, 0, R1_KV_AUTO);
     const struct { r1_engine_options o; const char *says; } cases[] = {
-        { { 1, -1, R1_KV_AUTO }, "chunk of -1" }, { { 1, 70000, R1_KV_AUTO }, "65536" }, { { -2, 0, R1_KV_AUTO }, "-2 threads" }, { { 4000, 0, R1_KV_AUTO }, "4000 threads" },
-        { { 1, 0, (r1_kv_type)99 }, "99" },
+        { { .n_threads = 1, .chunk = -1 }, "chunk of -1" }, { { .n_threads = 1, .chunk = 70000 }, "65536" }, { { .n_threads = -2 }, "-2 threads" },
+        { { .n_threads = 4000 }, "4000 threads" }, { { .n_threads = 1, .kv = (r1_kv_type)99 }, "99" },
     };
     for (size_t i = 0; i < R1_COUNT(cases); i++) {
         r1_engine *e = b.e;
@@ -275,6 +275,55 @@ TEST(a_session_cut_back_goes_on_like_a_fresh_one)
 }
 
 /* Sessions of all lengths come and go and grow together; each must see what it would see alone. */
+typedef struct patience { int asked, most; } patience;
+
+static bool is_patient(void *ctx)
+{
+    patience *p = ctx;
+    return p->asked++ != p->most;
+}
+
+/* Given up at every layer of every chunk in turn, a step leaves its sessions as they were. */
+TEST(a_step_can_be_given_up)
+{
+    patience p = { .most = -1 };
+    r1_error e = { 0 };
+    bench b;
+    EXPECT_OK(r1_model_open(&b.m, test_path("golden/models/llama"), &(r1_model_options){ .n_threads = 2 }, &e), &e);
+    EXPECT_OK(r1_engine_open(&b.e, b.m, &(r1_engine_options){ .n_threads = 2, .chunk = 4, .go_on = is_patient, .go_on_ctx = &p }, &e), &e);
+    b.V = (size_t)r1_model_get_info(b.m)->n_vocab;
+    r1_session *s = open_session(&b, 32), *t = open_session(&b, 32);
+    int32_t ids[9] = { 3, 1, 4, 1, 5, 9, 2, 6, 5 };
+    float *want = floats(2 * b.V), *got = floats(2 * b.V);
+    step(&b, s, ids, 2, NULL, 0);
+    for (int i = 0; i < 2; i++) { /* what comes of it uninterrupted, and how often is asked */
+        p.asked = 0;
+        r1_batch_row rows[] = { { s, ids + 2, 7, want, 1 }, { t, ids, 3, want + b.V, 1 } };
+        EXPECT_OK(r1_batch_step(b.e, rows, 2, &e), &e);
+        r1_session_truncate(s, 2);
+        r1_session_truncate(t, 0);
+    }
+    int layers = r1_model_get_info(b.m)->n_layers, asked = p.asked;
+    EXPECT_INT(asked, 3 * layers); /* 10 tokens in chunks of 4 */
+    uint64_t bytes = r1_session_kv_bytes(s);
+    for (int most = 0; most < asked; most++) {
+        p = (patience){ .most = most };
+        r1_batch_row rows[] = { { s, ids + 2, 7, got, 1 }, { t, ids, 3, got + b.V, 1 } };
+        EXPECT_STATUS(r1_batch_step(b.e, rows, 2, &e), R1_ECANCELLED);
+        EXPECT(p.asked == most + 1 && r1_session_length(s) == 2 && r1_session_length(t) == 0 && r1_session_kv_bytes(s) == bytes);
+        p.most = -1;
+        EXPECT_OK(r1_batch_step(b.e, rows, 2, &e), &e);
+        EXPECT(!memcmp(want, got, 2 * b.V * sizeof *want));
+        r1_session_truncate(s, 2);
+        r1_session_truncate(t, 0);
+    }
+    free(want);
+    free(got);
+    r1_session_close(s);
+    r1_session_close(t);
+    bench_close(&b);
+}
+
 TEST(many_sessions_do_not_see_each_other)
 {
     enum { SESSIONS = 24, N = 60 };

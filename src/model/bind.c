@@ -155,6 +155,8 @@ void r1_bind_weight(r1_binder *b, r1_weight *out, const r1_ckpt_tensor *t, size_
     if (!packs(b, t->type)) return;
     if (t->packed) out->packed = out->panels;
     else pack(b, out, t);
+    const r1_model_options *o = &m->options; /* a head or a stack of experts takes long enough to be asked between */
+    if (b->s == R1_OK && !t->packed && o->progress && !o->progress(o->progress_ctx, b->fraction)) b->s = r1_fail(b->err, R1_ECANCELLED, "loading was cancelled");
     if (r1_type_get(t->type)->by_256) m->need_256 = true;
     else m->need_32 = true;
 }
@@ -199,7 +201,8 @@ const float *r1_bind_vector(r1_binder *b, bool required, size_t n, const char *f
 bool r1_bind_progress(r1_binder *b, int done, int total)
 {
     const r1_model_options *o = &b->m->options;
-    if (b->s == R1_OK && o->progress && !o->progress(o->progress_ctx, (double)done / total))
+    b->fraction = (double)done / total;
+    if (b->s == R1_OK && o->progress && !o->progress(o->progress_ctx, b->fraction))
         b->s = r1_fail(b->err, R1_ECANCELLED, "loading was cancelled");
     return b->s == R1_OK;
 }

@@ -292,7 +292,13 @@ static void tap_hidden(r1_forward *f, int layer)
     if (f->tap && f->tap->hidden && f->tap->hidden_layer == layer) memcpy(f->tap->hidden + f->tap->first * D, f->x, f->n * D * sizeof(float));
 }
 
-void r1_forward_run(r1_forward *f, const r1_span *spans, size_t n_spans, const r1_tap *tap)
+void r1_forward_watch(r1_forward *f, bool (*go_on)(void *ctx), void *ctx)
+{
+    f->go_on = go_on;
+    f->go_on_ctx = ctx;
+}
+
+bool r1_forward_run(r1_forward *f, const r1_span *spans, size_t n_spans, const r1_tap *tap)
 {
     const r1_model *m = f->m;
     size_t D = (size_t)m->c.n_embd;
@@ -302,6 +308,7 @@ void r1_forward_run(r1_forward *f, const r1_span *spans, size_t n_spans, const r
     tap_hidden(f, 0);
     for (int i = 0; i < m->c.n_layers; i++) {
         bool last = i + 1 == m->c.n_layers, shown = tap && tap->hidden && tap->hidden_layer == i + 1;
+        if (f->go_on && !f->go_on(f->go_on_ctx)) return false;
         run_layer(f, &m->layers[i], i, moe_index, pending);
         moe_index += m->layers[i].moe;
         pending = !last && !shown;
@@ -309,6 +316,7 @@ void r1_forward_run(r1_forward *f, const r1_span *spans, size_t n_spans, const r
         tap_hidden(f, i + 1);
     }
     if (tap && tap->final) r1_normalise(f, tap->final + tap->first * D, f->x, m->out_norm, D, f->n, D, m->c.eps);
+    return true;
 }
 
 /* Columns x[n, D] (not yet normed) through a norm and a head, at most LOGIT_COLUMNS of them, into head_y. */

@@ -39,7 +39,10 @@ size_t r1_forward_chunk(const r1_forward *f);
 
 /* Run the spans (together at most `chunk` tokens) through all layers and write their keys and values. tap may be NULL.
  * Ids must be in [0, n_vocab). */
-void r1_forward_run(r1_forward *f, const r1_span *spans, size_t n_spans, const r1_tap *tap);
+/* False: given up, because a watcher said so. */
+bool r1_forward_run(r1_forward *f, const r1_span *spans, size_t n_spans, const r1_tap *tap);
+/* From now on `go_on` is asked before each layer of a run; NULL: nobody is. */
+void r1_forward_watch(r1_forward *f, bool (*go_on)(void *ctx), void *ctx);
 
 /* Logits of token `token` (counted over the spans of the last run) to out[n_vocab], for each of n pairs. */
 typedef struct r1_logits_to { size_t token; float *out; } r1_logits_to;

@@ -32,6 +32,8 @@ struct r1_forward {
     const r1_span *spans; size_t n_spans;
     size_t n;                      /* tokens */
     const r1_tap *tap;
+    bool (*go_on)(void *ctx);      /* NULL: nobody is asked */
+    void *go_on_ctx;
     /* per token */
     float *x, *h, *y;              /* [chunk, D] residual, normed, product */
     float *q;                      /* [chunk, H * head_dim] */

@@ -67,6 +67,7 @@ typedef struct r1_binder {
     bool only_check;                         /* of the main model's weights nothing is made */
     bool head_is_copy;                       /* of a packed file: output.weight is no parameter of its own */
     bool gguf;                               /* names and stacks as in GGUF, else as in checkpoints */
+    double fraction;                         /* of the layers, for progress */
     uint64_t elements, bytes;                /* of the main model's tensors */
     uint64_t expert_elements;                /* of its routed experts */
 } r1_binder;

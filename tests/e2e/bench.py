@@ -113,7 +113,8 @@ def load_tokenizer_and_sampler():
 def csv_tells_everything():
     text = r1("bench", LLAMA, "--load", "--tokenizer", "--sampler", "--roof", "--decode", "2", "--repeat", "1", "--csv").text
     rows = list(csv.reader(io.StringIO(text)))
-    assert all(len(r) == 8 for r in rows), rows
+    assert all(len(r) == 16 for r in rows), rows
+    assert all(r[12] == LLAMA and int(r[13]) > 0 and r[14] and r[15] for r in rows[1:]) and float(rows[-1][8]) > 0 and float(rows[-1][9]) > 0, rows
     assert {"decode", "roof read", "roof int8", "roof bf16", "load", "tokenizer", "sampler, greedy"} <= {r[0] for r in rows}, rows
 
 
@@ -128,6 +129,9 @@ def wrong_options_are_named():
     fails(2, "--batch names 1025", args=["bench", LLAMA, "--batch", "1025"])
     fails(2, "--repeat is '0'", args=["bench", LLAMA, "--repeat", "0"])
     fails(2, "--csv", "--json", args=["bench", LLAMA, "--csv", "--json"])
+    fails(2, "--batch is 'x'", "such as 1,8", args=["bench", LLAMA, "--batch", "x"])
+    fails(3, "12 tokens", "room for 4", args=["bench", LLAMA, "--ctx", "4", "--depth", "4", "--prefill", "8"])
+    fails(2, "--mla", "llama", args=["bench", LLAMA, "--prefill", "8", "--mla", "expanded"])
     fails(3, "nothing-here", args=["bench", "/nothing-here"])
 
 
@@ -137,7 +141,28 @@ def it_can_be_interrupted():
     time.sleep(1)
     p.send_signal(signal.SIGINT)
     out, err = p.communicate(timeout=20)
-    assert p.returncode == 130 and not out and b"interrupted" in err, (p.returncode, out, err)
+    assert p.returncode == 130 and out.count(b"\n") == 1 and b"; median of 5" in out and b"interrupted" in err, (p.returncode, out, err)
+
+
+@test
+def what_is_finished_stays():
+    for form in ("", "--csv", "--json"):
+        p = subprocess.Popen([R1, "bench", GGUF, "--sampler", "--prefill", "4", "--decode", "2,1000000", "--repeat", "1", *([form] if form else [])], stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, env=environment())
+        lines = []
+        if form != "--json":  # rows come while it runs
+            while not lines or not lines[-1].startswith((b"decode,2,", b"decode         2 ")):
+                lines.append(p.stdout.readline())
+                assert lines[-1], lines
+        else:
+            time.sleep(2)
+        p.send_signal(signal.SIGINT)
+        out, err = p.communicate(timeout=20)
+        assert p.returncode == 130 and b"interrupted" in err, (p.returncode, out, err)
+        if form == "--json":
+            v = json.loads(out)
+            assert v["interrupted"] and len(v["sampler"]) == 6 and [(t["name"], t["tokens"]) for t in v["tests"]] == [("prefill", 4), ("decode", 2)], v
+        assert not any(x.rstrip(b"\n") != x.rstrip() for x in lines), lines
 
 
 # ---- bench/compare.sh, beside programs that print known numbers ----
