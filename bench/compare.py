@@ -322,18 +322,29 @@ def options():
     p.add_argument("--r1-model", metavar="FILE", help="the model in a form of r1's own (r1 pack); rivals read --model")
     p.add_argument("--model", required=True, metavar="FILE")
     p.add_argument("--rival", action="append", default=[], metavar="NAME=PATH[,OPTIONS[,OPTIONS]]")
-    p.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 2))
+    p.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 2), help="of every program; without it 2, or 1 where there is one")
     p.add_argument("--prefill", type=numbers, default=[], metavar="LIST")
     p.add_argument("--decode", type=numbers, default=[], metavar="LIST")
     p.add_argument("--depth", type=numbers, default=[0], metavar="LIST", help="contexts for prefill and decode")
     p.add_argument("--batch", type=numbers, default=[], metavar="LIST", help="sequences decoded at once, from prompts of 16 tokens")
-    p.add_argument("--batch-tokens", type=int, default=32, help="tokens each of them decodes")
-    p.add_argument("--rounds", type=int, default=5)
+    p.add_argument("--batch-tokens", type=int, help="tokens each of them decodes; without it those of --decode, or 32")
+    p.add_argument("--rounds", type=int, default=5, help="rounds that count; 5 without it")
     p.add_argument("--hog", action="store_true", help="a process that keeps one processor busy runs beside; also measures r1 with one thread")
     p.add_argument("--start", action="store_true", help="seconds of a whole process that opens the model and makes one token, instead of speeds")
     p.add_argument("--markdown", metavar="FILE", help="also write a table for docs/results; - for standard output")
     p.add_argument("--json", metavar="FILE", help="also write every number of every round")
     a = p.parse_args()
+    if a.batch_tokens is None:
+        a.batch_tokens = a.decode[0] if a.decode else 32
+    for name, path in (("--model", a.model), ("--r1", a.r1), ("--r1-model", a.r1_model)):
+        if path and not os.path.isfile(path):
+            sys.exit(f"compare: {name} '{path}' is no file")
+    if not os.access(a.r1, os.X_OK):
+        sys.exit(f"compare: --r1 '{a.r1}' cannot be run")
+    for name, path in (("--markdown", a.markdown), ("--json", a.json)):
+        folder = os.path.dirname(os.path.abspath(path)) if path and path != "-" else "."
+        if not os.access(folder, os.W_OK):
+            sys.exit(f"compare: {name} '{path}' cannot be written: '{folder}' is no folder that can be written to")
     if not (a.prefill or a.decode or a.batch or a.start):
         a.prefill, a.decode = [512], [64]
     a.model = os.path.abspath(a.model)

@@ -235,6 +235,6 @@ void r1_answer_remarks(const r1_answer *a, const r1_cli *c)
     if (a->full)
         snprintf(text, sizeof text, "the answer ends here: the context of this conversation is full; --ctx N makes it larger%s", a->chat ? ", /clear begins a new one" : "");
     else
-        snprintf(text, sizeof text, "the answer ends here: it reached %zu tokens (%smax-tokens)", g->n_ids, dashes);
+        snprintf(text, sizeof text, "the answer ends here: it reached %zu token%s (%smax-tokens)", g->n_ids, g->n_ids == 1 ? "" : "s", dashes);
     remark(a, c, text);
 }

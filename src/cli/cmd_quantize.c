@@ -44,7 +44,7 @@ r1_status r1_cmd_quantize(r1_cli *c, r1_error *err)
     if (s == R1_OK) s = r1_plan_new(&plan, ckpt, true, err);
     if (s == R1_OK) s = r1_mix_types(plan, &q, &fallbacks, err);
     if (s == R1_OK && fallbacks)
-        r1_note(c, "rows of %zu tensors are no multiple of the block of their type; they get another one (see the table)", fallbacks);
+        r1_note(c, "the rows of some tensors (%zu) are no multiple of the block of their type; these get another type (see the table)", fallbacks);
     if (s == R1_OK && imatrix) note_missing(c, plan, imatrix);
     if (s == R1_OK) s = r1_export_and_tell(c, plan, c->args[1], c->args[2], imatrix, err);
     r1_plan_free(plan);
