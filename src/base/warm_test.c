@@ -63,7 +63,7 @@ TEST(stopping_early)
 TEST(nothing_to_bring_in)
 {
     EXPECT_NULL(r1_warm_start(NULL));
-    EXPECT_NULL(r1_warm_start(&(r1_map){ NULL, 0 }));
-    EXPECT_NULL(r1_warm_start(&(r1_map){ (const uint8_t *)"x", SIZE_MAX })); /* more than there is memory */
+    EXPECT_NULL(r1_warm_start(&(r1_map){ .data = NULL }));
+    EXPECT_NULL(r1_warm_start(&(r1_map){ .data = (const uint8_t *)"x", .size = SIZE_MAX })); /* more than there is memory */
     r1_warm_stop(NULL);
 }
