@@ -9,6 +9,7 @@
 #include "format/checkpoint.h"
 #include "model/model.h"
 #include "text/tokenizer.h"
+#include "tests/fuzz/require.h"
 
 #include <stdio.h>
 #include <sys/stat.h>
@@ -23,11 +24,6 @@ static const char *const names[] = {
 enum { ZEROS_MAX = 1 << 16 };
 
 static struct { char dir[256]; } here; /* one folder for the whole run */
-
-static void require(bool ok)
-{
-    if (!ok) abort();
-}
 
 static const char *path_of(const char *name)
 {
@@ -105,19 +101,6 @@ static void unpack(const char *p, size_t n)
         line = eol ? eol + 1 : end;
     }
     if (name) write_file(name, from, (size_t)(end - from), zeros);
-}
-
-static void require_error(r1_status s, const r1_error *e)
-{
-    require(s == e->status && e->msg[0] && !strchr(e->msg, '\n') && strlen(e->msg) < sizeof e->msg);
-}
-
-static r1_status count(void *ctx, const void *data, size_t n, r1_error *err)
-{
-    (void)err;
-    require(n == 0 || data != NULL);
-    *(uint64_t *)ctx += n;
-    return R1_OK;
 }
 
 /* Keys from a configuration and a tokenizer that nobody has compared with the weights. */

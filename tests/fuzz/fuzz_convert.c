@@ -6,30 +6,13 @@
 #define _GNU_SOURCE
 #include "convert/convert_int.h"
 #include "tests/fuzz/gguf_mutate.h"
+#include "tests/fuzz/require.h"
 
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool ok)
-{
-    if (!ok) abort();
-}
-
-static void require_error(r1_status s, const r1_error *e)
-{
-    require(s == e->status && e->msg[0] && !strchr(e->msg, '\n') && strlen(e->msg) < sizeof e->msg);
-}
-
-static r1_status count(void *ctx, const void *data, size_t n, r1_error *err)
-{
-    (void)err;
-    require(n == 0 || data != NULL);
-    *(uint64_t *)ctx += n;
-    return R1_OK;
-}
 
 static void use(r1_plan *p, unsigned o)
 {

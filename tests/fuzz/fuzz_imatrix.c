@@ -8,30 +8,13 @@
 #define _GNU_SOURCE
 #include "convert/convert.h"
 #include "tests/fuzz/gguf_mutate.h"
+#include "tests/fuzz/require.h"
 
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool ok)
-{
-    if (!ok) abort();
-}
-
-static void require_error(r1_status s, const r1_error *e)
-{
-    require(s == e->status && e->msg[0] && !strchr(e->msg, '\n') && strlen(e->msg) < sizeof e->msg);
-}
-
-static r1_status count(void *ctx, const void *data, size_t n, r1_error *err)
-{
-    (void)err;
-    require(n == 0 || data != NULL);
-    *(uint64_t *)ctx += n;
-    return R1_OK;
-}
 
 /* The weights are what the header of convert promises, and the encoder takes them. */
 static void use(const r1_imatrix *m, const r1_made *t)
