@@ -61,7 +61,7 @@ else
 
 # ---- flags -------------------------------------------------------------------------------------------------------
 
-LIBS    := jansson libpcre2-8 libutf8proc libcrypto
+LIBS    := jansson libpcre2-8 libutf8proc libcrypto gmp mpfr libseccomp libcurl
 CLILIBS := libedit md4c
 PKGC    := $(shell pkg-config --cflags $(LIBS) $(CLILIBS) 2>/dev/null)
 PKGL    := $(shell pkg-config --libs $(LIBS) 2>/dev/null)
