@@ -147,6 +147,9 @@ R1_API size_t r1_session_length(const r1_session *s);
 R1_API size_t r1_session_context(const r1_session *s);
 R1_API const int32_t *r1_session_ids(const r1_session *s); /* the tokens so far; until the next step */
 R1_API void r1_session_truncate(r1_session *s, size_t n);  /* keep the first n tokens */
+/* A new session that begins with the first n tokens of another and goes on by itself; n_ctx 0: as that one's. Whole pages are
+ * held by both, so it costs no time and hardly memory. Errors: R1_EINVAL, R1_ELIMIT when n is too much, R1_ENOMEM. */
+R1_API r1_status r1_session_fork(r1_session **out, const r1_session *from, size_t n, size_t n_ctx, r1_error *err) R1_MUST_CHECK;
 
 /* One row of a batch step: append ids to a session and ask for logits. */
 typedef struct r1_batch_row {
@@ -262,6 +265,67 @@ typedef struct r1_generation {
 R1_API r1_status r1_generate(r1_session *s, const int32_t *prompt, size_t n_prompt, const r1_generate_options *o,
                              r1_generation *out, r1_error *err) R1_MUST_CHECK;
 R1_API void r1_generation_deinit(r1_generation *g);
+
+/* ---- many generations at once ----------------------------------------------------------------------------------- */
+
+/* A scheduler makes many generations in common batch steps: each finished one makes room for the next, prompts are read beside
+ * answers that are being written, and what the beginnings of prompts have in common is read once. Each result is, bit for bit,
+ * that of r1_generate alone in an empty session of the same context.
+ *
+ *   order    Requests are begun in the order in which they came and end when they end.
+ *   memory   Pages are taken as answers grow, within a bound. When they run out, the generation begun last is put back: its pages
+ *            are given away, and later its tokens are read again; its result stays the same.
+ *   errors   One request's failure, or its callback's wish to stop, ends that request alone.
+ *   guesses  R1_SPECULATION_AUTO guesses ahead only while a request runs alone; 1 to 8 always.
+ */
+typedef struct r1_scheduler r1_scheduler;
+
+#define R1_PARALLEL_USUAL 32
+#define R1_PARALLEL_MAX 1024
+
+typedef struct r1_scheduler_options {
+    size_t parallel;  /* generations at once, at most R1_PARALLEL_MAX; 0: R1_PARALLEL_USUAL, less when memory is short */
+    size_t n_ctx;     /* context of each; 0: the model's own length */
+    size_t kv_tokens; /* tokens whose keys and values may be kept by all together; 0: for what four fifths of the free memory hold */
+} r1_scheduler_options;
+
+typedef struct r1_request {
+    const int32_t *prompt; size_t n_prompt; /* copied */
+    r1_generate_options options;            /* copied, with stop strings and biases; callbacks are called in r1_scheduler_step */
+    /* Called once, when the request has ended in whatever way. *g is what r1_generate would have given, with n_prompt of the whole
+     * prompt, also after an error (status, *err); it is freed afterwards: who wants to keep it copies the structure and sets
+     * *g to zeros. ctx is options.ctx. May submit and cancel. */
+    void (*on_done)(void *ctx, uint64_t ticket, r1_generation *g, r1_status status, const r1_error *err);
+} r1_request;
+
+/* Errors: R1_EINVAL, R1_ENOMEM. Borrows the engine; while it has requests nobody else steps the engine. */
+R1_API r1_status r1_scheduler_open(r1_scheduler **out, r1_engine *e, const r1_scheduler_options *options, r1_error *err) R1_MUST_CHECK;
+R1_API void r1_scheduler_close(r1_scheduler *s); /* requests that have not ended are dropped without a call; not from a callback */
+
+/* Take a request; *ticket (may be NULL) names it: 1, 2, 3 and so on. May be called from callbacks.
+ * Errors: R1_EINVAL, R1_ELIMIT (the prompt does not fit into the context), R1_ENOMEM (also when it could never fit, alone, into
+ * the memory for keys and values: needed and available); nothing was taken then, and on_done is not called. */
+R1_API r1_status r1_scheduler_submit(r1_scheduler *s, const r1_request *r, uint64_t *ticket, r1_error *err) R1_MUST_CHECK;
+
+/* One batch step for all that run. Not from a callback. Errors: R1_ECANCELLED by the engine's go_on: nothing changed, and another
+ * step goes on from there. */
+R1_API r1_status r1_scheduler_step(r1_scheduler *s, r1_error *err) R1_MUST_CHECK;
+/* Steps until nothing is left. */
+R1_API r1_status r1_scheduler_run(r1_scheduler *s, r1_error *err) R1_MUST_CHECK;
+
+/* End a request (0: all) with what it has, finish R1_FINISH_CANCELLED; on_done is called by the next step. May be called from
+ * callbacks; unknown and ended tickets are ignored. */
+R1_API void r1_scheduler_cancel(r1_scheduler *s, uint64_t ticket);
+
+typedef struct r1_scheduler_state {
+    size_t parallel, kv_tokens;            /* as chosen */
+    size_t n_waiting, n_running;           /* both 0: nothing is left */
+    uint64_t n_done, n_steps;
+    uint64_t n_prompt, n_shared, n_reread; /* tokens of prompts so far: all, those another request had read, those read again */
+    uint64_t n_tokens;                     /* generated */
+} r1_scheduler_state;
+
+R1_API r1_scheduler_state r1_scheduler_get_state(const r1_scheduler *s);
 
 R1_API const char *r1_version(void);
 

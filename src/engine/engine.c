@@ -74,6 +74,24 @@ r1_status r1_session_open(r1_session **out, r1_engine *e, size_t n_ctx, r1_error
     return R1_OK;
 }
 
+void r1_session_share(r1_session *s, const r1_session *from, size_t n)
+{
+    r1_kv_share(s->kv, from->kv, n);
+    memmove(s->ids, from->ids, n * sizeof *s->ids);
+    s->n = n;
+}
+
+r1_status r1_session_fork(r1_session **out, const r1_session *from, size_t n, size_t n_ctx, r1_error *err)
+{
+    *out = NULL;
+    if (n > from->n) return r1_fail(err, R1_EINVAL, "the first %zu tokens of a session that has %zu", n, from->n);
+    if (!n_ctx) n_ctx = from->n_ctx;
+    if (n > n_ctx) return r1_fail(err, R1_ELIMIT, "%zu tokens do not fit into a context of %zu", n, n_ctx);
+    r1_status s = r1_session_open(out, from->e, n_ctx, err);
+    if (s == R1_OK) r1_session_share(*out, from, n);
+    return s;
+}
+
 size_t r1_session_length(const r1_session *s) { return s->n; }
 size_t r1_session_context(const r1_session *s) { return s->n_ctx; }
 const int32_t *r1_session_ids(const r1_session *s) { return s->ids; }
@@ -87,14 +105,19 @@ void r1_session_truncate(r1_session *s, size_t n)
     r1_kv_resize(s->kv, n);
 }
 
-r1_status r1_session_check(const r1_session *s, const int32_t *ids, size_t n, r1_error *err)
+r1_status r1_engine_check(const r1_engine *e, const int32_t *ids, size_t n, r1_error *err)
 {
-    int32_t V = r1_model_get_info(s->e->m)->n_vocab;
-    if (n > s->n_ctx - s->n)
-        return r1_fail(err, R1_ELIMIT, "%zu tokens after %zu do not fit into a context of %zu", n, s->n, s->n_ctx);
+    int32_t V = r1_model_get_info(e->m)->n_vocab;
     for (size_t i = 0; i < n; i++)
         if (ids[i] < 0 || ids[i] >= V) return r1_fail(err, R1_EINVAL, "id %d at place %zu; expected 0 to %d", (int)ids[i], i, (int)V - 1);
     return R1_OK;
+}
+
+r1_status r1_session_check(const r1_session *s, const int32_t *ids, size_t n, r1_error *err)
+{
+    if (n > s->n_ctx - s->n)
+        return r1_fail(err, R1_ELIMIT, "%zu tokens after %zu do not fit into a context of %zu", n, s->n, s->n_ctx);
+    return r1_engine_check(s->e, ids, n, err);
 }
 
 /* ---- the batch step -------------------------------------------------------------------------------------------- */
@@ -142,6 +165,7 @@ static bool run_rows(r1_engine *e, const r1_batch_row *rows, size_t n_rows, size
     for (*n_begun = 0; *n_begun < n_rows && go_on; ++*n_begun) {
         const r1_batch_row *r = &rows[*n_begun];
         r1_session *t = r->session;
+        r1_kv_own(t->kv, t->n);
         r1_kv_resize(t->kv, t->n + r->n_ids);
         memmove(t->ids + t->n, r->ids, r->n_ids * sizeof *r->ids); /* they may be the session's own */
         for (size_t done = 0; done < r->n_ids && go_on;) {

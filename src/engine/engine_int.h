@@ -31,7 +31,10 @@ struct r1_session {
     r1_draft_odds odds;
 };
 
-/* Refuse ids out of range and a context that would overflow; nothing is changed. */
+/* Begin an empty session with the first n tokens of another one of the engine. n fits into both. */
+void r1_session_share(r1_session *s, const r1_session *from, size_t n);
+/* Refuse ids out of range, and a context that would overflow; nothing is changed. */
+r1_status r1_engine_check(const r1_engine *e, const int32_t *ids, size_t n, r1_error *err) R1_MUST_CHECK;
 r1_status r1_session_check(const r1_session *s, const int32_t *ids, size_t n, r1_error *err) R1_MUST_CHECK;
 
 #endif

@@ -1,4 +1,8 @@
-/* The page pool: slabs of reserved address space, and a list of free pages. */
+/* The page pool: slabs of reserved address space, and a list of free pages.
+ *
+ * Pages have numbers, so that what is known of them lies beside them. A session that copies a shared page always finds a free one:
+ * every session was promised as many pages as it can hold, and those that are shared are counted in several promises.
+ */
 #define _GNU_SOURCE
 #include "kv/kv.h"
 #include "base/half.h"
@@ -14,13 +18,17 @@ struct r1_kv_pool {
     r1_kv_shape shape;
     size_t layer_bytes, page_bytes, value_offset; /* value_offset: of V inside a layer */
     slab *slabs; size_t n_slabs;
-    uint8_t **free_pages; size_t n_free, n_pages; /* free_pages has room for all n_pages */
+    size_t n_pages, n_free;
+    uint8_t **pages;                              /* [n_pages] by number */
+    uint32_t *holders;                            /* [n_pages] sessions that hold it */
+    uint32_t *free_numbers;                       /* [n_free], room for all n_pages */
     size_t n_promised;                            /* pages sessions may still ask for or hold */
 };
 
 struct r1_kv {
     r1_kv_pool *pool;
     uint8_t **pages; size_t n_pages, max_pages;
+    uint32_t *numbers;                            /* [n_pages] of the pages */
 };
 
 size_t r1_kv_row_bytes(r1_kv_type type, size_t n)
@@ -51,12 +59,16 @@ void r1_kv_pool_free(r1_kv_pool *p)
     if (!p) return;
     for (size_t i = 0; i < p->n_slabs; i++) munmap(p->slabs[i].data, p->slabs[i].bytes);
     free(p->slabs);
-    free(p->free_pages);
+    free(p->pages);
+    free(p->holders);
+    free(p->free_numbers);
     free(p);
 }
 
 const r1_kv_shape *r1_kv_pool_shape(const r1_kv_pool *p) { return &p->shape; }
 size_t r1_kv_token_bytes(const r1_kv_pool *p) { return p->page_bytes / R1_KV_PAGE; }
+size_t r1_kv_page_bytes(const r1_kv_pool *p) { return p->page_bytes; }
+size_t r1_kv_pool_used(const r1_kv_pool *p) { return p->n_pages - p->n_free; }
 
 /* "a context ... needs ..., ... is available": what the user of a context that cannot be had should know. */
 static r1_status too_large(const r1_kv_pool *p, size_t n_ctx, r1_error *err)
@@ -66,20 +78,31 @@ static r1_status too_large(const r1_kv_pool *p, size_t n_ctx, r1_error *err)
                    n_ctx, needed / 1048576, available / 1048576);
 }
 
+/* Make a table longer; it stays as it is when that fails. */
+static bool longer(void *table, size_t n, size_t size)
+{
+    void **t = table, *p = realloc(*t, n * size);
+    if (p) *t = p;
+    return p != NULL;
+}
+
 /* Reserve address space for n more pages. */
 static r1_status grow(r1_kv_pool *p, size_t n, r1_error *err)
 {
     uint64_t bytes = (uint64_t)n * p->page_bytes; /* r1_kv_new has looked that it fits */
-    slab *slabs = realloc(p->slabs, (p->n_slabs + 1) * sizeof *slabs);
-    if (slabs) p->slabs = slabs;
-    uint8_t **pages = realloc(p->free_pages, (p->n_pages + n) * sizeof *pages);
-    if (pages) p->free_pages = pages;
-    if (!slabs || !pages) return r1_fail(err, R1_ENOMEM, "no memory for a table of %zu pages", n);
+    size_t all = p->n_pages + n;
+    if (all > UINT32_MAX || !longer(&p->slabs, p->n_slabs + 1, sizeof *p->slabs) || !longer(&p->pages, all, sizeof *p->pages) ||
+        !longer(&p->holders, all, sizeof *p->holders) || !longer(&p->free_numbers, all, sizeof *p->free_numbers))
+        return r1_fail(err, R1_ENOMEM, "no memory for a table of %zu pages", all);
     void *data = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (data == MAP_FAILED) return too_large(p, n * R1_KV_PAGE, err);
     p->slabs[p->n_slabs++] = (slab){ data, bytes };
-    p->n_pages += n;
-    for (size_t i = n; i-- > 0;) p->free_pages[p->n_free++] = (uint8_t *)data + i * p->page_bytes;
+    for (size_t i = n; i-- > 0;) {
+        p->pages[p->n_pages + i] = (uint8_t *)data + i * p->page_bytes;
+        p->holders[p->n_pages + i] = 0;
+        p->free_numbers[p->n_free++] = (uint32_t)(p->n_pages + i);
+    }
+    p->n_pages = all;
     return R1_OK;
 }
 
@@ -92,25 +115,58 @@ r1_status r1_kv_new(r1_kv **out, r1_kv_pool *p, size_t n_ctx, r1_error *err)
         return too_large(p, n_ctx, err);
     r1_kv *kv = calloc(1, sizeof *kv);
     uint8_t **pages = calloc(r1_max(n, 1), sizeof *pages);
-    r1_status s = kv && pages ? R1_OK : r1_fail(err, R1_ENOMEM, "no memory for a page table of %zu entries", n);
+    uint32_t *numbers = calloc(r1_max(n, 1), sizeof *numbers);
+    r1_status s = kv && pages && numbers ? R1_OK : r1_fail(err, R1_ENOMEM, "no memory for a page table of %zu entries", n);
     if (s == R1_OK && p->n_promised + n > p->n_pages) s = grow(p, p->n_promised + n - p->n_pages, err);
     if (s) {
         free(kv);
         free(pages);
+        free(numbers);
         return s;
     }
-    *kv = (r1_kv){ .pool = p, .pages = pages, .max_pages = n };
+    *kv = (r1_kv){ .pool = p, .pages = pages, .max_pages = n, .numbers = numbers };
     p->n_promised += n;
     *out = kv;
     return R1_OK;
+}
+
+/* Hold a page as number i. */
+static void hold(r1_kv *kv, size_t i, uint32_t number)
+{
+    kv->numbers[i] = number;
+    kv->pages[i] = kv->pool->pages[number];
+    kv->pool->holders[number]++;
+}
+
+static void let_go(r1_kv_pool *p, uint32_t number)
+{
+    if (--p->holders[number] == 0) p->free_numbers[p->n_free++] = number;
 }
 
 void r1_kv_resize(r1_kv *kv, size_t n)
 {
     r1_kv_pool *p = kv->pool;
     size_t want = r1_min(r1_ceil_div(n, R1_KV_PAGE), kv->max_pages);
-    while (kv->n_pages > want) p->free_pages[p->n_free++] = kv->pages[--kv->n_pages];
-    while (kv->n_pages < want) kv->pages[kv->n_pages++] = p->free_pages[--p->n_free];
+    while (kv->n_pages > want) let_go(p, kv->numbers[--kv->n_pages]);
+    for (; kv->n_pages < want; kv->n_pages++) hold(kv, kv->n_pages, p->free_numbers[--p->n_free]);
+}
+
+void r1_kv_share(r1_kv *kv, const r1_kv *from, size_t n)
+{
+    size_t want = r1_min(r1_ceil_div(n, R1_KV_PAGE), r1_min(kv->max_pages, from->n_pages));
+    for (; kv->n_pages < want; kv->n_pages++) hold(kv, kv->n_pages, from->numbers[kv->n_pages]);
+}
+
+void r1_kv_own(r1_kv *kv, size_t t)
+{
+    r1_kv_pool *p = kv->pool;
+    for (size_t i = t / R1_KV_PAGE; i < kv->n_pages; i++) {
+        uint32_t old = kv->numbers[i];
+        if (p->holders[old] == 1) continue;
+        hold(kv, i, p->free_numbers[--p->n_free]);
+        memcpy(kv->pages[i], p->pages[old], p->page_bytes);
+        let_go(p, old);
+    }
 }
 
 void r1_kv_free(r1_kv *kv)
@@ -119,11 +175,14 @@ void r1_kv_free(r1_kv *kv)
     r1_kv_resize(kv, 0);
     kv->pool->n_promised -= kv->max_pages;
     free(kv->pages);
+    free(kv->numbers);
     free(kv);
 }
 
 const r1_kv_shape *r1_kv_shape_of(const r1_kv *kv) { return &kv->pool->shape; }
 size_t r1_kv_bytes(const r1_kv *kv) { return kv->n_pages * kv->pool->page_bytes; }
+size_t r1_kv_pages(const r1_kv *kv) { return kv->n_pages; }
+bool r1_kv_shared(const r1_kv *kv, size_t t) { return t / R1_KV_PAGE < kv->n_pages && kv->pool->holders[kv->numbers[t / R1_KV_PAGE]] > 1; }
 
 uint8_t *r1_kv_keys(const r1_kv *kv, int layer, int head, size_t t)
 {

@@ -7,7 +7,8 @@
  * For latent attention n_heads is 1, key_dim the latent and the rope key, value_dim 0: the value is the start of the key, and
  * keys lie as rows, [R1_KV_PAGE][row bytes of key_dim].
  * Address space for a session's whole context is reserved when it opens, memory is taken by the system as pages are first
- * written, so a step never allocates. Threads: one at a time.
+ * written, so a step never allocates. Sessions whose texts begin alike may hold the same pages; who wants to write into one that
+ * others hold, too, gets a copy first (r1_kv_own). Threads: one at a time.
  */
 #ifndef R1_KV_KV_H
 #define R1_KV_KV_H
@@ -41,7 +42,15 @@ void r1_kv_free(r1_kv *kv);
 
 /* Make pages for tokens [0, n) exist; n at most n_ctx. Pages past n are given back. */
 void r1_kv_resize(r1_kv *kv, size_t n);
-size_t r1_kv_bytes(const r1_kv *kv);
+/* Hold the pages of the first n tokens of another session of the pool together with it. kv is empty and has room for n. */
+void r1_kv_share(r1_kv *kv, const r1_kv *from, size_t n);
+/* Before tokens from t on are written: copy what pages of them are there and are held by others, too. */
+void r1_kv_own(r1_kv *kv, size_t t);
+size_t r1_kv_bytes(const r1_kv *kv);           /* of the pages it holds, shared ones too */
+size_t r1_kv_pages(const r1_kv *kv);
+bool r1_kv_shared(const r1_kv *kv, size_t t);  /* the page of token t is there and held by others, too */
+size_t r1_kv_pool_used(const r1_kv_pool *p);   /* pages sessions hold, each counted once */
+size_t r1_kv_page_bytes(const r1_kv_pool *p);
 const r1_kv_shape *r1_kv_shape_of(const r1_kv *kv);
 
 /* Keys (or values) of head h in the page that holds token t; token t's row or column is number t % R1_KV_PAGE. */

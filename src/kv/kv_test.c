@@ -342,3 +342,49 @@ TEST(a_context_too_large_is_refused_and_nothing_changes)
     r1_kv_free(b);
     r1_kv_pool_free(p);
 }
+
+/* Sessions that begin alike, in any order of sharing, cutting, writing and closing: each has its own text. */
+TEST(shared_pages_are_copied_before_they_are_written)
+{
+    enum { SESSIONS = 8, N_CTX = 5 * R1_KV_PAGE + 1 };
+    r1_kv_pool *p = make_pool(R1_KV_F16, 1, 2, 8, 8);
+    uint64_t seed = test_seed();
+    struct { r1_kv *kv; size_t n; uint32_t tag[N_CTX]; } s[SESSIONS] = { 0 };
+    size_t n_shared = 0;
+    for (uint32_t step = 1; step < 800; step++) {
+        size_t i = test_random(&seed) % SESSIONS, from = test_random(&seed) % SESSIONS;
+        if (!s[i].kv) {
+            s[i].kv = make_kv(p, N_CTX);
+            s[i].n = 0;
+            if (from != i && s[from].kv) {
+                s[i].n = test_random(&seed) % (s[from].n + 1);
+                r1_kv_share(s[i].kv, s[from].kv, s[i].n);
+                memcpy(s[i].tag, s[from].tag, sizeof s[i].tag);
+                EXPECT_INT(r1_kv_pages(s[i].kv), r1_ceil_div(s[i].n, R1_KV_PAGE));
+                n_shared += s[i].n > 0;
+                EXPECT(!s[i].n || (r1_kv_shared(s[i].kv, s[i].n - 1) && r1_kv_shared(s[from].kv, 0) && !r1_kv_shared(s[i].kv, N_CTX)));
+            }
+        } else if (test_random(&seed) % 4 == 0) {
+            s[i].n = test_random(&seed) % (s[i].n + 1);
+            r1_kv_resize(s[i].kv, s[i].n);
+        }
+        size_t n = r1_min(N_CTX, s[i].n + test_random(&seed) % (2 * R1_KV_PAGE));
+        r1_kv_own(s[i].kv, s[i].n);
+        r1_kv_resize(s[i].kv, n);
+        for (size_t t = s[i].n; t < n; t++) each_row(s[i].kv, t, s[i].tag[t] = step, false);
+        s[i].n = n;
+        for (size_t j = 0; j < SESSIONS; j++)
+            for (size_t t = 0; s[j].kv && t < s[j].n; t++) each_row(s[j].kv, t, s[j].tag[t], true);
+        if (test_random(&seed) % 4 == 0) {
+            r1_kv_free(s[i].kv);
+            s[i].kv = NULL;
+        }
+    }
+    EXPECT(n_shared > 50);
+    size_t held = 0;
+    for (size_t i = 0; i < SESSIONS; i++) held += s[i].kv ? r1_kv_pages(s[i].kv) : 0;
+    EXPECT(r1_kv_pool_used(p) <= held);
+    for (size_t i = 0; i < SESSIONS; i++) r1_kv_free(s[i].kv);
+    EXPECT_INT(r1_kv_pool_used(p), 0);
+    r1_kv_pool_free(p);
+}
