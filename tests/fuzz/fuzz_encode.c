@@ -3,6 +3,7 @@
  * of the ids says what decoding their bytes at once says; the pieces cover the text. */
 #include "base/utf8.h"
 #include "text/tokenizer_int.h"
+#include "tests/fuzz/require.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -11,11 +12,6 @@ static const char *const merges[] = { "a b", "ab ab", "\xC4\xA0 a", "\xC4\xA0 \x
 static const char *const added[] = { "<think>", "</think>", "<s>", "<s", "s>t" }; /* the first two are not special */
 
 static r1_tokenizer *tokenizers[R1_COUNT(families)];
-
-static void require(bool ok)
-{
-    if (!ok) abort();
-}
 
 static r1_tokenizer *make(const char *pre)
 {

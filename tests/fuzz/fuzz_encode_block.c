@@ -5,6 +5,7 @@
  * non-finite values; the same input gives the same bytes; and by the documented weights no block is worse than zeros. F8_E4M3 with its
  * scale is off by half of a step of 3 bits at most. */
 #include "quant/encode.h"
+#include "tests/fuzz/require.h"
 
 #include <math.h>
 
@@ -14,11 +15,6 @@ enum { N = 512 };
 
 static const r1_type types[] = { R1_F32, R1_F16, R1_BF16, R1_Q4_0, R1_Q4_1, R1_Q5_0, R1_Q5_1, R1_Q8_0, R1_IQ4_NL, R1_MXFP4,
                                  R1_Q2_K, R1_Q3_K, R1_Q4_K, R1_Q5_K, R1_Q6_K, R1_IQ4_XS };
-
-static void require(bool ok)
-{
-    if (!ok) abort();
-}
 
 static void fill(float *out, const uint8_t *data, size_t floats)
 {

@@ -2,13 +2,9 @@
  * found by name and touched at both ends, every typed reader tried on every key. */
 #define _GNU_SOURCE
 #include "format/gguf.h"
+#include "tests/fuzz/require.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool ok)
-{
-    if (!ok) abort();
-}
 
 static void read_typed(const r1_gguf *g, const char *key)
 {

@@ -10,6 +10,7 @@
 #include "engine/engine.h"
 #include "kernels/kernels.h"
 #include "tests/fuzz/gguf_mutate.h"
+#include "tests/fuzz/require.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -19,16 +20,6 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { TOKENS = 5, CONTEXT = 64, CHUNK = 8 };
-
-static void require(bool ok)
-{
-    if (!ok) abort();
-}
-
-static void require_error(r1_status s, const r1_error *e)
-{
-    require(s == e->status && e->msg[0] && !strchr(e->msg, '\n') && strlen(e->msg) < sizeof e->msg);
-}
 
 /* ---- running --------------------------------------------------------------------------------------------------- */
 

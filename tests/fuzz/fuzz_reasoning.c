@@ -6,17 +6,13 @@
  * nothing changes after the end, no tag is in a text, and other cuts into tokens give the same. */
 #include "text/reasoning.h"
 #include "text/small_vocab_test.h"
+#include "tests/fuzz/require.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 enum { KIND = 3, INSIDE = 4, OFF = 8, IGNORE_EOS = 16, NO_GUARD = 32, BUDGET = 64, IDS_MAX = 4096 };
 
 typedef struct seen { r1_buf part[2]; } seen;
-
-static void require(bool ok)
-{
-    if (!ok) abort();
-}
 
 static bool on_text(void *ctx, r1_part part, const char *text, size_t n)
 {

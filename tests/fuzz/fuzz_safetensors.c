@@ -3,15 +3,11 @@
  * A length that does not fit the rest is the common wreck of a mutation, so when the first byte is '{' the input is taken
  * as a header alone, its length put before it and 64 bytes of data behind. */
 #include "format/safetensors.h"
+#include "tests/fuzz/require.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { DATA = 64 };
-
-static void require(bool ok)
-{
-    if (!ok) abort();
-}
 
 static void run(const uint8_t *data, size_t size)
 {

@@ -3,13 +3,9 @@
  * nothing behind. The bytes also serve as Jinja text to be recognised and as a name to be found. */
 #include "base/utf8.h"
 #include "text/template.h"
+#include "tests/fuzz/require.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool ok)
-{
-    if (!ok) abort();
-}
 
 static void check_segments(const r1_rendering *r)
 {

@@ -4,13 +4,9 @@
 #define _GNU_SOURCE /* memmem */
 #include "base/utf8.h"
 #include "text/tokenizer_int.h"
+#include "tests/fuzz/require.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool ok)
-{
-    if (!ok) abort();
-}
 
 /* The part before the next separator; *p moves behind it, to NULL after the last part. */
 static r1_slice next_part(const char **p, const char *end)

@@ -1,4 +1,4 @@
-/* What the fuzz targets of conversion demand, and a sink for what they make. */
+/* What the fuzz targets demand, and a sink for what conversion makes. */
 #ifndef R1_FUZZ_REQUIRE_H
 #define R1_FUZZ_REQUIRE_H
 

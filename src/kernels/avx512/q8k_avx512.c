@@ -162,7 +162,7 @@ INLINE unsigned group_at(r1_type t, const unsigned j) { return t == R1_Q6_K ? (j
 INLINE unsigned scale_at(r1_type t) { return t == R1_Q2_K ? 1280 : t == R1_Q3_K ? 1728 : t == R1_Q6_K ? 3328 : 0; }
 INLINE bool has_min(r1_type t) { return t == R1_Q2_K || t == R1_Q4_K || t == R1_Q5_K; }
 INLINE bool by_16(r1_type t) { return t == R1_Q2_K || t == R1_Q3_K || t == R1_Q6_K; }
-INLINE bool straight(r1_type t) { return t == R1_Q4_K; } /* codes are read from the panels */
+#define STRAIGHT(t) ((t) == R1_Q4_K) /* codes are read from the panels */
 INLINE unsigned offset_shift(r1_type t) { return t == R1_Q3_K ? 2 : t == R1_Q6_K ? 5 : 7; }
 
 /* isum[c] += the products of one group of 32 values, for up to 4 columns. */
@@ -265,7 +265,7 @@ INLINE void take_block(r1_type t, const uint8_t *b, size_t n, size_t panel, q8_p
     uint8_t *w_to = p->w + n * 8192 + panel * 64;
     UNROLL for (int k = 0; k < n_runs; k++) _mm512_store_si512(factor + 32 * k, r.scale[k]);
     UNROLL for (int k = 0; k < n_s; k++) p->pair[n][k][panel] = r.pair[k];
-    for (unsigned g = 0; g < 8 && !straight(t); g++) {
+    for (unsigned g = 0; g < 8 && !STRAIGHT(t); g++) {
         __m512i w[8];
         if (t == R1_Q6_K) {
             switch (g % 4) {
@@ -319,7 +319,7 @@ INLINE void gemm(r1_type t, const unsigned block_bytes, const q8_gemm *g)
         }
         r.factor = g->p->factor + n * n_runs * 32;
         r.q = g->t.q + n * 1024;
-        if (straight(t)) {
+        if (STRAIGHT(t)) {
             r.w = g->t.w + n * block_bytes + 256;
             gemm_block_q4_k(&r);
         } else {
@@ -354,12 +354,12 @@ static void gemm_q5_k(const q8_gemm *g) { gemm(R1_Q5_K, 2816, g); }
 static void gemm_q6_k(const q8_gemm *g) { gemm(R1_Q6_K, 3360, g); }
 static void gemm_iq4_xs(const q8_gemm *g) { gemm(R1_IQ4_XS, 2176, g); }
 
-ENTRY(matmul_q2_k_avx512, tiles_q2_k, 256, 1344, WALK_GEMM, false, apart_q2_k, gemm_q2_k)
-ENTRY(matmul_q3_k_avx512, tiles_q3_k, 256, 1760, WALK_GEMM, false, apart_q3_k, gemm_q3_k)
-ENTRY(matmul_q4_k_avx512, tiles_q4_k, 256, 2304, WALK_COLUMNS + 1, true, apart_q4_k, gemm_q4_k)
-ENTRY(matmul_q5_k_avx512, tiles_q5_k, 256, 2816, WALK_GEMM, false, apart_q5_k, gemm_q5_k)
-ENTRY(matmul_q6_k_avx512, tiles_q6_k, 256, 3360, WALK_GEMM, false, apart_q6_k, gemm_q6_k)
-ENTRY(matmul_iq4_xs_avx512, tiles_iq4_xs, 256, 2176, WALK_GEMM, false, apart_iq4_xs, gemm_iq4_xs)
+ENTRY(matmul_q2_k_avx512, tiles_q2_k, 256, 1344, WALK_GEMM, STRAIGHT(R1_Q2_K), apart_q2_k, gemm_q2_k)
+ENTRY(matmul_q3_k_avx512, tiles_q3_k, 256, 1760, WALK_GEMM, STRAIGHT(R1_Q3_K), apart_q3_k, gemm_q3_k)
+ENTRY(matmul_q4_k_avx512, tiles_q4_k, 256, 2304, WALK_COLUMNS + 1, STRAIGHT(R1_Q4_K), apart_q4_k, gemm_q4_k)
+ENTRY(matmul_q5_k_avx512, tiles_q5_k, 256, 2816, WALK_GEMM, STRAIGHT(R1_Q5_K), apart_q5_k, gemm_q5_k)
+ENTRY(matmul_q6_k_avx512, tiles_q6_k, 256, 3360, WALK_GEMM, STRAIGHT(R1_Q6_K), apart_q6_k, gemm_q6_k)
+ENTRY(matmul_iq4_xs_avx512, tiles_iq4_xs, 256, 2176, WALK_GEMM, STRAIGHT(R1_IQ4_XS), apart_iq4_xs, gemm_iq4_xs)
 
 void r1_avx512_fill_q8k(r1_kernels *k)
 {
