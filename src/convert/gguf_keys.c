@@ -67,7 +67,8 @@ static void put_rope(putter *p, const r1_plan *plan)
     put_real(p, "rope.scaling.yarn_beta_slow", r->beta_slow);
     double attention = c->mla ? r->multiplier : r->multiplier / r1_yarn_m(r->factor, 1);
     if (fabs(attention - 1) > 1e-9) put_real(p, "rope.scaling.attn_factor", attention);
-    if (c->mla) put_real(p, "rope.scaling.yarn_log_multiplier", 0.1 * mscale_all(plan->ckpt));
+    else attention = 1;
+    if (c->mla) put_real(p, "rope.scaling.yarn_log_multiplier", r1_yarn_log_multiplier(r->factor, (float)attention, mscale_all(plan->ckpt)));
 }
 
 /* Heads of latent attention: as one head of the latent's width for the cache, and as they are under names of their own. */

@@ -10,6 +10,12 @@ const char *r1_arch_name(r1_arch a)
     return names[a];
 }
 
+double r1_yarn_log_multiplier(double factor, float attention, double all)
+{
+    double key = attention == 1 || factor <= 1 ? 0.1 * all : (r1_yarn_m(factor, all) / (double)attention - 1) / log(factor);
+    return fabs(key) < R1_YARN_LOG_LEAST ? R1_YARN_LOG_LEAST : key;
+}
+
 double r1_yarn_m(double factor, double k) { return factor <= 1 ? 1 : 0.1 * k * log(factor) + 1; }
 
 /* Number of the dimension whose wavelength makes r turns over the original length (YaRN, arXiv:2309.00071, eq. 17). */

@@ -61,6 +61,10 @@ bool r1_rope_recognise(r1_rope *r, const float *divisors);
 /* The two readers and what they share. */
 r1_status r1_config_from_gguf(r1_config *c, const r1_ckpt *ckpt, r1_error *err) R1_MUST_CHECK;
 r1_status r1_config_from_hf(r1_config *c, const r1_ckpt *ckpt, r1_error *err) R1_MUST_CHECK;
+#define R1_YARN_LOG_LEAST 1e-9 /* no float32 notices it in a sum with 1 */
+/* The key yarn_log_multiplier of a deepseek2 file for mscale_all_dim `all`, beside the key attn_factor `attention` (1: no key). llama.cpp
+ * multiplies scores by (attention * (1 + key * ln(factor)))^2, so the key carries what attention does not; 0 would mean "not there". */
+double r1_yarn_log_multiplier(double factor, float attention, double all);
 double r1_yarn_m(double factor, double k); /* 1 if factor <= 1, else 0.1 k ln(factor) + 1 */
 
 #endif

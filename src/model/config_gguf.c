@@ -108,6 +108,22 @@ static void exact_multiplier(r1_rope *o, double m)
     if ((float)exact == (float)o->multiplier) o->multiplier = exact;
 }
 
+/* m of the scores, which are multiplied by m^2, from the keys attn_factor (o->multiplier) and yarn_log_multiplier. m is 1 + 0.1 ln(factor) times
+ * config.json's mscale_all_dim, a short decimal: found again, it gives the checkpoint's bits. Beside an attn_factor that is not 1 the key is what
+ * r1_yarn_log_multiplier makes of it, or, in files of early versions of r1, a tenth of that number. */
+static double scale_of_scores(const r1_rope *o, double key)
+{
+    if (o->factor <= 1) return 1;
+    double l = log(o->factor), short_key = rint(key * 1e6) / 1e6, whole = o->multiplier * (1 + key * l), all = rint((whole - 1) / (0.1 * l) * 1e4) / 1e4;
+    bool is_short = (float)short_key == (float)key || fabs(key) <= 2 * R1_YARN_LOG_LEAST;
+    if (o->multiplier == 1 || key == 0) return 1 + (is_short ? short_key : key) * l;
+    double m = r1_yarn_m(o->factor, all), mscale = rint((o->multiplier * m - 1) / (0.1 * l) * 1e4) / 1e4;
+    bool made = (float)r1_yarn_log_multiplier(o->factor, (float)o->multiplier, all) == (float)key;
+    bool of_decimals = made && (float)(r1_yarn_m(o->factor, mscale) / m) == (float)o->multiplier; /* a tenth of one would give an odd mscale */
+    if (is_short && !of_decimals) return 1 + short_key * l;
+    return made ? m : whole;
+}
+
 static void read_mla(reader *r, r1_config *c)
 {
     c->q_lora = integer(r, "attention.q_lora_rank", false, 0, 0, R1_DIM_MAX);
@@ -124,10 +140,7 @@ static void read_mla(reader *r, r1_config *c)
     double log_m = 0;
     if (c->rope.scaling == R1_ROPE_YARN) /* early converters left the key out of R1 and V2-Lite files */
         log_m = real(r, "rope.scaling.yarn_log_multiplier", false, c->n_layers == 61 ? 0.1 : c->n_layers == 27 ? 0.0707 : 0);
-    /* The key is a tenth of config.json's number, rounded to f32. Back to the short decimal: the scale then has the checkpoint's bits. */
-    double decimal = rint(log_m * 1e6) / 1e6;
-    if ((float)decimal == (float)log_m) log_m = decimal;
-    double m = c->rope.factor > 1 ? 1 + log_m * log(c->rope.factor) : 1;
+    double m = scale_of_scores(&c->rope, log_m);
     exact_multiplier(&c->rope, m);
     c->softmax_scale = (float)(m * m / sqrt(c->head_dim));
 }

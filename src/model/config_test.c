@@ -567,6 +567,43 @@ TEST(the_softmax_scale_of_a_gguf_file_is_that_of_its_checkpoint_to_the_bit)
     variant_free(&b);
 }
 
+/* What llama.cpp makes of the two keys: cos and sin times attn_factor, scores times (attn_factor (1 + key ln(factor)))^2. */
+TEST(the_scales_of_yarn_are_written_as_llama_cpp_reads_them)
+{
+    static const double mscale[][2] = { { 1, 0.8 }, { 0.8, 1 }, { 1, 0 }, { 0.707, 0.5 }, { 1, 1 }, { 0.707, 0.707 }, { 2.1, 1 }, { 1, 0.47631 }, { 0, 0 } };
+    static const int factors[] = { 4, 8, 40 };
+    variant a = golden_config("deepseek_v3");
+    for (size_t i = 0; i < R1_COUNT(mscale) * R1_COUNT(factors); i++) {
+        double all = mscale[i / 3][1], factor = factors[i % 3], l = log(factor), m = r1_yarn_m(factor, all);
+        float attention = (float)(r1_yarn_m(factor, mscale[i / 3][0]) / m), key = (float)r1_yarn_log_multiplier(factor, attention, all);
+        EXPECT(key != 0); /* else it reads the file as one without the key */
+        EXPECT_MSG(fabs((double)attention * (1 + (double)key * l) / m - 1) < 2e-7, "mscale %g and %g: %.9g", mscale[i / 3][0], all, (double)key);
+        for (int old = 0; old < 2; old++) { /* early versions wrote a tenth of mscale_all_dim */
+            r1_config x, y;
+            r1_error e = { 0 };
+            variant b = variant_gguf_config(v3_file);
+            json_t *scaling = json_object_get(a.config, "rope_scaling");
+            json_object_set_new(scaling, "mscale", json_real(mscale[i / 3][0]));
+            json_object_set_new(scaling, "mscale_all_dim", json_real(all));
+            json_object_set_new(scaling, "factor", json_real(factor));
+            json_object_set_new(scaling, "attention_factor", json_real(r1_yarn_m(factor, mscale[i / 3][0]) / m)); /* 0 means something else */
+            variant_f32(&b, "deepseek2.rope.scaling.factor", (float)factor);
+            variant_f32(&b, "deepseek2.rope.scaling.yarn_log_multiplier", old ? (float)(0.1 * all) : key);
+            if (attention != 1) variant_f32(&b, "deepseek2.rope.scaling.attn_factor", attention);
+            EXPECT_OK(read_config(&a, &x, &e), &e);
+            EXPECT_OK(read_config(&b, &y, &e), &e);
+            bool close = fabs(x.softmax_scale - y.softmax_scale) <= 1e-7f * x.softmax_scale && fabs(x.rope.multiplier / y.rope.multiplier - 1) < 1e-7;
+            bool equal = x.softmax_scale == y.softmax_scale && (float)x.rope.multiplier == (float)y.rope.multiplier;
+            EXPECT_MSG(all == 0.47631 ? close : equal, "mscale %g and %g, factor %g, old %d: %.9g and %.9g", mscale[i / 3][0], all, factor, old,
+                       (double)x.softmax_scale, (double)y.softmax_scale);
+            r1_config_deinit(&x);
+            r1_config_deinit(&y);
+            variant_free(&b);
+        }
+    }
+    variant_free(&a);
+}
+
 /* ---- divisors ----------------------------------------------------------------------------------------------------- */
 
 /* Exact frequencies of llama3 scaling, written out again. */
