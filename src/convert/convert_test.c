@@ -518,7 +518,16 @@ TEST(quantise_refuses)
     EXPECT_CONTAINS(e.msg, "Q4_K_M");
     const char *none[] = { "nothing=Q8_0" }, *wrong[] = { "*attn_q.weight=Q9" }, *form[] = { "attn_q" }, *blocks[] = { "*attn_q.weight=Q4_K" };
     EXPECT_STATUS(quantise(f32, NULL, &(r1_quantise_options){ .target = "Q4_0", .overrides = none, .n_overrides = 1 }, NULL, &e), R1_EINVAL);
-    EXPECT_CONTAINS(e.msg, "fits no tensor");
+    EXPECT_CONTAINS(e.msg, "'nothing' fits no tensor; `r1 show`");
+    const char *part[] = { "*ffn_up*=F16", "attn_v=q8_0" }, *norms[] = { "*norm*=Q8_0" }, *floats[] = { "*norm*=F32" }, *both[] = { "*attn_q*=Q8_0" };
+    EXPECT_STATUS(quantise(f32, NULL, &(r1_quantise_options){ .target = "Q4_0", .overrides = part, .n_overrides = 2 }, NULL, &e), R1_EINVAL);
+    EXPECT_CONTAINS(e.msg, "'attn_v' fits no tensor");
+    EXPECT_CONTAINS(e.msg, "did you mean '*attn_v*', which fits 'blk.0.attn_v.weight'?");
+    EXPECT_STATUS(quantise(f32, NULL, &(r1_quantise_options){ .target = "Q4_0", .overrides = norms, .n_overrides = 1 }, NULL, &e), R1_EINVAL);
+    EXPECT_CONTAINS(e.msg, "'*norm*' fits only vectors, such as '");
+    EXPECT_CONTAINS(e.msg, "stay F32");
+    EXPECT_OK(quantise(f32, NULL, &(r1_quantise_options){ .target = "Q4_0", .overrides = floats, .n_overrides = 1 }, NULL, &e), &e);
+    EXPECT_OK(quantise(f32, NULL, &(r1_quantise_options){ .target = "Q4_0", .overrides = both, .n_overrides = 1 }, NULL, &e), &e); /* with their biases */
     EXPECT_STATUS(quantise(f32, NULL, &(r1_quantise_options){ .target = "Q4_0", .overrides = wrong, .n_overrides = 1 }, NULL, &e), R1_EINVAL);
     EXPECT_STATUS(quantise(f32, NULL, &(r1_quantise_options){ .target = "Q4_0", .overrides = form, .n_overrides = 1 }, NULL, &e), R1_EINVAL);
     EXPECT_STATUS(quantise(f32, NULL, &(r1_quantise_options){ .target = "Q4_0", .overrides = blocks, .n_overrides = 1 }, NULL, &e), R1_EINVAL);
@@ -568,7 +577,8 @@ TEST(imatrix_gives_mean_squares)
     free(w);
     t.ne[2] = 3;
     EXPECT_STATUS(r1_imatrix_weights(m, &t, &w, &n, &e), R1_EFORMAT);
-    EXPECT_CONTAINS(e.msg, "expected 32 columns for 1 or 3 matrices");
+    EXPECT_CONTAINS(e.msg, folder_path(&f, "i.gguf"));
+    EXPECT_CONTAINS(e.msg, "'x.in_sum2' has 2 x 32 sums, expected one for each of 32 columns for all matrices or for each of 3; it is of another model");
     t.name = other;
     EXPECT_OK(r1_imatrix_weights(m, &t, &w, &n, &e), &e);
     EXPECT_NULL(w);
@@ -613,9 +623,10 @@ TEST(imatrix_of_heads_in_one_row)
     free(w);
     t.ne[2] = 2;
     EXPECT_STATUS(r1_imatrix_weights(m, &t, &w, &n, &e), R1_EFORMAT);
-    EXPECT_CONTAINS(e.msg, "is 1 x 64 with 1 counts, expected 16 columns for 1 or 2 matrices");
+    EXPECT_CONTAINS(e.msg, "has 1 x 64 sums, expected one for each of 16 columns for all matrices or for each of 2");
     t.ne[2] = 1; /* a plain matrix has no heads */
     EXPECT_STATUS(r1_imatrix_weights(m, &t, &w, &n, &e), R1_EFORMAT);
+    EXPECT_CONTAINS(e.msg, "has 1 x 64 sums, expected one for each of 16 columns; it is");
     r1_imatrix_close(m);
     folder_free(&f);
 }
@@ -641,9 +652,9 @@ TEST(imatrix_that_does_not_fit_is_refused_before_writing)
         p->t[i].name = strdup("x");
     }
     EXPECT_STATUS(r1_export_check(p, &o, &e), R1_EFORMAT);
-    EXPECT_CONTAINS(e.msg, "'x.in_sum2' is 2 x 32");
+    EXPECT_CONTAINS(e.msg, "'x.in_sum2' has 2 x 32");
     EXPECT_STATUS(r1_export(p, folder_path(&f, "a.gguf"), &o, &e), R1_EFORMAT);
-    EXPECT_CONTAINS(e.msg, "'x.in_sum2' is 2 x 32");
+    EXPECT_CONTAINS(e.msg, "'x.in_sum2' has 2 x 32");
     EXPECT_INT(calls, 0);
     EXPECT_INT(n_entries(f.path), 1);
     r1_imatrix_close(m);

@@ -4,6 +4,7 @@
  * error; a matrix of a stack (an expert) that no token came to says nothing and counts every column alike. llama.cpp keeps the
  * sums of a stack that every token passes (attn_k_b and attn_v_b: a matrix for each head) as one long row with one count, which
  * is that of each matrix; `r1 imatrix` writes them as those of experts. */
+#define _GNU_SOURCE
 #include "convert/convert.h"
 
 #include <math.h>
@@ -11,6 +12,7 @@
 
 struct r1_imatrix {
     r1_gguf *g;
+    char *path;      /* for messages */
 };
 
 /* The older form: int32 number of entries, then for each the int32 length of its name, the name, ... */
@@ -32,7 +34,12 @@ r1_status r1_imatrix_open(r1_imatrix **out, const char *path, r1_error *err)
 {
     r1_slice type = { 0 };
     *out = calloc(1, sizeof **out);
-    if (!*out) return r1_fail(err, R1_ENOMEM, "no memory for '%s'", path);
+    if (*out) (*out)->path = strdup(path);
+    if (!*out || !(*out)->path) {
+        r1_imatrix_close(*out);
+        *out = NULL;
+        return r1_fail(err, R1_ENOMEM, "no memory for '%s'", path);
+    }
     r1_status s = r1_gguf_open(&(*out)->g, path, err);
     if (s == R1_EFORMAT && is_older_form(path))
         s = r1_fail(err, R1_EUNSUPPORTED, "'%s' is an importance matrix in the older binary form; `r1 imatrix` and newer llama-imatrix write a GGUF file, which is "
@@ -52,6 +59,7 @@ void r1_imatrix_close(r1_imatrix *m)
 {
     if (!m) return;
     r1_gguf_close(m->g);
+    free(m->path);
     free(m);
 }
 
@@ -68,11 +76,14 @@ static r1_status check(const r1_gguf_tensor *sums, const r1_gguf_tensor *counts,
         return r1_fail(err, R1_EFORMAT, "'%s.in_sum2' or its counts are not F32", t->name);
     uint64_t n = sums->ne[1] * sums->ne[2] * sums->ne[3], n_counts = counts->ne[0] * counts->ne[1] * counts->ne[2] * counts->ne[3];
     bool fits = in_one_row(sums, t) || (sums->ne[0] == t->ne[0] && (n == 1 || n == t->ne[2]));
-    if (!fits || n_counts != n)
-        return r1_fail(err, R1_EFORMAT, "'%s.in_sum2' is %llu x %llu with %llu counts, expected %llu columns for 1 or %llu matrices", t->name,
-                       (unsigned long long)n, (unsigned long long)sums->ne[0], (unsigned long long)n_counts, (unsigned long long)t->ne[0],
-                       (unsigned long long)t->ne[2]);
-    return R1_OK;
+    if (fits && n_counts == n) return R1_OK;
+    char many[48] = "";
+    if (t->ne[2] > 1) snprintf(many, sizeof many, " for all matrices or for each of %llu", (unsigned long long)t->ne[2]);
+    if (fits)
+        return r1_fail(err, R1_EFORMAT, "'%s.counts' has %llu numbers, expected %llu, as many as '%s.in_sum2' has rows", t->name, (unsigned long long)n_counts,
+                       (unsigned long long)n, t->name);
+    return r1_fail(err, R1_EFORMAT, "'%s.in_sum2' has %llu x %llu sums, expected one for each of %llu columns%s; it is of another model", t->name,
+                   (unsigned long long)n, (unsigned long long)sums->ne[0], (unsigned long long)t->ne[0], many);
 }
 
 r1_status r1_imatrix_weights(const r1_imatrix *m, const r1_made *t, float **w, size_t *n_matrices, r1_error *err)
@@ -85,7 +96,7 @@ r1_status r1_imatrix_weights(const r1_imatrix *m, const r1_made *t, float **w, s
     if (!sums) return R1_OK;
     snprintf(name, sizeof name, "%.200s.counts", t->name);
     const r1_gguf_tensor *counts = r1_gguf_find_tensor(m->g, name);
-    r1_status s = r1_context(err, check(sums, counts, t, err), "the importance matrix");
+    r1_status s = r1_context(err, check(sums, counts, t, err), "the importance matrix '%s'", m->path);
     if (s) return s;
     bool row = in_one_row(sums, t);
     size_t n = (size_t)(row ? t->ne[2] : sums->ne[1] * sums->ne[2] * sums->ne[3]), k = (size_t)t->ne[0];
@@ -98,7 +109,8 @@ r1_status r1_imatrix_weights(const r1_imatrix *m, const r1_made *t, float **w, s
         for (size_t c = 0; c < k && s == R1_OK; c++) {
             float *x = &(*w)[i * k + c];
             if (!(*x >= 0) || !isfinite(*x) || !(count >= 0) || !isfinite(count))
-                s = r1_fail(err, R1_EFORMAT, "the importance matrix holds %g of %g for column %zu of '%s', expected numbers from 0", (double)*x, (double)count, c, t->name);
+                s = r1_fail(err, R1_EFORMAT, "the importance matrix '%s' holds %g of %g for column %zu of '%s', expected numbers from 0", m->path, (double)*x,
+                            (double)count, c, t->name);
             *x = count > 0 ? *x / count : 1;
         }
     }

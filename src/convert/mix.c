@@ -198,12 +198,28 @@ static r1_status check_source(const r1_made *m, r1_error *err)
     return R1_OK;
 }
 
+/* No tensor took the type: why, and what was perhaps meant. */
+static r1_status no_effect(const r1_plan *p, const char *pattern, const char *vector, r1_error *err)
+{
+    char inside[300];
+    if (vector)
+        return r1_fail(err, R1_EINVAL, "--tensor-type '%.100s' fits only vectors, such as '%.100s', and these stay F32: models read norms and biases as floats", pattern,
+                       vector);
+    snprintf(inside, sizeof inside, "*%s*", pattern);
+    for (size_t i = 0; i < p->n; i++)
+        if (fnmatch(inside, p->t[i].name, 0) == 0 && p->t[i].n_dims > 1)
+            return r1_fail(err, R1_EINVAL, "--tensor-type '%.100s' fits no tensor: a pattern stands for a whole name; did you mean '*%.100s*', which fits '%.100s'?", pattern,
+                           pattern, p->t[i].name);
+    return r1_fail(err, R1_EINVAL, "--tensor-type '%.100s' fits no tensor; `r1 show` lists their names", pattern);
+}
+
 /* "PATTERN=TYPE" */
 static r1_status override(r1_plan *p, const char *text, bool *taken, r1_error *err)
 {
     const char *eq = strrchr(text, '=');
     r1_type t;
     bool any = false;
+    const char *vector = NULL;
     char pattern[256];
     if (!eq || eq == text || (size_t)(eq - text) >= sizeof pattern) return r1_fail(err, R1_EINVAL, "--tensor-type '%.100s' is not NAME=TYPE, such as 'blk.*.attn_v.weight=Q8_0'", text);
     snprintf(pattern, sizeof pattern, "%.*s", (int)(eq - text), text);
@@ -211,12 +227,13 @@ static r1_status override(r1_plan *p, const char *text, bool *taken, r1_error *e
     if (s) return s;
     for (size_t i = 0; i < p->n; i++) {
         if (fnmatch(pattern, p->t[i].name, 0)) continue;
-        any = true;
+        if (p->t[i].n_dims == 1) vector = p->t[i].name;
         if (p->t[i].n_dims == 1 && t != R1_F32) continue; /* models read vectors as floats */
+        any = true;
         p->t[i].type = t;
         taken[i] = true;
     }
-    return any ? R1_OK : r1_fail(err, R1_EINVAL, "--tensor-type '%.100s' fits no tensor; `r1 show` lists their names", text);
+    return any ? R1_OK : no_effect(p, pattern, vector, err);
 }
 
 r1_status r1_mix_types(r1_plan *p, const r1_quantise_options *o, size_t *n_fallback, r1_error *err)
