@@ -217,6 +217,13 @@ void r1_pool_run(r1_pool *p, size_t n, r1_work fn, void *ctx)
     for (size_t i = 0; i < n; i += MOST_PIECES) run_region(p, i, r1_min(n - i, MOST_PIECES), fn, ctx);
 }
 
+int r1_processors(void)
+{
+    cpu_set_t set;
+    int n = sched_getaffinity(0, sizeof set, &set) ? 0 : CPU_COUNT(&set);
+    return n > 0 ? n : 1;
+}
+
 int r1_physical_cores(void)
 {
     cpu_set_t set;

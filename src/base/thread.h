@@ -21,6 +21,7 @@ int r1_pool_threads(const r1_pool *p);
 typedef void (*r1_work)(void *ctx, size_t i, int thread);
 void r1_pool_run(r1_pool *p, size_t n, r1_work fn, void *ctx);
 
+int r1_processors(void);     /* this process may use, hyper-threads counted each; >= 1 */
 int r1_physical_cores(void); /* cores this process may use, hyper-threads counted once; >= 1 */
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 #include "text/reasoning.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -45,7 +46,7 @@ const r1_opt r1_opts_common[] = {
 };
 const r1_opt r1_opts_json[] = { FLAG("json", 0, json), END };
 const r1_opt r1_opts_force[] = { FLAG("force", 'f', force), END };
-const r1_opt r1_opts_model[] = { CHOICE("mla", mla, mla_words), INT("chunk", 0, chunk, 1, 65536), END };
+const r1_opt r1_opts_model[] = { { "mla", 0, R1_OPT_CHOICE, AT(mla), AT(mla_given), 0, 0, mla_words }, INT("chunk", 0, chunk, 1, 65536), END };
 const r1_opt r1_opts_sampling[] = {
     REAL("temperature", temperature, 0, 100),
     INT("top-k", 0, top_k, 0, 1e9),
@@ -162,12 +163,31 @@ size_t r1_edit_distance(const char *a, const char *b)
     return rows[na % 3][nb];
 }
 
-/* A third of the letters may be wrong; a name that begins like `s` is always near. */
+/* The digits (or the letters, lower-case) of a word; returns how many. */
+static size_t only(bool digits, const char *word, char out[64])
+{
+    size_t n = 0;
+    for (; *word && n < 63; word++) {
+        bool digit = *word >= '0' && *word <= '9';
+        if (digits ? digit : isalpha((unsigned char)*word)) out[n++] = (char)tolower((unsigned char)*word);
+    }
+    out[n] = 0;
+    return n;
+}
+
+/* A third of the letters may be wrong; a name that begins like `s` is always near. Digits are never a slip of the fingers: q4_0 is not
+ * meant to be q8_0. Nor is a letter or two: f16 is not meant to be bf16. */
 static size_t nearness(const char *s, const char *word)
 {
+    char a[64], b[64];
     size_t n = strlen(s), d = r1_edit_distance(s, word);
     if (n >= 2 && !strncmp(s, word, n)) return 0;
-    return d <= r1_max(1, r1_max(n, strlen(word)) / 3) ? d : SIZE_MAX;
+    only(true, s, a);
+    only(true, word, b);
+    if (strcmp(a, b)) return SIZE_MAX;
+    size_t letters = r1_max(only(false, s, a), only(false, word, b));
+    if (!strcmp(a, b)) return letters ? r1_min(d, 1) : SIZE_MAX; /* other signs between, or capitals */
+    return letters >= 3 && d <= r1_max(1, r1_max(n, strlen(word)) / 3) ? d : SIZE_MAX;
 }
 
 const char *r1_nearest(const char *s, const char *const *words)

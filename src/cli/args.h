@@ -34,6 +34,7 @@ typedef struct r1_opts {
     bool json, force;
     /* model */
     int64_t mla;                   /* 1: expanded */
+    bool mla_given;
     int64_t chunk;                 /* 0: automatic */
     int64_t speculate;             /* word of its list: 0 auto, 1 off, 1 + n: n guesses */
     /* sampling */

@@ -77,6 +77,19 @@ TEST(args_messages_name_found_and_expected)
     refuses("--top-p 1.5", "--top-p is '1.5'", "a number from 0 to 1");
     refuses("--top-p nan", "'nan'", "a number");
     refuses("--cpu avx51", "--cpu is 'avx51'", "did you mean 'avx512'");
+    const struct { const char *line, *list; } digits[] = {
+        { "--kv q4_0", "expected one of auto, f16, bf16, q8_0, f32" }, { "--speculate 9", "6, 7, 8" }, { "--activations f16", "auto, f32, bf16, int8" },
+        { "--cpu avx521", "avx2, avx512" }, { "--activations fp16", "bf16, int8" },
+    };
+    for (size_t i = 0; i < R1_COUNT(digits); i++) {
+        parsed *p = parse(digits[i].line);
+        EXPECT_STATUS(p->s, R1_EINVAL);
+        EXPECT_CONTAINS(p->err.msg, digits[i].list);
+        EXPECT_MSG(!strstr(p->err.msg, "did you mean"), "%s", p->err.msg);
+    }
+    refuses("--kv Q8-0", "--kv is 'Q8-0'", "did you mean 'q8_0'");
+    refuses("--cpu avx-512", "--cpu is 'avx-512'", "did you mean 'avx512'");
+    refuses("--cpu salar", "--cpu is 'salar'", "did you mean 'scalar'");
     refuses("--seed -1", "--seed is '-1'", "an integer from 0");
     refuses("--seed 18446744073709551616", "--seed is", "18446744073709551615");
     refuses("--json=maybe", "'maybe'", "true or false");
@@ -170,6 +183,8 @@ TEST(nearest_words)
     EXPECT_STR(r1_nearest("rnu", words), "run");
     EXPECT_STR(r1_nearest("tokenise", words), "tokenize");
     EXPECT_STR(r1_nearest("tok", words), "tokenize");
+    EXPECT_STR(r1_nearest("rn", words), "run");
+    EXPECT_NULL(r1_nearest("run2", words));
     EXPECT_NULL(r1_nearest("serve", words));
     EXPECT_INT(r1_edit_distance("abcd", "acbd"), 1);
     EXPECT_INT(r1_edit_distance("", "abc"), 3);

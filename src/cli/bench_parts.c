@@ -21,6 +21,7 @@ static r1_status open_once(const r1_bench *b, double t[N_TIMES], r1_error *err)
     r1_session *session = NULL;
     double begin = r1_now(), opened, ready;
     r1_status s = r1_model_open(&m, b->path, &mo, err);
+    if (s == R1_OK) s = r1_setup_check(o, m, err);
     opened = ready = r1_now();
     if (s == R1_OK) s = r1_engine_open(&e, m, &eo, err);
     if (s == R1_OK) s = r1_session_open(&session, e, (size_t)o->ctx, err);

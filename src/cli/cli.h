@@ -69,6 +69,8 @@ typedef struct r1_setup {
 /* Open all three as the options say, with a bar; Ctrl-C gives up. */
 r1_status r1_setup_open(r1_setup *u, r1_cli *c, const char *path, r1_error *err) R1_MUST_CHECK;
 void r1_setup_close(r1_setup *u);
+/* Refuse options that a model has nothing for: R1_EINVAL. r1_setup_open has done so. */
+r1_status r1_setup_check(const r1_opts *o, const r1_model *m, r1_error *err) R1_MUST_CHECK;
 
 /* Sampling from options, the model's generation_config.json, and defaults. bias: room for the logit biases given. */
 r1_status r1_setup_sampling(r1_sampling *p, const r1_opts *o, const r1_model *m, r1_logit_bias bias[64], r1_error *err) R1_MUST_CHECK;

@@ -4,6 +4,7 @@
  * one. Nothing is loaded or looked up that the command does not need: the first token should not wait for us.
  */
 #define _GNU_SOURCE
+#include "base/thread.h"
 #include "cli/cli.h"
 #include "cli/help.h"
 #include "cli/markdown.h"
@@ -220,6 +221,8 @@ static r1_status run_command(r1_cli *c, const r1_command *k, int argc, char **ar
     r1_term_init(&c->err, stderr, (r1_color)c->o.color);
     c->command = k->name;
     note_wrong_variables(c);
+    if (c->o.threads > r1_processors())
+        r1_note(c, "--threads is %d, but there are %d processors for them: the threads wait for each other", (int)c->o.threads, r1_processors());
     return k->run(c, err);
 }
 

@@ -13,6 +13,14 @@ static bool load_progress(void *ctx, double fraction)
     return !r1_interrupted();
 }
 
+r1_status r1_setup_check(const r1_opts *o, const r1_model *m, r1_error *err)
+{
+    const char *architecture = r1_model_get_info(m)->architecture;
+    if (o->mla_given && strncmp(architecture, "deepseek", 8))
+        return r1_fail(err, R1_EINVAL, "--mla is about latent attention, which a %s model has not", architecture);
+    return R1_OK;
+}
+
 r1_status r1_setup_open(r1_setup *u, r1_cli *c, const char *path, r1_error *err)
 {
     *u = (r1_setup){ .go_on = u->go_on, .go_on_ctx = u->go_on_ctx };
@@ -25,6 +33,7 @@ r1_status r1_setup_open(r1_setup *u, r1_cli *c, const char *path, r1_error *err)
     r1_model_options mo = { .cpu = (r1_cpu_level)o->cpu, .activations = (r1_activations)o->activations, .mla_expanded = o->mla != 0,
                             .n_threads = (int)o->threads, .progress = load_progress, .progress_ctx = &bar };
     r1_status s = r1_model_open(&u->model, path, &mo, err);
+    if (s == R1_OK) s = r1_setup_check(o, u->model, err);
     if (s == R1_OK) {
         r1_engine_options eo = { .n_threads = (int)o->threads, .chunk = (int)o->chunk, .kv = (r1_kv_type)o->kv, .go_on = u->go_on, .go_on_ctx = u->go_on_ctx };
         s = r1_engine_open(&u->engine, u->model, &eo, err);
