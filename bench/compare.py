@@ -8,13 +8,17 @@ llama-bench has no -d); or llama-bench itself. After the first comma come option
 the other programs; without it they get the first ones.
 
 Each round measures every program once after a warm-up of its own, in an order that turns from round to round, between two probes of
-the memory's speed. A round whose probes differ by more than a fifth does not count and is run again, up to as many times as there
-are rounds. Printed are medians with the smallest and largest, and the same of the rounds' ratios of r1 to the best rival of that
+the memory's speed. A round whose probes differ by more than a fifth, or in which more than a twentieth of the processors' time went to other
+machines of the same host (steal, where Linux tells it), does not count and is run again, up to as many times as there are rounds. Printed are medians with the smallest and largest, and the same of the rounds' ratios of r1 to the best rival of that
 round. Record results with --markdown in docs/results; this is a measurement and never a test.
 """
 import argparse
+import collections
 import contextlib
+import datetime
+import hashlib
 import json
+import math
 import os
 import platform
 import re
@@ -26,7 +30,9 @@ import tempfile
 import time
 
 SWING = 0.2          # probes of one round may differ by so much
+STEAL = 0.05         # of the processors' time may be stolen in a round
 ONE_THREAD, BEST, ALONE = "r1, 1 thread", "r1 / best rival", "r1 / r1, 1 thread"
+Round = collections.namedtuple("Round", "seen probes load steal")  # seen: {program: {work: value}}; steal: a share, None where unknown
 TMP = tempfile.TemporaryDirectory(prefix="r1-compare-")
 
 
@@ -46,8 +52,18 @@ def numbers(text):
     return [int(x) for x in text.split(",")] if text else []
 
 
+def processors(text):
+    """{0, 1, 3} of "0-1,3"."""
+    ranges = [part.split("-") for part in text.split(",")]
+    return {cpu for r in ranges for cpu in range(int(r[0]), int(r[-1]) + 1)}
+
+
 def listed(values):
     return ",".join(map(str, values))
+
+
+def kv_said(kind):
+    return f", keys and values {kind}" if kind else ""
 
 
 # ---- programs ----
@@ -55,10 +71,11 @@ def listed(values):
 
 class R1:
     def __init__(self, name, path, model, threads, options):
-        self.name, self.path, self.model, self.threads, self.options = name, os.path.abspath(path), model, threads, options
+        self.name, self.path, self.model, self.threads, self.options, self.kv = name, os.path.abspath(path), model, threads, options, None
 
     def bench(self, *args):
         out, _ = run([self.path, "bench", self.model, *args, "--threads", str(self.threads), "--repeat", "1", "--json", "--quiet", *self.options])
+        self.kv = json.loads(out).get("kv")
         return {(t["name"], t["tokens"], t["batch"], t["depth"]): t["tokens_per_s"] for t in json.loads(out)["tests"]}
 
     def measure(self, plan):
@@ -79,7 +96,8 @@ class R1:
         return time.monotonic() - begin
 
     def version(self):
-        return " ".join(run([self.path, "--version"])[0].split("\n")[:2]) + ", " + run([self.path, "--version"])[0].strip().split("\n")[-1]
+        lines = run([self.path, "--version"])[0].strip().split("\n")
+        return " ".join(lines[:2]) + ", " + lines[-1] + kv_said(self.kv)
 
 
 class Rival:
@@ -99,7 +117,7 @@ class Rival:
         text = "".join(run([self.bench, "--help"], fatal=False))
         self.has_depth = "--n-depth" in text
         self.no_warmup = ["--no-warmup"] if "--no-warmup" in text else ["-w", "0"] if "--warmup" in text else []
-        self.build = None
+        self.build = self.kv = None
         self.missing = set()
 
     def other(self, program, why):
@@ -114,7 +132,11 @@ class Rival:
     def llama_bench(self, *args):
         out, _ = run([self.bench, "-m", self.model, "-t", str(self.threads), "-fa", "1", "-o", "json", *args, *self.bench_options])
         rows = json.loads(out)
-        self.build = self.build or f"{rows[0].get('build_commit')}, build {rows[0].get('build_number')}"
+        commit, kinds = rows[0].get("build_commit"), [rows[0].get("type_k"), rows[0].get("type_v")]
+        if commit and commit != "unknown":
+            self.build = f"{commit}, build {rows[0].get('build_number')}"
+        if all(kinds):
+            self.kv = kinds[0] if kinds[0] == kinds[1] else "/".join(kinds)
         speeds = {}
         for r in rows:
             kind, n = ("decode", r["n_gen"]) if r["n_gen"] else ("prefill", r["n_prompt"])
@@ -190,9 +212,21 @@ class Rival:
         return time.monotonic() - begin
 
     def version(self):
-        text = "".join(run([self.bench, "--version"], fatal=False))
-        m = re.search(r"version: *(.+)", text)
-        return (m.group(1) if m else f"build {self.build}") + f"; options '{' '.join(self.bench_options)}'"
+        m = re.search(r"^version: *(.+)", "".join(run([self.bench, "--version"], fatal=False)), re.M)
+        known = m.group(1) if m and "unknown" not in m.group(1) else f"build {self.build}" if self.build else self.source()
+        return known + kv_said(self.kv) + f"; options '{' '.join(self.bench_options)}'"
+
+    def source(self):
+        """Of a program that does not know its own version: the commit of the folder it was built from, or what can be said of the file."""
+        with contextlib.suppress(OSError, AttributeError):
+            with open(os.path.join(self.folder, os.pardir, "CMakeCache.txt"), encoding="utf-8", errors="replace") as f:
+                home = re.search(r"^CMAKE_HOME_DIRECTORY:\w+=(.+)$", f.read(), re.M).group(1)
+            commit = run(["git", "-C", home, "log", "-1", "--format=%h of %cs"], fatal=False)[0].strip() if os.path.exists(os.path.join(home, ".git")) else ""
+            if commit:
+                return f"built from commit {commit}"
+        with open(self.bench, "rb") as f:
+            digest = hashlib.sha256(f.read()).hexdigest()
+        return f"no version known, file of {datetime.date.fromtimestamp(os.path.getmtime(self.bench))}, SHA-256 {digest[:16]}"
 
 
 # ---- rounds ----
@@ -217,31 +251,47 @@ def probe(r1):
     return None
 
 
+def processor_time():
+    """Ticks of all processors and of them those that the host gave to others, since the start of Linux; None elsewhere."""
+    with contextlib.suppress(OSError, ValueError):
+        with open("/proc/stat", encoding="ascii") as f:
+            ticks = [int(x) for x in f.readline().split()[1:9]]
+        return (sum(ticks), ticks[7]) if len(ticks) == 8 else None
+    return None
+
+
+def stolen(before, after):
+    return (after[1] - before[1]) / (after[0] - before[0]) if before and after and after[0] > before[0] else None
+
+
 def one_round(programs, plan, number):
-    """{program: {work: value}} and the probes before and after."""
-    before = probe(programs[0])
+    load, ticks, before = os.getloadavg()[0], processor_time(), probe(programs[0])
     seen = {}
     turn = number % len(programs)
     with hog(plan.hog):
         for p in programs[turn:] + programs[:turn]:
             seen[p.name] = {("start", 1, 1, 0): p.start()} if plan.start else p.measure(plan)
-    return seen, (before, probe(programs[0]))
+    probes = before, probe(programs[0])
+    return Round(seen, probes, load, stolen(ticks, processor_time()))
 
 
-def steady(probes):
-    a, b = probes
-    return a is None or b is None or abs(a - b) <= SWING * max(a, b)
+def why_unsteady(r):
+    """"" when the round counts."""
+    a, b = r.probes
+    if a is not None and b is not None and abs(a - b) > SWING * max(a, b):
+        return "the memory's speed changed"
+    return "other machines took the processors" if r.steal is not None and r.steal > STEAL else ""
 
 
 def all_rounds(programs, plan):
     good, dropped = [], []
     while len(good) < plan.rounds and len(dropped) < plan.rounds:
-        load = os.getloadavg()[0]
-        seen, probes = one_round(programs, plan, len(good) + len(dropped))
-        ok = steady(probes)
-        (good if ok else dropped).append((seen, probes, load))
-        shown = "no probe" if None in probes else f"probes {probes[0]:.1f} and {probes[1]:.1f} GB/s"
-        say(f"round {len(good)} of {plan.rounds}, {shown}, load {load:.2f}{'' if ok else ': does not count, the machine was not steady'}")
+        r = one_round(programs, plan, len(good) + len(dropped))
+        why = why_unsteady(r)
+        (dropped if why else good).append(r)
+        shown = "no probe" if None in r.probes else f"probes {r.probes[0]:.1f} and {r.probes[1]:.1f} GB/s"
+        steal = "" if r.steal is None else f", steal {100 * r.steal:.1f} %"
+        say(f"round {len(good)} of {plan.rounds}, {shown}, load {r.load:.2f}{steal}{f': does not count, {why}' if why else ''}")
     return good, dropped
 
 
@@ -263,12 +313,12 @@ def work_name(work, plan):
 def summary(rounds, programs, rivals):
     """[(work, {program: values}, {name: ratios})], r1 to the best rival, and to itself with one thread where that was measured; for
     times the smaller is the better one."""
-    works = sorted({w for seen, _, _ in rounds for s in seen.values() for w in s}, key=lambda w: (w[3], w[2], w[0] != "prefill", w[1]))
+    works = sorted({w for r in rounds for s in r.seen.values() for w in s}, key=lambda w: (w[3], w[2], w[0] != "prefill", w[1]))
     rows = []
     for w in works:
-        values = {p.name: [seen[p.name][w] for seen, _, _ in rounds if w in seen[p.name]] for p in programs}
+        values = {p.name: [r.seen[p.name][w] for r in rounds if w in r.seen[p.name]] for p in programs}
         ratios = {BEST: [], ALONE: []}
-        for seen, _, _ in rounds:
+        for seen in (r.seen for r in rounds):
             theirs, ours = [seen[r.name][w] for r in rivals if w in seen[r.name]], seen["r1"].get(w)
             if theirs and ours:
                 ratios[BEST].append(min(theirs) / ours if w[0] == "start" else ours / max(theirs))
@@ -287,11 +337,24 @@ def machine():
             f"{' '.join(units)}, Linux {platform.release()}")
 
 
+def weights(r1, model):
+    """The type most weights of a file have, and bits per weight."""
+    with contextlib.suppress(ValueError, KeyError):
+        shown, n = json.loads(run([r1.path, "show", model, "--json"], fatal=False)[0]), collections.Counter()
+        for t in shown["tensors"]:
+            n[t["type"]] += math.prod(t["shape"])
+        return f", mostly {n.most_common(1)[0][0]}, {shown['bits_per_weight']:.2f} bits per weight"
+    return ""
+
+
 def head(a, programs, good, dropped, load):
-    lines = [f"{machine()}; load average {load:.2f} before", f"{os.path.basename(a.model)}, {os.path.getsize(a.model)} bytes; {a.threads} threads, -fa 1; {time.strftime('%Y-%m-%d')}"]
+    pinned = f", pinned to CPUs {listed(sorted(a.pin))}" if a.pin else ""
+    lines = [f"{machine()}; load average {load:.2f} before",
+             f"{os.path.basename(a.model)}, {os.path.getsize(a.model)} bytes{weights(programs[0], a.model)}; {a.threads} threads{pinned}, -fa 1; {time.strftime('%Y-%m-%d')}"]
     lines += [f"{p.name}: {p.version()}" for p in programs]
-    probes = [x for _, pair, _ in good for x in pair if x is not None]
-    lines.append(f"{len(good)} rounds that count, {len(dropped)} that do not; memory {spread(probes)} GB/s" + (f"; load average {spread([x for _, _, x in good], 2)} as rounds began" if good else ""))
+    probes, steal = [x for r in good for x in r.probes if x is not None], [100 * r.steal for r in good if r.steal is not None]
+    lines.append(f"{len(good)} rounds that count, {len(dropped)} that do not; memory {spread(probes)} GB/s" + (f"; load average {spread([r.load for r in good], 2)} as rounds began" if good else "")
+                 + (f"; steal {spread(steal)} %" if steal else ""))
     return lines
 
 
@@ -323,6 +386,7 @@ def options():
     p.add_argument("--model", required=True, metavar="FILE")
     p.add_argument("--rival", action="append", default=[], metavar="NAME=PATH[,OPTIONS[,OPTIONS]]")
     p.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 2), help="of every program; without it 2, or 1 where there is one")
+    p.add_argument("--pin", type=processors, metavar="LIST", help="every program runs on these CPUs, such as 0,1 or 0-3")
     p.add_argument("--prefill", type=numbers, default=[], metavar="LIST")
     p.add_argument("--decode", type=numbers, default=[], metavar="LIST")
     p.add_argument("--depth", type=numbers, default=[0], metavar="LIST", help="contexts for prefill and decode")
@@ -334,6 +398,12 @@ def options():
     p.add_argument("--markdown", metavar="FILE", help="also write a table for docs/results; - for standard output")
     p.add_argument("--json", metavar="FILE", help="also write every number of every round")
     a = p.parse_args()
+    if a.pin:
+        if not a.pin <= os.sched_getaffinity(0):
+            sys.exit(f"compare: --pin names CPUs {listed(sorted(a.pin))}, there are {listed(sorted(os.sched_getaffinity(0)))}")
+        if a.threads > len(a.pin):
+            sys.exit(f"compare: {a.threads} threads on the {len(a.pin)} CPUs of --pin would wait for each other")
+        os.sched_setaffinity(0, a.pin)  # programs that are started inherit it
     if a.batch_tokens is None:
         a.batch_tokens = a.decode[0] if a.decode else 32
     for name, path in (("--model", a.model), ("--r1", a.r1), ("--r1-model", a.r1_model)):
@@ -376,9 +446,9 @@ def main():
         (sys.stdout.write if a.markdown == "-" else open(a.markdown, "w", encoding="utf-8").write)(("\n" if a.markdown == "-" else "") + markdown(a, lines, rows, programs))
     if a.json:
         with open(a.json, "w", encoding="utf-8") as f:
-            json.dump([{"probes": list(pr), "load": ld, "counts": (seen, pr, ld) in good,
-                        "values": {n: [{"work": w[0], "tokens": w[1], "batch": w[2], "depth": w[3], "value": v} for w, v in s.items()] for n, s in seen.items()}}
-                       for seen, pr, ld in good + dropped], f, indent=1)
+            json.dump([{"probes": list(r.probes), "load": r.load, "steal": r.steal, "counts": not why_unsteady(r),
+                        "values": {n: [{"work": w[0], "tokens": w[1], "batch": w[2], "depth": w[3], "value": v} for w, v in s.items()] for n, s in r.seen.items()}}
+                       for r in good + dropped], f, indent=1)
 
 
 if __name__ == "__main__":

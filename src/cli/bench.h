@@ -63,6 +63,7 @@ typedef struct r1_bench {
     /* results */
     bool interrupted;
     char machine[128];
+    const char *kv;           /* type of keys and values; NULL: no model was measured */
     r1_bench_test *tests;     /* prefill before decode at each depth */
     size_t n_tests, n_planned; /* finished; all */
     r1_bench_roof roof;
@@ -73,6 +74,9 @@ typedef struct r1_bench {
     r1_bench_sampler *samplers;
     size_t n_samplers;
 } r1_bench;
+
+/* Whether any median is more than the probe before it says is there. */
+bool r1_bench_over_roof(const r1_bench *b);
 
 /* Prefill and decode. */
 r1_status r1_bench_model(r1_bench *b, r1_error *err) R1_MUST_CHECK;

@@ -7,6 +7,7 @@
  */
 #include "cli/bench.h"
 #include "base/rng.h"
+#include "model/forward.h"
 
 #include <math.h>
 
@@ -171,6 +172,18 @@ static void plan(r1_bench *b)
     }
 }
 
+static const char *kv_name(const r1_model *m, r1_kv_type asked)
+{
+    switch (r1_model_kv_shape(m, asked).type) {
+    case R1_KV_F16: return "f16";
+    case R1_KV_BF16: return "bf16";
+    case R1_KV_Q8_0: return "q8_0";
+    case R1_KV_F32: return "f32";
+    case R1_KV_AUTO: break;
+    }
+    return NULL;
+}
+
 r1_status r1_bench_model(r1_bench *b, r1_error *err)
 {
     runner *r = calloc(1, sizeof *r);
@@ -185,8 +198,7 @@ r1_status r1_bench_model(r1_bench *b, r1_error *err)
     r->u.go_on_ctx = r;
     plan(b);
     r1_status s = r1_setup_open(&r->u, b->c, b->path, err);
-    if (s == R1_OK && b->c->o.mla && strncmp(r1_model_get_info(r->u.model)->architecture, "deepseek", 8))
-        s = r1_fail(err, R1_EINVAL, "--mla is about latent attention, which a %s model has not", r1_model_get_info(r->u.model)->architecture);
+    if (s == R1_OK) b->kv = kv_name(r->u.model, (r1_kv_type)b->c->o.kv);
     if (s == R1_OK) s = open_sessions(r, err);
     while (b->n_tests < b->n_planned && s == R1_OK) {
         s = run_test(r, &b->tests[b->n_tests], err);

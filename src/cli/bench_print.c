@@ -211,8 +211,8 @@ static json_t *samplers_json(const r1_bench *b)
 
 static r1_status print_json(const r1_bench *b, r1_error *err)
 {
-    json_t *v = json_pack("{s:o, s:s, s:i, s:o, s:o, s:o, s:b}", "machine", r1_json_text(b->machine, strlen(b->machine)), "cpu_level", r1_cpu_level_name(b->level),
-                          "threads", b->threads, "model", b->path ? r1_json_text(b->path, strlen(b->path)) : json_null(), "tests", tests_json(b), "roof", roof_json(b), "interrupted", b->interrupted);
+    json_t *v = json_pack("{s:o, s:s, s:i, s:o, s:s?, s:o, s:o, s:b}", "machine", r1_json_text(b->machine, strlen(b->machine)), "cpu_level", r1_cpu_level_name(b->level),
+                          "threads", b->threads, "model", b->path ? r1_json_text(b->path, strlen(b->path)) : json_null(), "kv", b->kv, "tests", tests_json(b), "roof", roof_json(b), "interrupted", b->interrupted);
     if (!v) return r1_fail(err, R1_ENOMEM, "no memory for the JSON output");
     const r1_bench_load *l = &b->load;
     if (b->n_products) json_object_set_new(v, "products", products_json(b));

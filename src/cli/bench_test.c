@@ -32,6 +32,18 @@ TEST(bench_lists_name_what_is_wrong)
     EXPECT_CONTAINS(err.msg, "more than 16");
 }
 
+TEST(bench_knows_what_is_over_the_roof)
+{
+    r1_bench_test t[] = { { .share = { .median = 0.9, .max = 1.2 } }, { .share = { .median = 1.01 } } };
+    r1_bench_product p = { .share = { .median = 1.3 } };
+    r1_bench b = { .tests = t, .n_tests = 1 };
+    EXPECT(!r1_bench_over_roof(&b)); /* a single repeat may be */
+    b.n_tests = 2;
+    EXPECT(r1_bench_over_roof(&b));
+    b = (r1_bench){ .products = &p, .n_products = 1 };
+    EXPECT(r1_bench_over_roof(&b));
+}
+
 TEST(bench_medians)
 {
     double one[] = { 3 }, odd[] = { 5, -1, 2 }, even[] = { 8, 1, 2, 4 };

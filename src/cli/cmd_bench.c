@@ -42,6 +42,14 @@ r1_bench_stat r1_bench_stat_of(double *x, size_t n)
     return (r1_bench_stat){ .median = n % 2 ? x[n / 2] : (x[n / 2 - 1] + x[n / 2]) / 2, .min = x[0], .max = x[n - 1] };
 }
 
+bool r1_bench_over_roof(const r1_bench *b)
+{
+    bool over = false;
+    for (size_t i = 0; i < b->n_tests; i++) over = over || b->tests[i].share.median > 1;
+    for (size_t i = 0; i < b->n_products; i++) over = over || b->products[i].share.median > 1;
+    return over;
+}
+
 /* ---- the machine ----------------------------------------------------------------------------------------------- */
 
 /* "AMD EPYC, family 25 model 17, 2 CPUs" from /proc/cpuinfo; elsewhere what uname says. */
@@ -131,6 +139,8 @@ r1_status r1_cmd_bench(r1_cli *c, r1_error *err)
     if (s == R1_OK || b.interrupted) { /* what is done is told all the same */
         r1_status shown = r1_bench_show_end(&b, s ? NULL : err);
         if (s == R1_OK) s = shown;
+        if (r1_bench_over_roof(&b))
+            r1_note(c, "a share above 100 %%: weights that fit a cache do not come from memory, and a probe and the run after it may meet different moments of a shared machine");
     }
     r1_bench_roof_close(&b);
     free(b.tests);

@@ -1,5 +1,6 @@
 """r1 bench from the outside: the fixed fields, and relations between numbers that hold on any machine. No test looks at a time."""
 import csv
+import importlib.util
 import io
 import json
 import os
@@ -34,6 +35,8 @@ def fixed_fields():
 
 @test
 def naming_one_test_leaves_the_other_out():
+    assert r1("bench", LLAMA, "--decode", "1", "--repeat", "1", "--json").json["kv"] == "f32" and r1("bench", LLAMA, "--decode", "1", "--repeat", "1", "--kv", "q8_0", "--json").json["kv"] == "q8_0"
+    assert r1("bench", "--sampler", "--repeat", "1", "--json").json["kv"] is None
     names = lambda *a: {(t["name"], t["tokens"], t["batch"]) for t in r1("bench", LLAMA, "--repeat", "1", "--json", *a).json["tests"]}
     assert names("--prefill", "4") == {("prefill", 4, 1)}
     assert names("--decode", "4") == {("decode", 4, 1)}
@@ -131,7 +134,9 @@ def wrong_options_are_named():
     fails(2, "--csv", "--json", args=["bench", LLAMA, "--csv", "--json"])
     fails(2, "--batch is 'x'", "such as 1,8", args=["bench", LLAMA, "--batch", "x"])
     fails(3, "12 tokens", "room for 4", args=["bench", LLAMA, "--ctx", "4", "--depth", "4", "--prefill", "8"])
-    fails(2, "--mla", "llama", args=["bench", LLAMA, "--prefill", "8", "--mla", "expanded"])
+    for form in ("absorbed", "expanded"):
+        for args in (["bench", LLAMA, "--prefill", "8"], ["bench", LLAMA, "--load"]):
+            fails(2, "--mla", "llama", args=[*args, "--mla", form])
     fails(3, "nothing-here", args=["bench", "/nothing-here"])
 
 
@@ -245,7 +250,52 @@ def compare_on_a_busy_machine_and_from_the_start():
     text, _, rounds = compare("--rival", f"a={slow}", "--rounds", "1", "--start")
     seconds = {n: v[0]["value"] for n, v in rounds[0]["values"].items()}
     assert abs(ratio(text, "start to first token, s")[0] / (seconds["a"] / seconds["r1"]) - 1) < 0.02, (text, seconds)
-    assert "-n 1 -r 1 --no-warmup" in open(os.path.join(slow, "log"), encoding="utf-8").read().split("\n")[-2]
+    assert "-n 1 -r 1 --no-warmup" in open(os.path.join(slow, "log"), encoding="utf-8").read().split("\n")[-3]
+
+
+@test
+def compare_says_what_ran_and_on_what():
+    slow, cpu = rival("slow", 1, 1), str(min(os.sched_getaffinity(0)))
+    text, told, rounds = compare("--rival", f"a={slow},-ctk q8_0", "--decode", "4", "--rounds", "1", "--pin", cpu, "--threads", "1")
+    shown = r1("show", GGUF, "--json").json
+    assert f"mostly Q8_0, {shown['bits_per_weight']:.2f} bits per weight; 1 threads, pinned to CPUs {cpu}, -fa 1" in text, text
+    assert re.search(r"^r1: .*, keys and values f(16|32)$", text, re.M) and re.search(r"^a: 1.2.3 \(fake\), keys and values q8_0; options '-ctk q8_0'$", text, re.M), text
+    assert all(0 <= r["steal"] <= 1 for r in rounds) and re.search(r"round . of 1, .*steal [\d.]+ %", told), (rounds, told)
+    log = open(os.path.join(slow, "log"), encoding="utf-8").read()
+    assert f"CPUs {cpu}\n" in log, log
+    assert "there are" in compare("--decode", "4", "--pin", "0,4000", code=1)[1] and "wait for each other" in compare("--decode", "4", "--pin", cpu, "--threads", "2", code=1)[1]
+
+
+@test
+def compare_knows_what_a_nameless_build_is():
+    nameless = rival("nameless", 1, 1)
+    path = os.path.join(nameless, "fake")
+    with open(path, encoding="utf-8") as f:
+        text = f.read().replace('"version: 1.2.3 (fake)"', '"error: invalid parameter for argument: --version"').replace('"abc"', '"unknown"')
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+    run = lambda: compare("--rival", f"a={nameless}", "--decode", "4", "--rounds", "1")[0].split("\na: ")[1].split("\n")[0]
+    assert re.match(r"no version known, file of 2\d\d\d-\d\d-\d\d, SHA-256 [0-9a-f]{16}", run()), run()
+    source = os.path.join(TMP.name, "source")
+    shutil.rmtree(source, ignore_errors=True)
+    git = lambda *a: subprocess.run(["git", "-C", source, "-c", "user.name=a", "-c", "user.email=a@b", *a], check=True, capture_output=True, text=True).stdout.strip()
+    os.mkdir(source)
+    git("init", "-q")
+    git("commit", "-q", "--allow-empty", "-m", "one")
+    with open(os.path.join(TMP.name, "CMakeCache.txt"), "w", encoding="utf-8") as f:
+        f.write(f"CMAKE_HOME_DIRECTORY:INTERNAL={source}\n")
+    assert run().startswith("built from commit " + git("log", "-1", "--format=%h of %cs")), run()
+    os.remove(os.path.join(TMP.name, "CMakeCache.txt"))
+
+
+@test
+def compare_drops_rounds_that_others_disturb():
+    module = importlib.util.module_from_spec(spec := importlib.util.spec_from_file_location("compare", os.path.join(os.path.dirname(COMPARE), "compare.py")))
+    spec.loader.exec_module(module)
+    why = lambda probes, steal: module.why_unsteady(module.Round({}, probes, 0.0, steal))
+    assert why((10, 9), 0.01) == why((10, None), None) == "" and "memory" in why((10, 7.9), 0.01) and "other machines" in why((10, 10), 0.06)
+    assert module.stolen((1000, 10), (1100, 17)) == 0.07 and module.stolen(None, (1, 1)) is None and module.stolen((5, 1), (5, 1)) is None
+    assert module.processors("0-2,5") == {0, 1, 2, 5}
 
 
 @test

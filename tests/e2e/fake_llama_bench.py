@@ -12,7 +12,7 @@ if "--help" in args:
 if "--version" in args:
     sys.exit(print("version: 1.2.3 (fake)", file=sys.stderr))
 with open(os.environ["LOG"], "a", encoding="utf-8") as f:
-    f.write(" ".join([name, *args]) + "\n")
+    f.write(" ".join([name, *args]) + f"\nCPUs {','.join(map(str, sorted(os.sched_getaffinity(0))))}\n")
 
 
 def values(option, usual="0"):
@@ -24,7 +24,8 @@ if name == "llama-bench":
     for d in values("-d"):
         rows += [{"n_prompt": p, "n_gen": 0, "n_depth": d, "avg_ts": speed * (1e9 + d)} for p in values("-p") if p]
         rows += [{"n_prompt": 0, "n_gen": n, "n_depth": d, "avg_ts": speed * (1e-3 + d)} for n in values("-n") if n]
-    print(json.dumps([{"build_commit": "abc", "build_number": 7, **r} for r in rows]))
+    kv = {"type_k": args[args.index("-ctk") + 1], "type_v": "q8_0"} if "-ctk" in args else {}
+    print(json.dumps([{"build_commit": "abc", "build_number": 7, **kv, **r} for r in rows]))
 elif name == "llama-batched-bench":
     print("noise\n|    PP |     TG |    B |   N_KV |   T_PP s | S_PP t/s |   T_TG s | S_TG t/s |      T s |    S t/s |\n|-------|---|", file=sys.stderr)
     for b in values("-npl"):
