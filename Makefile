@@ -124,7 +124,7 @@ all: $(PROGRAM) $(B)/libr1.a $(B)/libr1.so.0 $(MAN)
 run: $(PROGRAM)
 	@model=$$(tools/fetch model) && exec $(B)/r1 run "$$model" --repetition-penalty 1.1
 
-tests: $(PROGRAM) $(TESTS) $(REPLAYS)
+tests: $(PROGRAM) $(TESTS) $(REPLAYS) $(if $(PROGRAM),$(B)/tests/faults/r1_named)
 
 # Every program ends with "N passed, N failed, N skipped"; tools/run_tests adds them up and fails when a program failed,
 # did not say so, or ran nothing.
@@ -214,6 +214,10 @@ WRAPPED := malloc calloc realloc reallocarray aligned_alloc posix_memalign strdu
 $(B)/tests/faults/%.o: CFLAGS_ALL += -fno-builtin
 $(filter $(B)/tests/faults/%,$(TESTS)): $(B)/tests/faults/%_test: $(B)/tests/faults/%_test.o $(B)/tests/faults/faults.o $(B)/tests/test_main.o $(B)/libr1.a
 	$(Q)$(CC) $(LDFLAGS_ALL) $(WRAPPED:%=-Wl,--wrap=%) $^ $(PKGL) -lcmocka -lm -o $@
+
+# The program where files cannot be nameless, for tests/e2e/files.py: see tests/faults/named.c.
+$(B)/tests/faults/r1_named: $(CLIOBJ) $(B)/tests/faults/named.o $(B)/libr1.a
+	$(Q)$(CC) $(LDFLAGS_ALL) -Wl,--wrap=open -Wl,--wrap=open64 $^ $(PKGL) $(PKGLCLI) -lm -o $@
 
 # checkkernel also tests kernels of instructions this machine may lack, compiled with those instructions emulated.
 $(B)/tests/checkkernel/emulated_amx.o: CFLAGS_ALL += $(if $(filter x86_64%,$(MACHINE)),$(AVX512)) $(KERNEL_OPT)

@@ -36,15 +36,6 @@ static const char *in(place out, const char *dir, const char *name)
 
 static bool is_dots(const char *name) { return !strcmp(name, ".") || !strcmp(name, ".."); }
 
-static void hold_signals(sigset_t *old)
-{
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, old);
-}
-
-static void release_signals(const sigset_t *old) { pthread_sigmask(SIG_SETMASK, old, NULL); }
-
 static void tell(const r1_newdir *d, const char *path)
 {
     if (d->tell) d->tell(d->ctx, path);
@@ -199,10 +190,10 @@ r1_status r1_newdir_open(r1_newdir *d, const char *path, r1_error *err)
         return r1_fail(err, R1_EINVAL, "the path '%.64s...' is empty or too long", path);
     }
     remove_left(d->path);
-    hold_signals(&old);
+    r1_signals_hold(&old);
     int why = make_marked(d);
     if (!why) tell(d, d->tmp);
-    release_signals(&old);
+    r1_signals_release(&old);
     if (!why) return R1_OK;
     r1_status s = r1_fail(err, why == ENOSPC || why == EDQUOT ? R1_ENOMEM : R1_EIO, "cannot create a folder beside '%s': %s", d->path, strerror(why));
     clear(d);
@@ -212,12 +203,12 @@ r1_status r1_newdir_open(r1_newdir *d, const char *path, r1_error *err)
 void r1_newdir_abandon(r1_newdir *d)
 {
     sigset_t old;
-    hold_signals(&old);
+    r1_signals_hold(&old);
     if (d->tmp) {
         (void)r1_newdir_remove(d->tmp);
         tell(d, NULL);
     }
-    release_signals(&old);
+    r1_signals_release(&old);
     clear(d);
 }
 
@@ -327,9 +318,9 @@ static r1_status settle(r1_newdir *d, const char *const *dropped, r1_error *err)
 r1_status r1_newdir_finish(r1_newdir *d, const char *const *dropped, r1_error *err)
 {
     sigset_t old;
-    hold_signals(&old);
+    r1_signals_hold(&old);
     r1_status s = settle(d, dropped, err);
-    release_signals(&old);
+    r1_signals_release(&old);
     r1_newdir_abandon(d);
     return s;
 }

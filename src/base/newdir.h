@@ -8,10 +8,7 @@
 #define R1_BASE_NEWDIR_H
 
 #include "base/base.h"
-
-/* Told the name of a temporary folder as soon as it is there, and NULL when it is no more, both with signals held back: who
- * is ended by one can remove it first. */
-typedef void (*r1_temporary)(void *ctx, const char *path);
+#include "base/temporary.h"
 
 typedef struct r1_newdir {
     char *path, *tmp;        /* final and temporary name; tmp: NULL when there is none */

@@ -2,7 +2,7 @@
  *
  * Invariant: the final name is either absent (or the old file) or the whole new one. Order: bytes, fsync, name, fsync of the
  * folder. A nameless file (O_TMPFILE) gets its name by linkat, which cannot replace: with an old file there it is linked under
- * a temporary name and renamed over it, an instant in which a killed process would leave the temporary name. */
+ * a temporary name and renamed over it, an instant in which SIGKILL would leave the temporary name; other signals wait. */
 #define _GNU_SOURCE
 #include "base/writer.h"
 
@@ -50,14 +50,35 @@ r1_status r1_disk_check(const char *path, uint64_t bytes, r1_error *err)
                    (unsigned long long)left);
 }
 
+r1_status r1_create_check(const char *path, r1_error *err)
+{
+    char dir[MAX_PATH + 1];
+    struct stat st;
+    r1_status s = check_length(path, err);
+    if (s) return s;
+    const char *in = folder_of(dir, path);
+    bool ok = stat(in, &st) == 0;
+    if (ok && !S_ISDIR(st.st_mode)) {
+        errno = ENOTDIR;
+        ok = false;
+    }
+    if (ok && access(in, W_OK | X_OK) == 0) return R1_OK;
+    return r1_fail(err, R1_EIO, "cannot create '%s': %s", path, strerror(errno));
+}
+
 r1_status r1_overwrite_check(const char *path, bool force, r1_error *err)
 {
     struct stat st;
-    if (lstat(path, &st)) return R1_OK;
+    if (lstat(path, &st)) return r1_create_check(path, err);
     if (!force) return r1_fail(err, R1_EINVAL, "'%s' exists; --force overwrites it", path);
     if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
         return r1_fail(err, R1_EIO, "'%s' is %s, expected a regular file or a name that is free", path, S_ISDIR(st.st_mode) ? "a folder" : "no file");
     return R1_OK;
+}
+
+static void tell(const r1_writer *w, const char *path)
+{
+    if (w->tell) w->tell(w->ctx, path);
 }
 
 static r1_status create(r1_writer *w, r1_error *err)
@@ -70,8 +91,14 @@ static r1_status create(r1_writer *w, r1_error *err)
     w->tmp = malloc(MAX_PATH + 16);
     if (!w->tmp) return r1_fail(err, R1_ENOMEM, "no memory for writing '%s'", w->path);
     snprintf(w->tmp, MAX_PATH + 16, "%s.tmp-XXXXXX", w->path);
+    sigset_t old;
+    r1_signals_hold(&old); /* no moment in which the file is there and nobody would remove it */
     w->fd = mkostemp(w->tmp, O_CLOEXEC);
+    int why = errno;
+    if (w->fd >= 0) tell(w, w->tmp);
+    r1_signals_release(&old);
     if (w->fd >= 0) return R1_OK;
+    errno = why;
     r1_status s = r1_fail(err, errno == ENOSPC || errno == EDQUOT ? R1_ENOMEM : R1_EIO, "cannot create '%s': %s", w->path, strerror(errno));
     free(w->tmp); /* not ours to remove */
     w->tmp = NULL;
@@ -80,7 +107,7 @@ static r1_status create(r1_writer *w, r1_error *err)
 
 r1_status r1_writer_open(r1_writer *w, const char *path, uint64_t bytes, bool force, r1_error *err)
 {
-    *w = (r1_writer){ .fd = -1, .force = force };
+    *w = (r1_writer){ .fd = -1, .force = force, .tell = w->tell, .ctx = w->ctx };
     r1_status s = check_length(path, err);
     if (s == R1_OK) s = r1_overwrite_check(path, force, err);
     if (s == R1_OK) s = r1_disk_check(path, bytes, err);
@@ -134,6 +161,7 @@ static bool link_to(const r1_writer *w, const char *to)
     return linkat(AT_FDCWD, self, AT_FDCWD, to, AT_SYMLINK_FOLLOW) == 0;
 }
 
+/* Signals are held back. */
 static r1_status set_name(r1_writer *w, r1_error *err)
 {
     if (!w->tmp && link_to(w, w->path)) return R1_OK;
@@ -167,11 +195,17 @@ r1_status r1_writer_finish(r1_writer *w, r1_error *err)
         bool full = errno == ENOSPC || errno == EDQUOT;
         s = r1_fail(err, full ? R1_ENOMEM : R1_EIO, "cannot finish '%s': %s", w->path, strerror(errno));
     }
+    sigset_t old;
+    r1_signals_hold(&old);
     if (s == R1_OK) s = set_name(w, err);
-    if (s == R1_OK) {
-        char dir[MAX_PATH + 1];
+    if (s == R1_OK && w->tmp) {
+        tell(w, NULL);
         free(w->tmp);
         w->tmp = NULL;
+    }
+    r1_signals_release(&old);
+    if (s == R1_OK) {
+        char dir[MAX_PATH + 1];
         int fd = open(folder_of(dir, w->path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd >= 0) {
             (void)fsync(fd); /* the name; some file systems cannot, and the bytes are safe */
@@ -185,7 +219,13 @@ r1_status r1_writer_finish(r1_writer *w, r1_error *err)
 void r1_writer_abandon(r1_writer *w)
 {
     if (w->path && w->fd >= 0) close(w->fd);
-    if (w->tmp) unlink(w->tmp);
+    if (w->tmp) {
+        sigset_t old;
+        r1_signals_hold(&old);
+        unlink(w->tmp);
+        tell(w, NULL);
+        r1_signals_release(&old);
+    }
     free(w->tmp);
     free(w->path);
     free(w->buffer);

@@ -42,7 +42,7 @@ static void place_free(const place *p)
 TEST(writer_writes_pieces_of_any_size)
 {
     place p = place_new();
-    r1_writer w;
+    r1_writer w = { 0 };
     r1_error e = { 0 };
     static uint8_t bytes[3 << 20];
     char *text;
@@ -71,7 +71,7 @@ TEST(writer_writes_pieces_of_any_size)
 TEST(writer_abandons_without_a_trace)
 {
     place p = place_new();
-    r1_writer w, never = { 0 };
+    r1_writer w = { 0 }, never = { 0 };
     r1_error e = { 0 };
     EXPECT_OK(r1_writer_open(&w, p.file, 0, false, &e), &e);
     EXPECT_OK(r1_writer_add(&w, "abc", 3, &e), &e);
@@ -85,7 +85,7 @@ TEST(writer_abandons_without_a_trace)
 TEST(writer_does_not_overwrite_unless_forced)
 {
     place p = place_new();
-    r1_writer w;
+    r1_writer w = { 0 };
     r1_error e = { 0 };
     char *text;
     size_t n;
@@ -110,7 +110,7 @@ TEST(writer_does_not_overwrite_unless_forced)
 TEST(writer_names_what_is_missing)
 {
     place p = place_new();
-    r1_writer w;
+    r1_writer w = { 0 };
     r1_error e = { 0 };
     EXPECT_STATUS(r1_writer_open(&w, p.file, 1ull << 60, false, &e), R1_ENOMEM);
     EXPECT_CONTAINS(e.msg, "needs 1152921504606846976 bytes of disk");
@@ -122,7 +122,7 @@ TEST(writer_names_what_is_missing)
 TEST(writer_reports_a_file_that_may_not_grow)
 {
     place p = place_new();
-    r1_writer w;
+    r1_writer w = { 0 };
     r1_error e = { 0 };
     struct rlimit old, small;
     static char bytes[1 << 20];

@@ -1,5 +1,4 @@
 /* r1 convert: Hugging Face folder to GGUF file and back, or the same kind with another float type. */
-#include "base/writer.h"
 #include "cli/exporting.h"
 
 static bool ends_with(const char *s, const char *tail)
@@ -30,7 +29,7 @@ r1_status r1_cmd_convert(r1_cli *c, r1_error *err)
     if (s == R1_OK && to_gguf && types[c->o.type] == R1_F8_E4M3)
         s = r1_fail(err, R1_EUNSUPPORTED, "GGUF files have no FP8; --type fp8 is for folders, `r1 quantize SRC DST Q8_0` makes a GGUF file of that size");
     if (s == R1_OK) s = r1_check_target(to, from, err); /* --force would not help */
-    if (s == R1_OK && to_gguf && !c->o.dry_run) s = r1_overwrite_check(to, c->o.force, err);
+    if (s == R1_OK && !c->o.dry_run) s = r1_export_target(to, to_gguf, c->o.force, err);
     if (s == R1_OK) s = r1_ckpt_open(&ckpt, from, false, err);
     if (s == R1_OK) s = r1_plan_new(&plan, ckpt, to_gguf, err);
     if (s == R1_OK && types[c->o.type] == R1_F8_E4M3) r1_plan_set_fp8(plan);

@@ -169,6 +169,7 @@ static r1_status write_matrix(job *j, r1_gguf_out *w, const char *path, r1_error
     if (s == R1_OK) s = r1_gguf_out_u32(w, "imatrix.chunk_count", (uint32_t)j->n_chunks, err);
     if (s == R1_OK) s = r1_gguf_out_u32(w, "imatrix.chunk_size", (uint32_t)j->chunk, err);
     for (size_t i = 0; i < j->n_tensors && s == R1_OK; i++) s = declare(w, &j->entries[i], err);
+    if (s == R1_OK) r1_gguf_out_tell(w, r1_temporary_file, NULL);
     if (s == R1_OK) s = r1_gguf_out_begin(w, path, j->c->o.force, err);
     for (size_t i = 0; i < j->n_tensors && s == R1_OK; i++) s = write_values(j, w, &j->entries[i], err);
     j->bytes = r1_gguf_out_bytes(w);
@@ -179,7 +180,8 @@ static r1_status print_result(const job *j, const char *path, double seconds, r1
 {
     if (j->n_unmet) r1_note(j->c, "%zu of %zu matrices met no token (experts that were not chosen); their columns count alike", j->n_unmet, j->n_matrices);
     if (!j->c->o.json) {
-        printf("%s: %zu tensors, %zu tokens in %zu chunks of %zu, %.2f MB\n", path, j->n_tensors, j->ids.n, j->n_chunks, j->chunk, (double)j->bytes / 1e6);
+        if (!j->c->o.quiet)
+            printf("%s: %zu tensors, %zu tokens in %zu chunks of %zu, %.2f MB\n", path, j->n_tensors, j->ids.n, j->n_chunks, j->chunk, (double)j->bytes / 1e6);
         return R1_OK;
     }
     const r1_model_info *info = r1_model_get_info(j->u.model);

@@ -1,4 +1,5 @@
 /* r1 pack: a GGUF file whose matrices are already in the form kernels read. */
+#include "base/writer.h"
 #include "cli/summary.h"
 #include "model/pack.h"
 
@@ -30,8 +31,9 @@ static r1_status print_result(const r1_cli *c, const r1_pack_result *r, double s
 {
     r1_summary x = { .source_bytes = r->source_bytes, .file_bytes = r->bytes, .seconds = seconds, .lossless = true };
     if (!c->o.json) {
-        printf("%s: %zu tensors, %zu of them packed, %.2f MB (the source has %.2f MB)\n", c->args[1], r->n_tensors, r->n_packed, (double)r->bytes / 1e6,
-               (double)r->source_bytes / 1e6);
+        if (!c->o.quiet)
+            printf("%s: %zu tensors, %zu of them packed, %.2f MB (the source has %.2f MB)\n", c->args[1], r->n_tensors, r->n_packed, (double)r->bytes / 1e6,
+                   (double)r->source_bytes / 1e6);
         return R1_OK;
     }
     r1_status s = sum_up(&x, c->args[1], err);
@@ -50,10 +52,13 @@ r1_status r1_cmd_pack(r1_cli *c, r1_error *err)
     r1_pack_result r;
     double start = r1_now();
     if (!strcmp(c->args[1], "-")) return r1_fail(err, R1_EINVAL, "'-' as DST: a packed file is made to be mapped, expected the name of a file");
-    r1_pack_options o = { .force = c->o.force, .n_threads = (int)c->o.threads, .progress = step, .progress_ctx = &bar };
+    r1_status s = r1_check_target(c->args[1], c->args[0], err); /* before the work, not after it */
+    if (s == R1_OK) s = r1_overwrite_check(c->args[1], c->o.force, err);
+    if (s) return s;
+    r1_pack_options o = { .force = c->o.force, .n_threads = (int)c->o.threads, .progress = step, .progress_ctx = &bar, .temporary = r1_temporary_file };
     r1_progress_begin(&bar, &c->err, c->o.quiet, "packing", "");
     r1_interrupt_arm(true);
-    r1_status s = r1_pack(c->args[0], c->args[1], &o, &r, err);
+    s = r1_pack(c->args[0], c->args[1], &o, &r, err);
     r1_interrupt_arm(false);
     r1_progress_end(&bar);
     return s == R1_OK ? print_result(c, &r, r1_now() - start, err) : s;

@@ -54,17 +54,41 @@ static r1_status write_plan(r1_cli *c, const r1_plan *p, const char *path, r1_ex
     return s;
 }
 
+/* What the target will lack, before the work: who minds can stop it. */
+static void note_losses(const r1_cli *c, const r1_plan *p, const char *path, const json_t *dropped)
+{
+    char list[600] = "";
+    size_t n = 0, i = 0, all = json_array_size(dropped);
+    if (!r1_plan_has_tokenizer(p))
+        r1_note(c, "'%s' has no %s, so '%s' will have none: only ids can go in and out of it, and llama.cpp will not open it", r1_ckpt_path(p->ckpt),
+                r1_ckpt_gguf(p->ckpt) ? "tokenizer" : "tokenizer.json", path);
+    for (; i < all && n < sizeof list - 150; i++) n += (size_t)snprintf(list + n, sizeof list - n, "%s%.128s", i ? ", " : "", json_string_value(json_array_get(dropped, i)));
+    if (all) r1_note(c, "folders have no place for these metadata of '%s', which are left out: %s%s", r1_ckpt_path(p->ckpt), list, i < all ? ", ..." : "");
+}
+
+static r1_status print_result(const r1_cli *c, const r1_summary *x, const r1_plan *p, const char *path, json_t *dropped, r1_error *err)
+{
+    if (!c->o.json) {
+        if (!c->o.quiet) r1_summary_print_table(c, x, path);
+        return R1_OK;
+    }
+    json_t *more = json_pack("{s:b, s:O}", "tokenizer", r1_plan_has_tokenizer(p), "dropped_keys", dropped);
+    return more ? r1_summary_print_json(c, x, path, more, err) : r1_fail(err, R1_ENOMEM, "no memory for the JSON output");
+}
+
 r1_status r1_export_and_tell(r1_cli *c, const r1_plan *p, const char *path, const char *target, const r1_imatrix *imatrix, r1_error *err)
 {
-    r1_export_options o = { .force = c->o.force, .target = target, .imatrix = imatrix, .temporary = r1_temporary_folder };
+    r1_export_options o = { .force = c->o.force, .target = target, .imatrix = imatrix, .temporary = p->to_gguf ? r1_temporary_file : r1_temporary_folder };
     r1_summary x = { 0 };
     double start = r1_now();
     r1_status s = r1_ckpt_check_target(p->ckpt, path, err);
     if (s == R1_OK && imatrix) s = r1_check_target(path, c->o.imatrix, err);
     if (s) return s;
+    json_t *dropped = r1_plan_dropped_keys(p);
     o.errors = calloc(r1_max(p->n, 1), sizeof *o.errors);
-    if (!o.errors) s = r1_fail(err, R1_ENOMEM, "no memory for the errors of %zu tensors", p->n);
+    if (!o.errors || !dropped) s = r1_fail(err, R1_ENOMEM, "no memory for the errors of %zu tensors", p->n);
     for (size_t i = 0; i < p->n && c->o.verbose; i++) r1_note(c, "%s: %s", p->t[i].name, r1_type_get(p->t[i].type)->name);
+    if (s == R1_OK) note_losses(c, p, path, dropped);
     if (s == R1_OK) s = c->o.dry_run ? r1_export_check(p, &o, err) : write_plan(c, p, path, &o, err);
     if (s == R1_OK) s = sum_up(&x, p, o.errors, err);
     if (s == R1_OK) {
@@ -72,11 +96,11 @@ r1_status r1_export_and_tell(r1_cli *c, const r1_plan *p, const char *path, cons
         if (x.e.n_bad)
             r1_note(c, "%llu values are not finite or too large for their new type; they became the nearest it has", (unsigned long long)x.e.n_bad);
         if (!c->o.dry_run) x.file_bytes = size_of(p, path);
-        if (c->o.json) s = r1_summary_print_json(c, &x, path, NULL, err);
-        else r1_summary_print_table(c, &x, path);
+        s = print_result(c, &x, p, path, dropped, err);
     }
     if (s == R1_OK) s = r1_flush(c, err);
     r1_summary_deinit(&x);
+    json_decref(dropped);
     free(o.errors);
     return s;
 }

@@ -290,14 +290,25 @@ int r1_temporary_create(char *name)
 
 void r1_temporary_kept(void) { temporary_is_ours = 0; }
 
+static void take_note(const char *path, bool folder)
+{
+    temporary_is_ours = 0;
+    if (!path || strlen(path) >= sizeof temporary) return; /* names of writer and newdir are shorter */
+    strcpy(temporary, path);
+    temporary_is_folder = folder;
+    temporary_is_ours = 1;
+}
+
+void r1_temporary_file(void *ctx, const char *path)
+{
+    (void)ctx;
+    take_note(path, false);
+}
+
 void r1_temporary_folder(void *ctx, const char *path)
 {
     (void)ctx;
-    temporary_is_ours = 0;
-    if (!path || strlen(path) >= sizeof temporary) return; /* newdir's names are shorter */
-    strcpy(temporary, path);
-    temporary_is_folder = 1;
-    temporary_is_ours = 1;
+    take_note(path, true);
 }
 
 void r1_echo(bool on)

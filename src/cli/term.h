@@ -76,7 +76,8 @@ bool r1_interrupted(void);         /* also true when standard output failed: the
  * result is returned. _kept: the name is no longer ours to remove. */
 int r1_temporary_create(char *name);
 void r1_temporary_kept(void);
-/* The same for a folder and its files: as r1_temporary of base/newdir.h wants it. ctx is not used. */
+/* The same for a file, or a folder and its files, that others make: as r1_temporary of base/temporary.h wants it. ctx is not used. */
+void r1_temporary_file(void *ctx, const char *path);
 void r1_temporary_folder(void *ctx, const char *path);
 
 /* While an answer is written keys are not shown; also undone when the program is ended by a signal. */

@@ -14,6 +14,7 @@
 #ifndef R1_CONVERT_CONVERT_H
 #define R1_CONVERT_CONVERT_H
 
+#include "base/json.h"
 #include "base/newdir.h"
 #include "base/thread.h"
 #include "format/checkpoint.h"
@@ -63,6 +64,11 @@ r1_status r1_plan_new(r1_plan **out, const r1_ckpt *ckpt, bool to_gguf, r1_error
 void r1_plan_free(r1_plan *p);
 uint64_t r1_made_bytes(const r1_made *m);
 uint64_t r1_made_elements(const r1_made *m);
+/* Whether the source has a tokenizer for the target to have. */
+bool r1_plan_has_tokenizer(const r1_plan *p);
+/* Names of the metadata of a GGUF file that its folder has no place for: an array of strings, empty for other plans. What is said of the file itself
+ * (architecture, name, type, alignment, parts) is not among them. NULL: no memory. */
+json_t *r1_plan_dropped_keys(const r1_plan *p);
 /* Whether the tensor must stay a vector of floats in GGUF: norms, biases, routers. */
 bool r1_made_stays_f32(const r1_made *m);
 /* Make all matrices F32, F16 or BF16. */
@@ -101,7 +107,7 @@ typedef struct r1_quantise_options {
 } r1_quantise_options;
 
 /* Set the types of a plan for GGUF. *n_fallback: tensors whose rows are no multiple of 256 (or 32) and got another type.
- * Errors: R1_EINVAL (a name of a type, a pattern that fits no tensor), R1_EUNSUPPORTED (quantised source). */
+ * Errors: R1_EINVAL (a name of a type, a pattern that fits no tensor or only vectors), R1_EUNSUPPORTED (quantised source). */
 r1_status r1_mix_types(r1_plan *p, const r1_quantise_options *o, size_t *n_fallback, r1_error *err) R1_MUST_CHECK;
 /* "Q4_0, ..., Q5_K_M" for messages. */
 const char *r1_mix_names(void);
@@ -129,7 +135,7 @@ typedef struct r1_export_options {
     r1_written progress;             /* false cancels: R1_ECANCELLED */
     void *progress_ctx;
     r1_made_error *errors;           /* [plan->n] or NULL */
-    r1_temporary temporary;          /* told of the temporary folder (base/newdir.h); may be NULL */
+    r1_temporary temporary;          /* told of the temporary folder, or file where there is one (base/temporary.h); may be NULL */
     void *temporary_ctx;
 } r1_export_options;
 
@@ -137,6 +143,9 @@ typedef struct r1_export_options {
  * that is out of range, an importance matrix that does not fit, a number or tokenizer the target cannot hold.
  * Errors: R1_EFORMAT and R1_EUNSUPPORTED name it, found and expected; R1_ENOMEM. */
 r1_status r1_export_check(const r1_plan *p, const r1_export_options *o, r1_error *err) R1_MUST_CHECK;
+/* Whether the result may be written there: a file is there only with force, a folder may hold something only with force, and something can be
+ * created beside it. r1_export looks too; this is for before the work. Errors: R1_EINVAL, R1_EIO. */
+r1_status r1_export_target(const char *path, bool to_gguf, bool force, r1_error *err) R1_MUST_CHECK;
 /* Write the plan's file (to_gguf) or folder. Atomic: under its final name it is whole or not there. A folder is made under a
  * temporary name beside it; with force it then takes the place of an existing one, whose other files go along.
  * Errors: R1_EINVAL (exists), R1_ENOMEM (memory, disk), R1_EIO, R1_EUNSUPPORTED (tokenizer), R1_ECANCELLED. */

@@ -50,7 +50,7 @@ static r1_status put_keys(r1_gguf_out *w, const r1_plan *p, const r1_export_opti
     r1_status s = p->same_kind ? r1_gguf_out_copy_keys(w, r1_ckpt_gguf(p->ckpt), err) : r1_gguf_put_config(w, p, err);
     if (s == R1_OK && type >= 0) s = r1_gguf_out_u32(w, "general.file_type", (uint32_t)type, err);
     if (s == R1_OK && quantised) s = r1_gguf_out_u32(w, "general.quantization_version", 2, err);
-    if (s == R1_OK && !p->same_kind && r1_ckpt_tokenizer_json(p->ckpt).n) s = r1_gguf_put_vocab(w, p->ckpt, (size_t)p->config.n_vocab, err);
+    if (s == R1_OK && !p->same_kind && r1_plan_has_tokenizer(p)) s = r1_gguf_put_vocab(w, p->ckpt, (size_t)p->config.n_vocab, err);
     return s;
 }
 
@@ -67,6 +67,7 @@ static r1_status export_gguf(const r1_plan *p, const char *path, const r1_export
     }
     if (s == R1_OK) {
         r1_gguf_out_watch(w, o->progress, o->progress_ctx);
+        r1_gguf_out_tell(w, o->temporary, o->temporary_ctx);
         s = r1_gguf_out_begin(w, path, o->force, err);
     }
     for (size_t i = 0; i < p->n && s == R1_OK; i++) s = make_one(&p->t[i], i, o, to_gguf, w, err);
@@ -160,7 +161,7 @@ typedef struct texts {
 static r1_status make_texts(texts *x, const r1_plan *p, r1_error *err)
 {
     r1_status s = r1_hf_config(&x->config, &x->generation, p, err);
-    if (s || !r1_gguf_find(r1_ckpt_gguf(p->ckpt), "tokenizer.ggml.tokens")) return s;
+    if (s || !r1_plan_has_tokenizer(p)) return s;
     return r1_hf_tokenizer(&x->tokenizer, &x->tokenizer_config, p->ckpt, p->config.n_ctx, err);
 }
 
@@ -234,6 +235,19 @@ static r1_status check_folder(const char *dir, bool force, r1_error *err)
     if (full && access(in(path, dir, "model.safetensors.index.json"), F_OK) == 0)
         return r1_fail(err, R1_EINVAL, "the folder '%s' holds a model in several files, which one file would not replace; give another name", dir);
     return R1_OK;
+}
+
+r1_status r1_export_target(const char *path, bool to_gguf, bool force, r1_error *err)
+{
+    if (to_gguf) return r1_overwrite_check(path, force, err);
+    r1_status s = check_folder(path, force, err);
+    if (s) return s;
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/') n--;
+    char *there = realpath(path, NULL), *name = there ? there : strndup(path, n);
+    s = name ? r1_create_check(name, err) : r1_fail(err, R1_ENOMEM, "no memory for a name of %zu bytes", n);
+    free(name);
+    return s;
 }
 
 static uint64_t bytes_of(const r1_plan *p)

@@ -185,6 +185,59 @@ static json_t *make_generation(const r1_gguf *g, bool *ok)
     return NULL;
 }
 
+/* ---- what has no place here ------------------------------------------------------------------------------------- */
+
+/* What the texts of a folder are made of (above and in hf_tokenizer.c), and what only describes the file. */
+static const char *const carried[] = {
+    "general.architecture", "general.type", "general.name", "general.file_type", "general.quantization_version", "general.alignment",
+    "general.sampling.temp", "general.sampling.top_k", "general.sampling.top_p", "general.sampling.min_p", "general.sampling.penalty_repeat",
+    "tokenizer.chat_template", "tokenizer.ggml.model", "tokenizer.ggml.pre", "tokenizer.ggml.tokens", "tokenizer.ggml.token_type", "tokenizer.ggml.merges",
+    "tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id",
+    "tokenizer.ggml.padding_token_id", "tokenizer.ggml.add_bos_token",
+};
+
+/* The same, behind "ARCHITECTURE." (model/config_gguf.c). */
+static const char *const carried_of_model[] = {
+    "block_count", "context_length", "embedding_length", "feed_forward_length", "vocab_size", "nextn_predict_layers", "attention.head_count",
+    "attention.head_count_kv", "attention.key_length", "attention.value_length", "attention.key_length_mla", "attention.value_length_mla",
+    "attention.q_lora_rank", "attention.kv_lora_rank", "attention.layer_norm_rms_epsilon", "rope.dimension_count", "rope.freq_base", "rope.scaling.type",
+    "rope.scaling.factor", "rope.scaling.original_context_length", "rope.scaling.low_freq_factor", "rope.scaling.high_freq_factor",
+    "rope.scaling.yarn_beta_fast", "rope.scaling.yarn_beta_slow", "rope.scaling.attn_factor", "rope.scaling.yarn_log_multiplier",
+    "leading_dense_block_count", "expert_count", "expert_used_count", "expert_shared_count", "expert_feed_forward_length", "expert_weights_scale",
+    "expert_weights_norm", "expert_gating_func", "expert_group_count", "expert_group_used_count",
+};
+
+static bool is_in(const char *const *list, size_t n_list, const char *word, size_t n)
+{
+    for (size_t i = 0; i < n_list; i++)
+        if (strlen(list[i]) == n && !memcmp(list[i], word, n)) return true;
+    return false;
+}
+
+static bool is_carried(const r1_gguf *g, const char *architecture, r1_slice key)
+{
+    static const char *const usually_false[] = { "tokenizer.ggml.add_eos_token", "tokenizer.ggml.add_space_prefix" }; /* which is what folders get */
+    size_t n = strlen(architecture);
+    bool yes = true;
+    if (is_in(carried, R1_COUNT(carried), key.p, key.n) || (key.n > 6 && !memcmp(key.p, "split.", 6))) return true;
+    for (size_t i = 0; i < R1_COUNT(usually_false); i++)
+        if (is_in(&usually_false[i], 1, key.p, key.n) && r1_gguf_bool(g, usually_false[i], true, &yes, NULL) == R1_OK && !yes) return true;
+    return key.n > n + 1 && !memcmp(key.p, architecture, n) && key.p[n] == '.' && is_in(carried_of_model, R1_COUNT(carried_of_model), key.p + n + 1, key.n - n - 1);
+}
+
+json_t *r1_plan_dropped_keys(const r1_plan *p)
+{
+    json_t *list = json_array();
+    const r1_gguf *g = r1_ckpt_gguf(p->ckpt);
+    for (size_t i = 0; list && g && !p->to_gguf && i < r1_gguf_n_kv(g); i++) {
+        r1_slice key = r1_gguf_kv_at(g, i)->key;
+        if (is_carried(g, r1_ckpt_architecture(p->ckpt), key) || json_array_append_new(list, json_stringn(key.p, key.n)) == 0) continue;
+        json_decref(list);
+        list = NULL;
+    }
+    return list;
+}
+
 r1_status r1_hf_config(json_t **config, json_t **generation, const r1_plan *p, r1_error *err)
 {
     bool ok = true;

@@ -362,6 +362,12 @@ bool r1_made_stays_f32(const r1_made *m)
            ends_with(m->name, "ffn_gate_inp.weight") || ends_with(m->name, "mlp.gate.weight");
 }
 
+bool r1_plan_has_tokenizer(const r1_plan *p)
+{
+    const r1_gguf *g = r1_ckpt_gguf(p->ckpt);
+    return g ? r1_gguf_find(g, "tokenizer.ggml.tokens") != NULL : r1_ckpt_tokenizer_json(p->ckpt).n > 0;
+}
+
 void r1_plan_set_type(r1_plan *p, r1_type t)
 {
     for (size_t i = 0; i < p->n; i++)

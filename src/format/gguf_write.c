@@ -373,6 +373,12 @@ static r1_status add_header(r1_gguf_out *w, r1_error *err)
     return s ? s : add_padding(w, err);
 }
 
+void r1_gguf_out_tell(r1_gguf_out *w, r1_temporary fn, void *ctx)
+{
+    w->file.tell = fn;
+    w->file.ctx = ctx;
+}
+
 r1_status r1_gguf_out_begin(r1_gguf_out *w, const char *path, bool force, r1_error *err)
 {
     if (w->begun) return r1_fail(err, R1_EINVAL, "the file is begun already");

@@ -12,6 +12,7 @@
 #ifndef R1_FORMAT_GGUF_WRITE_H
 #define R1_FORMAT_GGUF_WRITE_H
 
+#include "base/temporary.h"
 #include "format/gguf.h"
 
 typedef struct r1_gguf_out r1_gguf_out;
@@ -62,6 +63,8 @@ uint64_t r1_gguf_out_bytes(const r1_gguf_out *w);
 typedef bool (*r1_written)(void *ctx, uint64_t done, uint64_t total);
 void r1_gguf_out_watch(r1_gguf_out *w, r1_written fn, void *ctx);
 
+/* Told of the temporary name where there is one (base/temporary.h). Before _begin. */
+void r1_gguf_out_tell(r1_gguf_out *w, r1_temporary fn, void *ctx);
 /* Errors: as r1_writer_open: R1_EINVAL (exists and no force), R1_ENOMEM (disk: needed, available), R1_EIO. */
 r1_status r1_gguf_out_begin(r1_gguf_out *w, const char *path, bool force, r1_error *err) R1_MUST_CHECK;
 /* Errors: R1_EINVAL (more bytes than declared), R1_ENOMEM (disk full), R1_EIO, R1_ECANCELLED. */

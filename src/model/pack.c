@@ -248,6 +248,7 @@ r1_status r1_pack(const char *src, const char *dst, const r1_pack_options *optio
     if (s == R1_OK) s = r1_pool_new(&p.pool, threads, err);
     if (s == R1_OK) s = r1_gguf_out_new(&p.w, err);
     if (s == R1_OK) s = declare(&p);
+    if (s == R1_OK) r1_gguf_out_tell(p.w, options->temporary, options->temporary_ctx);
     if (s == R1_OK && options->progress) r1_gguf_out_watch(p.w, watch, (void *)options);
     if (s == R1_OK) s = write_all(&p, dst, options->force);
     r1_gguf_out_free(p.w);

@@ -5,12 +5,15 @@
 #define R1_MODEL_PACK_H
 
 #include "base/base.h"
+#include "base/temporary.h"
 
 typedef struct r1_pack_options {
     bool force;               /* replace an existing dst */
     int n_threads;            /* 0: physical cores */
     bool (*progress)(void *ctx, double fraction); /* may be NULL; return false to cancel */
     void *progress_ctx;
+    r1_temporary temporary;   /* told of the temporary file, where there is one (base/temporary.h); may be NULL */
+    void *temporary_ctx;
 } r1_pack_options;
 
 typedef struct r1_pack_result {

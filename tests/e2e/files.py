@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-from harness import R1, TMP, environment, fails, main, matrices, model, npy, r1, read, real, test, tmp
+from harness import R1, TMP, Skip, environment, fails, main, matrices, model, npy, r1, read, real, test, tmp
 
 FAMILIES = ["llama", "llama_tied", "llama_256", "qwen2", "qwen2_tied", "deepseek_v2_lite", "deepseek_v3", "deepseek_v3_bf16"]
 IDS = "1 5 9 30 31 77 100 12 13 200 201 34 7 8"
@@ -114,7 +114,8 @@ def the_four_commands_tell_in_the_same_words():
     out = [place("same.gguf"), place("same.q.gguf"), place("same.p.gguf"), place("same.i.gguf")]
     told = [r1(*args, "--json", "-q").json for args in (["convert", source, out[0]], ["quantize", source, out[1], "Q4_0", "--allow-requantize"], ["pack", source, out[2]],
                                                         ["imatrix", source, text, "--out", out[3]])]
-    common, kinds = set(told[0]), set(told[0]["kinds"][0])
+    assert set(told[1]) == set(told[0]) and told[0]["tokenizer"] is True and told[0]["dropped_keys"] == []
+    common, kinds = set(told[0]) - {"tokenizer", "dropped_keys"}, set(told[0]["kinds"][0])
     assert {"source_bytes", "file_bytes", "tensor_bytes", "bits_per_weight", "relative_error", "kinds"} < common
     for r, path in zip(told, out):
         assert common <= set(r) and all(set(k) == kinds for k in r["kinds"]), (common - set(r), r)
@@ -213,6 +214,48 @@ def importance_lessens_the_errors_that_count():
 
 
 @test
+def what_gets_lost_is_told():
+    gguf, folder, bare = model("qwen2", "qwen2.F32.gguf"), place("lost"), place("bare")
+    r = r1("convert", gguf, folder, "--json")
+    assert r.json["dropped_keys"] == ["general.description"] and r.json["tokenizer"] is True, r.json
+    assert b"no place for these metadata" in r.err and b"general.description" in r.err and r.err.count(b"\n") == 1, r.err
+    shutil.copytree(folder, bare, ignore=shutil.ignore_patterns("tokenizer*"))
+    for args in (["convert", bare, place("lost.gguf")], ["quantize", bare, place("lost.gguf"), "Q8_0"], ["convert", tmp_path("lost.gguf"), place("lost")]):
+        r = r1(*args, "--json", "--force")
+        assert r.json["tokenizer"] is False and b"will have none: only ids" in r.err and (b"tokenizer.json" in r.err) == (args[1] == bare), (args, r.err)
+    assert not os.path.exists(tmp_path("lost/tokenizer.json")) and len(logits(tmp_path("lost"))) == len(logits(gguf))
+    assert r1("convert", model("qwen2"), place("lost.gguf")).err == b""
+
+
+@test
+def quiet_means_nothing_but_errors_and_json():
+    source, text = model("llama_256", "llama_256.Q8_0.gguf"), tmp("text", "Some text to read. " * 9)
+    for args in (["convert", source, place("quiet.gguf")], ["convert", source, place("quiet")], ["quantize", source, place("quiet.gguf"), "Q4_0", "--allow-requantize"],
+                 ["pack", source, place("quiet.gguf")], ["imatrix", source, text, "--out", place("quiet.gguf")]):
+        r = r1(*args, "--quiet", "--force")
+        assert r.out + r.err == b"", (args, r.out, r.err)
+        assert r1(*args, "--force").out != b"" and r1(*args, "--force", "--quiet", "--json").json["written"]
+
+
+@test
+def the_destination_is_looked_at_first():
+    q8, wrong = model("qwen2", "qwen2.Q8_0.gguf"), tmp("a-file", "x")
+    for to in ("/nowhere/x", wrong + "/x"):
+        fails(3, to, args=["convert", q8, to])  # one line: no remark about blocks
+        for args in (["quantize", "/no-model", to + ".gguf", "Q4_0"], ["convert", "/no-model", to + ".gguf"], ["pack", "/no-model", to + ".gguf"],
+                     ["imatrix", "/no-model", wrong, "--out", to + ".gguf"]):
+            fails(3, "cannot create '" + to, args=args)
+    os.mkdir(place("kept"))
+    tmp("kept/mine", "precious")
+    fails(2, "not empty", args=["convert", q8, tmp_path("kept/")])
+    os.mkdir(place("new"))
+    for name in ("new/", "new/a//"):
+        r1("convert", q8, tmp_path(name), "-q")
+        assert os.path.exists(tmp_path(name + "/config.json"))
+    place("kept"), place("new")
+
+
+@test
 def a_dry_run_writes_nothing():
     out = place("dry.gguf")
     told = r1("quantize", model("deepseek_v3"), out, "Q4_0", "--dry-run", "--json").json
@@ -228,11 +271,15 @@ def mistakes_are_named():
     fails(2, "'Q4_Z'", "Q4_K_M", args=["quantize", q8, out, "Q4_Z"])
     fails(2, ".gguf", args=["quantize", model("qwen2"), place("no"), "Q4_0"])
     fails(2, "fits no tensor", args=["quantize", model("qwen2"), out, "Q4_0", "--tensor-type", "nothing*=Q8_0"])
+    fails(2, "'attn_v'", "did you mean '*attn_v*'", args=["quantize", model("qwen2"), out, "Q4_0", "--tensor-type", "attn_v=q8_0"])
+    fails(2, "'*norm*'", "stay F32", args=["quantize", model("qwen2"), out, "Q4_0", "--tensor-type", "*norm*=Q8_0"])
+    other = place("other.imatrix.gguf")
+    r1("imatrix", model("llama_256"), tmp("text", "Some text for a few sums. " * 9), "--out", other, "-q")
+    fails(3, other, "sums, expected one for each of 96 columns; it is of another model", args=["quantize", model("qwen2"), out, "Q4_0", "--imatrix", other, "-q"])
     fails(2, "NAME=TYPE", args=["quantize", model("qwen2"), out, "Q4_0", "--tensor-type", "Q8_0"])
     fails(2, "x.safetensors", args=["convert", model("qwen2"), os.path.join(TMP.name, "x.safetensors")])
     fails(2, "standard output", args=["convert", model("qwen2"), "-"])
     fails(3, "/nowhere/x.gguf", args=["convert", model("qwen2"), "/nowhere/x.gguf"])
-    fails(3, "/nowhere/x", args=["convert", q8, "/nowhere/x", "-q"])
     fails(3, "imatrix", args=["quantize", model("qwen2"), out, "Q4_0", "--imatrix", q8])
     assert not left_over("no")
 
@@ -333,6 +380,35 @@ def an_interrupted_conversion_leaves_nothing():
             assert left_over("cut") == (["cut"] if old else []), (number, left_over("cut"))
             assert not old or os.listdir(out) == ["mine"]
     place("cut"), place("big")
+
+
+NAMED = os.path.join(os.path.dirname(R1), "tests/faults/r1_named")
+
+
+@test
+def a_signal_leaves_no_file_where_none_can_be_nameless():
+    if not os.path.exists(NAMED):
+        raise Skip("r1_named was not built")
+    big, packable = large(), place("packable.gguf")
+    r1("quantize", big, packable, "Q8_0", "-q")
+    for number, code in ((signal.SIGTERM, -signal.SIGTERM), (signal.SIGHUP, -signal.SIGHUP), (signal.SIGINT, 130)):
+        for args in (["convert", big], ["quantize", big], ["pack", packable]):
+            out, caught = place("cut.gguf"), False
+            for _ in range(5):
+                p = subprocess.Popen([NAMED, *args, out, *(["Q8_0"] if args[0] == "quantize" else []), "--threads", "1", "--force"], stdout=subprocess.DEVNULL,
+                                     stderr=subprocess.DEVNULL, env=environment())
+                while p.poll() is None and not left_over("cut.gguf.tmp-"):
+                    time.sleep(0.002)
+                p.send_signal(number)
+                p.communicate(timeout=120)
+                caught = p.returncode == code
+                if caught:
+                    break
+            assert caught, (number, args, p.returncode)
+            assert not left_over("cut.gguf"), (number, args, left_over("cut.gguf"))
+    p = subprocess.run([NAMED, "quantize", packable, place("cut.gguf"), "Q4_0", "--allow-requantize", "-q"], env=environment(), capture_output=True, check=False)
+    assert p.returncode == 0 and p.stdout + p.stderr == b"" and left_over("cut") == ["cut.gguf"], (p, left_over("cut"))
+    place("big"), place("cut.gguf"), place("packable.gguf")
 
 
 def begun(big, out):
