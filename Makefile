@@ -91,8 +91,10 @@ LIBSRC  := $(filter-out src/cli/%,$(SRC))
 CLISRC  := $(filter src/cli/%,$(SRC))
 TESTSRC := $(filter-out $(NOT_HERE:%=src/kernels/%/%),$(wildcard src/*/*_test.c src/*/*/*_test.c tests/*/*_test.c))
 FUZZSRC := $(wildcard tests/fuzz/fuzz_*.c)
+# Files that are part of the library as they are (tools/mkembed)
+EMBEDDED := $(wildcard src/*/*.css src/*/*.js src/*/*/*.js src/*/*/*.py)
 PAGES   := $(sort $(wildcard docs/cli/*.md))
-LIBOBJ  := $(LIBSRC:%.c=$(B)/%.o)
+LIBOBJ  := $(LIBSRC:%.c=$(B)/%.o) $(EMBEDDED:%=$(B)/gen/%.o)
 CLIOBJ  := $(CLISRC:%.c=$(B)/%.o) $(if $(PAGES),$(B)/gen/help_pages.o)
 TESTS   := $(TESTSRC:%.c=$(B)/%)
 REPLAYS := $(FUZZSRC:tests/fuzz/fuzz_%.c=$(B)/tests/fuzz/replay_%)
@@ -234,6 +236,10 @@ $(FUZZSRC:%.c=$(B)/%): $(B)/%: $(B)/%.o $(B)/libr1.a
 $(B)/gen/help_pages.c: tools/mkhelp $(PAGES)
 	@mkdir -p $(@D)
 	$(Q)tools/mkhelp c $(PAGES) >$@
+
+$(EMBEDDED:%=$(B)/gen/%.c): $(B)/gen/%.c: % tools/mkembed
+	@mkdir -p $(@D)
+	$(Q)tools/mkembed $< >$@
 
 $(B)/man/%.1: docs/cli/%.md tools/mkhelp
 	@mkdir -p $(@D)
