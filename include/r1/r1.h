@@ -327,6 +327,20 @@ typedef struct r1_scheduler_state {
 
 R1_API r1_scheduler_state r1_scheduler_get_state(const r1_scheduler *s);
 
+/* ---- checking answers ------------------------------------------------------------------------------------------- */
+
+typedef struct r1_verdict {
+    bool right;
+    double score;       /* 1 right, 0 wrong; of kinds that measure something, the measure */
+    const char *word;   /* of code: "pass", "wrong_answer", "time_limit" ...; NULL for other kinds */
+    char reason[512];   /* a code such as "equal_exact" or "over_budget"; of code and custom commands a sentence */
+    char *extracted; size_t n_extracted; /* the answer that was judged, NUL-terminated; NULL when there was none */
+    char *details;      /* further results as the text of a JSON object, or NULL */
+    double cpu_ms;      /* processor time it took */
+} r1_verdict;
+
+R1_API void r1_verdict_deinit(r1_verdict *v); /* frees what it holds */
+
 R1_API const char *r1_version(void);
 
 #ifdef __cplusplus

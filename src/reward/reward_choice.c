@@ -1,0 +1,199 @@
+/* Multiple choice: does the answer choose the gold letter, and nothing else?
+ *
+ * The answer is read from the front: wrappers and a few leading words go, then a letter must stand alone. What follows it may explain, but
+ * may not name another letter: a model that says two things has not chosen.
+ */
+#define _GNU_SOURCE
+#include "reward/reward.h"
+
+enum { ANSWER_MOST = 4096 };
+
+static char upper(char c) { return c >= 'a' && c <= 'z' ? (char)(c - 32) : c; }
+static bool is_letter(char c) { return upper(c) >= 'A' && upper(c) <= 'Z'; }
+static bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+/* Part of a word, whatever its script. */
+static bool is_word(char c) { return is_letter(c) || (c >= '0' && c <= '9') || c == '_' || c == '\'' || (unsigned char)c >= 0x80; }
+
+static bool drop(r1_span *s, const char *front, const char *back)
+{
+    size_t a = strlen(front), b = strlen(back);
+    if (s->n < a + b || memcmp(s->p, front, a) != 0 || memcmp(s->p + s->n - b, back, b) != 0) return false;
+    *s = r1_span_trim((r1_span){ s->p + a, s->n - a - b });
+    return true;
+}
+
+/* "the correct answer is": small letters; whole words only. */
+static bool drop_word(r1_span *s, const char *word)
+{
+    size_t n = strlen(word);
+    if (s->n <= n || is_word(s->p[n])) return false;
+    if (!r1_span_is_word((r1_span){ s->p, n }, word)) return false;
+    *s = r1_span_trim((r1_span){ s->p + n, s->n - n });
+    return true;
+}
+
+static bool balanced_in(r1_span s, char open, char close)
+{
+    size_t depth = 0;
+    for (size_t i = 0; i + 1 < s.n; i++) { /* the first one may close only at the end */
+        if (s.p[i] == open) depth++;
+        else if (s.p[i] == close && (depth == 0 || --depth == 0)) return false;
+    }
+    return true;
+}
+
+static bool unwrap_once(r1_span *s)
+{
+    static const char *const pairs[][2] = {
+        { "**", "**" }, { "__", "__" }, { "$$", "$$" }, { "$", "$" }, { "\\(", "\\)" }, { "\\[", "\\]" }, { "`", "`" }, { "\"", "\"" },
+    };
+    static const char *const groups[][2] = {
+        { "\\text{", "}" }, { "\\textbf{", "}" }, { "\\mathrm{", "}" }, { "\\mathbf{", "}" }, { "\\boxed{", "}" }, { "\\fbox{", "}" }, { "{", "}" },
+        { "(", ")" }, { "[", "]" },
+    };
+    static const char *const words[] = { "the", "correct", "right", "best", "final", "answer", "option", "choice", "letter", "is", "i think", "i choose" };
+    for (size_t i = 0; i < R1_COUNT(pairs); i++)
+        if (s->n > 2 * strlen(pairs[i][0]) && drop(s, pairs[i][0], pairs[i][1])) return true;
+    for (size_t i = 0; i < R1_COUNT(groups); i++) {
+        char open = groups[i][0][strlen(groups[i][0]) - 1], close = groups[i][1][0];
+        if (s->n && s->p[s->n - 1] == close && balanced_in(*s, open, close) && drop(s, groups[i][0], groups[i][1])) return true;
+    }
+    for (size_t i = 0; i < R1_COUNT(words); i++)
+        if (drop_word(s, words[i])) return true;
+    return s->n > 1 && (drop(s, ":", "") || drop(s, "", ".") || drop(s, "", "\xe3\x80\x82") || drop(s, "\\ ", ""));
+}
+
+static r1_span unwrap(r1_span s)
+{
+    enum { LAYERS = 16 };
+    s = r1_span_trim(s);
+    for (int i = 0; i < LAYERS && unwrap_once(&s); i++) {}
+    return s;
+}
+
+/* ---- texts of choices ---- */
+
+/* The next character without white space, wrappers and the case of ASCII letters; 0 at the end. */
+static char next_plain(const char **p, const char *end)
+{
+    while (*p < end && (is_space(**p) || strchr("*$`\"'", **p))) ++*p;
+    return *p < end ? upper(*(*p)++) : 0;
+}
+
+static bool same_text(r1_span a, r1_span b)
+{
+    const char *p = a.p, *q = b.p;
+    if (a.n && a.p[a.n - 1] == '.') a.n--;
+    if (b.n && b.p[b.n - 1] == '.') b.n--;
+    for (;;) {
+        char x = next_plain(&p, a.p + a.n), y = next_plain(&q, b.p + b.n);
+        if (x != y) return false;
+        if (!x) return a.n > 0;
+    }
+}
+
+/* The only choice whose text this is, -1 for none or several. */
+static int choice_of_text(r1_span s, const r1_choices *choices)
+{
+    int found = -1;
+    for (size_t i = 0; i < choices->n && i < R1_CHOICES_MOST; i++)
+        if (same_text(s, r1_span_trim(r1_span_of(choices->texts[i])))) {
+            if (found >= 0) return -1;
+            found = (int)i;
+        }
+    return found;
+}
+
+/* ---- letters ---- */
+
+/* Whether the explanation names another choice: a capital that stands alone, but for the words "A" and "I" in a sentence. */
+static bool names_another(r1_span s, char chosen, char last)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        if (c < 'A' || c > last || c == chosen) continue;
+        if ((i > 0 && is_word(s.p[i - 1])) || (i + 1 < s.n && is_word(s.p[i + 1]))) continue;
+        bool before_word = i + 2 < s.n && s.p[i + 1] == ' ' && is_letter(s.p[i + 2]);
+        if ((c == 'A' || c == 'I') && before_word) continue;
+        return true;
+    }
+    return false;
+}
+
+/* "or", "and", "not", "maybe" ... at the front of what follows a letter. */
+static bool hedges(r1_span s)
+{
+    static const char *const words[] = { "or", "and", "not", "nor", "but", "maybe", "possibly", "perhaps", "also", "either" };
+    bool listed = false;
+    s = r1_span_trim(s);
+    for (; s.n && strchr(",;/&+|-", s.p[0]); listed = true) s = r1_span_trim((r1_span){ s.p + 1, s.n - 1 });
+    for (size_t i = 0; i < R1_COUNT(words); i++)
+        if (drop_word(&s, words[i]) || r1_span_is_word(s, words[i])) return true;
+    return listed && s.n > 0 && is_letter(s.p[0]) && (s.n == 1 || !is_word(s.p[1]));
+}
+
+/* A list of letters: "A, C", "A and C", "AC" is none. Each letter once. */
+static bool read_letters(r1_span s, char found[R1_CHOICES_MOST + 1])
+{
+    size_t n = 0;
+    bool taken[R1_CHOICES_MOST] = { false }, any = false;
+    while (s.n) {
+        r1_span one = s;
+        size_t k = 0;
+        while (k < s.n && s.p[k] != ',' && s.p[k] != ';' && s.p[k] != '&' && !is_space(s.p[k])) k++;
+        one.n = k;
+        s = r1_span_trim((r1_span){ s.p + k, s.n - k });
+        while (s.n && (s.p[0] == ',' || s.p[0] == ';' || s.p[0] == '&')) s = r1_span_trim((r1_span){ s.p + 1, s.n - 1 });
+        if (r1_span_is_word(one, "and") && any) continue;
+        one = unwrap(one);
+        if (one.n != 1 || !is_letter(one.p[0]) || taken[upper(one.p[0]) - 'A']) return false;
+        taken[upper(one.p[0]) - 'A'] = any = true;
+    }
+    for (int i = 0; i < R1_CHOICES_MOST; i++)
+        if (taken[i]) found[n++] = (char)('A' + i);
+    found[n] = 0;
+    return n > 0;
+}
+
+static const char *check_one(char gold, const r1_choices *choices, r1_span answer, char found[R1_CHOICES_MOST + 1])
+{
+    char last = choices->n ? (char)('A' + r1_min(choices->n, R1_CHOICES_MOST) - 1) : 'J';
+    r1_span s = unwrap(answer);
+    int by_text = choice_of_text(s, choices);
+    if (by_text < 0) by_text = choice_of_text(r1_span_trim(answer), choices);
+    if (by_text >= 0) {
+        found[0] = (char)('A' + by_text);
+        return found[0] == gold ? NULL : "wrong_choice";
+    }
+    if (s.n && s.p[0] == '(' && s.n > 2 && s.p[2] == ')') s = (r1_span){ s.p + 1, s.n - 1 }; /* "(C) because" */
+    if (s.n > 4 && !memcmp(s.p, "**", 2) && !memcmp(s.p + 3, "**", 2)) s = (r1_span){ s.p + 2, s.n - 2 };
+    if (!s.n || !is_letter(s.p[0]) || (s.n > 1 && is_word(s.p[1]))) return "no_choice";
+    r1_span rest = r1_span_trim((r1_span){ s.p + 1, s.n - 1 });
+    bool parted = rest.n && strchr(").:*]}", rest.p[0]);
+    while (rest.n && strchr(").:*]}", rest.p[0])) rest = r1_span_trim((r1_span){ rest.p + 1, rest.n - 1 });
+    char letter = upper(s.p[0]);
+    if (rest.n) {
+        int of_rest = choice_of_text(rest, choices);
+        if (of_rest >= 0 && of_rest != letter - 'A') return "mismatch";
+        if (of_rest < 0 && (hedges(rest) || names_another(rest, letter, last))) return "hedged";
+        if (of_rest < 0 && !parted && !(s.p[0] >= 'A' && s.p[0] <= 'Z')) return "no_choice"; /* "a cat": an article */
+        if (of_rest < 0 && !parted && letter == 'A' && is_letter(rest.p[0])) return "no_choice";
+    }
+    found[0] = letter;
+    return letter == gold ? NULL : "wrong_choice";
+}
+
+const char *r1_choice_check(const char *gold, const r1_choices *choices, r1_span answer, char found[R1_CHOICES_MOST + 1])
+{
+    static const r1_choices unknown = { NULL, 0 };
+    char wanted[R1_CHOICES_MOST + 1] = "", chosen[R1_CHOICES_MOST + 1] = "";
+    if (!choices) choices = &unknown;
+    if (!found) found = chosen;
+    memset(found, 0, R1_CHOICES_MOST + 1);
+    answer = r1_span_trim(answer);
+    if (!answer.n || answer.n > ANSWER_MOST || !read_letters(r1_span_trim(r1_span_of(gold)), wanted)) return "no_choice";
+    if (!wanted[1]) return check_one(wanted[0], choices, answer, found);
+    r1_span s = unwrap(answer);
+    if (!read_letters(s, found)) return "no_choice";
+    return strcmp(found, wanted) ? "wrong_choice" : NULL;
+}
