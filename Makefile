@@ -113,6 +113,13 @@ $(B)/src/kernels/scalar/%.o: CFLAGS_ALL += $(KERNEL_OPT)
 $(B)/src/quant/%.o:          CFLAGS_ALL += $(KERNEL_OPT)
 $(B)/src/cli/%.o $(B)/gen/%.o: CFLAGS_ALL += -I$(B)/gen
 
+# The sandbox's launcher: a static program of its own, without sanitizers (it lives between clone and exec), carried in the library's data.
+LAUNCHER := $(B)/src/reward/code/launcher/box_launcher
+LAUNCHER_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard src/reward/code/launcher/*.c))
+$(LAUNCHER_OBJ): CFLAGS_ALL := -std=c17 $(WARN) -Isrc -O2 -g -ffunction-sections -fdata-sections
+$(B)/src/reward/code/box_start.o: CFLAGS_ALL += -DR1_BOX_LAUNCHER='"$(LAUNCHER)"'
+$(B)/src/reward/code/box_start.o: $(LAUNCHER)
+
 # ---- what people type --------------------------------------------------------------------------------------------
 
 .PHONY: all run test test-code test-neon tests fetched check bench deps install fuzz lint man clean help always
@@ -185,6 +192,9 @@ $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call SAY,CC,$<)
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -fPIC -c $< -o $@
+
+$(LAUNCHER): $(LAUNCHER_OBJ)
+	$(Q)$(CC) -static -Wl,--gc-sections -s $^ -o $@
 
 $(B)/gen/%.o: $(B)/gen/%.c
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -fPIC -c $< -o $@
@@ -265,6 +275,6 @@ install: all
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' r1.pc.in >$(I)/lib/pkgconfig/r1.pc
 	$(if $(MAN),install -m 644 $(MAN) $(I)/share/man/man1)
 
--include $(LIBOBJ:.o=.d) $(CLIOBJ:.o=.d) $(TESTS:=.d) $(FUZZSRC:%.c=$(B)/%.d) $(B)/tests/test_main.d $(B)/tests/fuzz/replay.d $(B)/tests/faults/faults.d $(B)/tests/checkkernel/emulated_amx.d
+-include $(LIBOBJ:.o=.d) $(LAUNCHER_OBJ:.o=.d) $(CLIOBJ:.o=.d) $(TESTS:=.d) $(FUZZSRC:%.c=$(B)/%.d) $(B)/tests/test_main.d $(B)/tests/fuzz/replay.d $(B)/tests/faults/faults.d $(B)/tests/checkkernel/emulated_amx.d
 
 endif

@@ -76,6 +76,9 @@ const r1_opt r1_opts_run[] = {
     TEXT("template", 0, template),
     END
 };
+const r1_opt r1_opts_batch[] = {
+    TEXT("out", 'o', out), FLAG("resume", 0, resume), INT("parallel", 0, parallel, 0, R1_PARALLEL_MAX), TEXT("system", 's', system), TEXT("template", 0, template), END
+};
 const r1_opt r1_opts_generate[] = {
     TEXT("ids", 0, ids_file), FLAG("logprobs", 0, logprobs), FLAG("ignore-eos", 0, ignore_eos), END
 };

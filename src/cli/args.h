@@ -53,6 +53,9 @@ typedef struct r1_opts {
     /* generate */
     bool logprobs, ignore_eos;
     const char *ids_file;
+    /* batch: also system, template, out, stop and what follows it */
+    bool resume;
+    int64_t parallel;              /* 0: automatic */
     /* tokenize, detokenize, template */
     bool jsonl, no_special, bos, pieces, list, ids;
     /* logits */
@@ -102,7 +105,7 @@ typedef struct r1_opt {
 typedef const r1_opt *r1_opt_table;
 
 extern const r1_opt r1_opts_common[], r1_opts_json[], r1_opts_force[], r1_opts_model[], r1_opts_sampling[], r1_opts_speculate[],
-    r1_opts_answer[], r1_opts_run[], r1_opts_generate[], r1_opts_tokenize[], r1_opts_detokenize[], r1_opts_template[], r1_opts_logits[],
+    r1_opts_answer[], r1_opts_run[], r1_opts_batch[], r1_opts_generate[], r1_opts_tokenize[], r1_opts_detokenize[], r1_opts_template[], r1_opts_logits[],
     r1_opts_perplexity[], r1_opts_imatrix[], r1_opts_bench[], r1_opts_convert[], r1_opts_quantize[];
 
 void r1_opts_init(r1_opts *o);

@@ -251,6 +251,7 @@ static void all_known(const char *page, const char *section, const r1_opt_table 
 static const struct { const char *name; r1_opt_table tables[8]; } pages[] = {
     { "r1", { r1_opts_common, NULL } },
     { "run", { r1_opts_run, r1_opts_answer, r1_opts_sampling, r1_opts_speculate, r1_opts_model, r1_opts_json, NULL } },
+    { "batch", { r1_opts_batch, r1_opts_answer, r1_opts_sampling, r1_opts_speculate, r1_opts_model, r1_opts_force, NULL } },
     { "show", { r1_opts_json, NULL } },
     { "tokenize", { r1_opts_tokenize, NULL } },
     { "detokenize", { r1_opts_detokenize, NULL } },

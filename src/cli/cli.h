@@ -32,6 +32,7 @@ typedef struct r1_command {
 extern const r1_command r1_commands[]; /* ends with an entry whose name is NULL */
 
 r1_status r1_cmd_run(r1_cli *c, r1_error *err) R1_MUST_CHECK;
+r1_status r1_cmd_batch(r1_cli *c, r1_error *err) R1_MUST_CHECK;
 r1_status r1_cmd_show(r1_cli *c, r1_error *err) R1_MUST_CHECK;
 r1_status r1_cmd_tokenize(r1_cli *c, r1_error *err) R1_MUST_CHECK;
 r1_status r1_cmd_detokenize(r1_cli *c, r1_error *err) R1_MUST_CHECK;
@@ -75,6 +76,8 @@ r1_status r1_setup_check(const r1_opts *o, const r1_model *m, r1_error *err) R1_
 /* Sampling from options, the model's generation_config.json, and defaults. bias: room for the logit biases given. */
 r1_status r1_setup_sampling(r1_sampling *p, const r1_opts *o, const r1_model *m, r1_logit_bias bias[64], r1_error *err) R1_MUST_CHECK;
 uint64_t r1_random_seed(void);
+/* Whether --template names one (NULL: fine), before a model is loaded. Errors: R1_EINVAL. */
+r1_status r1_check_template(const char *name, r1_error *err) R1_MUST_CHECK;
 /* --speculate as r1_generate_options has it. */
 int r1_setup_speculation(const r1_opts *o);
 
@@ -96,6 +99,8 @@ char *r1_user_path(const char *kind, const char *file);
 
 /* ---- output.c ---- */
 
+/* A line of JSON to standard output, made harmless on a terminal. */
+r1_status r1_print_line(const char *text, r1_error *err) R1_MUST_CHECK;
 /* One JSON value and a line feed to standard output. */
 r1_status r1_print_json(const json_t *v, r1_error *err) R1_MUST_CHECK;
 json_t *r1_json_text(const char *s, size_t n); /* a string; wrong UTF-8 becomes U+FFFD */

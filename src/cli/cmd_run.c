@@ -85,26 +85,13 @@ static r1_status answer_once(r1_cli *c, r1_setup *u, const r1_buf *prompt, r1_er
     return s;
 }
 
-/* A wrong name should not cost the loading of a model. */
-static r1_status check_template(const char *name, r1_error *err)
-{
-    if (!name || r1_template_find(name)) return R1_OK;
-    const char *names[64];
-    size_t n = 0;
-    while (n < 63 && r1_template_at(n)) { names[n] = r1_template_at(n); n++; }
-    names[n] = NULL;
-    const char *near = r1_nearest(name, names);
-    return r1_fail(err, R1_EINVAL, "there is no template '%s'%s%s%s; there are %s", name, near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "",
-                   r1_template_names());
-}
-
 r1_status r1_cmd_run(r1_cli *c, r1_error *err)
 {
     bool chat = c->n_args == 1 && isatty(STDIN_FILENO);
     r1_buf prompt;
     r1_setup u = { 0 };
     r1_buf_init(&prompt, (size_t)64 << 20);
-    r1_status s = check_template(c->o.template, err);
+    r1_status s = r1_check_template(c->o.template, err);
     if (s == R1_OK && chat && c->o.json) s = r1_fail(err, R1_EINVAL, "--json needs a PROMPT or a pipe on standard input; a chat has no JSON form");
     if (s == R1_OK && !chat) s = read_prompt(c, &prompt, err);
     if (s == R1_OK) s = r1_setup_open(&u, c, c->args[0], err);

@@ -32,6 +32,7 @@
 const r1_command r1_commands[] = {
     { "run", 1, SIZE_MAX, "MODEL [PROMPT]",
       { r1_opts_run, r1_opts_answer, r1_opts_sampling, r1_opts_speculate, r1_opts_model, r1_opts_json, r1_opts_common, NULL }, r1_cmd_run },
+    { "batch", 1, 2, "MODEL [FILE]", { r1_opts_batch, r1_opts_model, r1_opts_sampling, r1_opts_speculate, r1_opts_answer, r1_opts_force, r1_opts_common, NULL }, r1_cmd_batch },
     { "show", 1, 1, "MODEL", { r1_opts_json, r1_opts_common, NULL }, r1_cmd_show },
     { "tokenize", 1, SIZE_MAX, "MODEL [TEXT]", { r1_opts_tokenize, r1_opts_common, NULL }, r1_cmd_tokenize },
     { "detokenize", 1, SIZE_MAX, "MODEL [IDS]", { r1_opts_detokenize, r1_opts_common, NULL }, r1_cmd_detokenize },

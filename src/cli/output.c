@@ -30,10 +30,8 @@ json_t *r1_timings_json(const r1_generation *g, size_t n_cached, size_t n_read, 
                      "drafted", (json_int_t)g->n_drafted, "accepted", (json_int_t)g->n_accepted);
 }
 
-r1_status r1_print_json(const json_t *v, r1_error *err)
+r1_status r1_print_line(const char *text, r1_error *err)
 {
-    char *text = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
-    if (!text) return r1_fail(err, R1_ENOMEM, "no memory for the JSON output");
     r1_buf clean;
     r1_buf_init(&clean, SIZE_MAX / 4);
     r1_status s = R1_OK;
@@ -42,6 +40,13 @@ r1_status r1_print_json(const json_t *v, r1_error *err)
     putc('\n', stdout);
     r1_term_flush(stdout);
     r1_buf_deinit(&clean);
+    return s;
+}
+
+r1_status r1_print_json(const json_t *v, r1_error *err)
+{
+    char *text = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
+    r1_status s = text ? r1_print_line(text, err) : r1_fail(err, R1_ENOMEM, "no memory for the JSON output");
     free(text);
     return s;
 }

@@ -76,6 +76,18 @@ int r1_setup_speculation(const r1_opts *o)
     return o->speculate == 0 ? R1_SPECULATION_AUTO : o->speculate == 1 ? R1_SPECULATION_OFF : (int)o->speculate - 1;
 }
 
+r1_status r1_check_template(const char *name, r1_error *err)
+{
+    if (!name || r1_template_find(name)) return R1_OK;
+    const char *names[64];
+    size_t n = 0;
+    while (n < 63 && r1_template_at(n)) { names[n] = r1_template_at(n); n++; }
+    names[n] = NULL;
+    const char *near = r1_nearest(name, names);
+    return r1_fail(err, R1_EINVAL, "there is no template '%s'%s%s%s; there are %s", name, near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "",
+                   r1_template_names());
+}
+
 static r1_status parse_bias(const r1_texts *given, int32_t n_tokens, r1_logit_bias *bias, r1_error *err)
 {
     for (size_t i = 0; i < given->n; i++) {

@@ -174,7 +174,7 @@ void r1_progress_step(r1_progress *p, double done, double total)
 {
     const double patience = 0.3, interval = 0.1; /* what is over sooner needs no bar; ten pictures a second are enough */
     double now = r1_now(), passed = now - p->start;
-    if (!p->term || total <= 0 || passed < patience || now - p->drawn < interval) return;
+    if (!p->term || total == 0 || passed < patience || now - p->drawn < interval) return;
     p->drawn = now;
     double part = fmin(fmax(done / total, 0), 1);
     char bar[25], rate[48] = "", left[32] = "";
@@ -187,7 +187,8 @@ void r1_progress_step(r1_progress *p, double done, double total)
         if (s < 86400) snprintf(left, sizeof left, " %d:%02d left", (int)s / 60, (int)s % 60);
     }
     char line[256];
-    int n = snprintf(line, sizeof line, "%s [%s] %3.0f%%%s%s", p->label, bar, 100 * part, rate, left);
+    int n = total < 0 ? snprintf(line, sizeof line, "%s%s", p->label, rate) :
+                        snprintf(line, sizeof line, "%s [%s] %3.0f%%%s%s", p->label, bar, 100 * part, rate, left);
     fprintf(p->term->f, "\r%.*s\033[K", (int)r1_min((size_t)n, r1_term_width(p->term) - 1), line);
     fflush(p->term->f);
     p->shown = true;

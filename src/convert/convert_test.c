@@ -452,27 +452,27 @@ static const char *type_in(const r1_ckpt *c, const r1_quantise_options *q, const
     return type;
 }
 
-/* A file with 16 layers whose tensors share their few bytes' worth of shape. */
-static void put_layers(folder *f)
+/* A file of so many layers whose tensors share their few bytes' worth of shape; attn_q has so many rows, the others two. */
+static void put_layers(folder *f, int layers, uint64_t q_rows)
 {
     r1_gguf_out *w;
     r1_error e = { 0 };
     static const char *const parts[] = { "attn_norm.weight", "attn_q.weight", "attn_k.weight", "attn_v.weight", "attn_output.weight", "ffn_gate.weight", "ffn_down.weight" };
-    static float row[512];
+    static float row[2048];
     EXPECT_OK(r1_gguf_out_new(&w, &e), &e);
     EXPECT_OK(r1_gguf_out_str(w, "general.architecture", "llama", 5, &e), &e);
     EXPECT_OK(r1_gguf_out_tensor(w, &(r1_gguf_info){ "token_embd.weight", R1_F32, 2, { 256, 2 }, 0 }, &e), &e);
     EXPECT_OK(r1_gguf_out_tensor(w, &(r1_gguf_info){ "output.weight", R1_F32, 2, { 256, 2 }, 0 }, &e), &e);
-    for (int l = 0; l < 16; l++)
+    for (int l = 0; l < layers; l++)
         for (size_t i = 0; i < R1_COUNT(parts); i++) {
             char name[64];
             snprintf(name, sizeof name, "blk.%d.%s", l, parts[i]);
-            EXPECT_OK(r1_gguf_out_tensor(w, &(r1_gguf_info){ name, R1_F32, i ? 2 : 1, { l == 9 && i == 5 ? 96 : 256, 2 }, 0 }, &e), &e);
+            EXPECT_OK(r1_gguf_out_tensor(w, &(r1_gguf_info){ name, R1_F32, i ? 2 : 1, { l == 9 && i == 5 ? 96 : 256, i == 1 ? q_rows : 2 }, 0 }, &e), &e);
         }
     EXPECT_OK(r1_gguf_out_begin(w, folder_path(f, "l.gguf"), false, &e), &e);
-    for (size_t i = 0; i < 2 + 16 * R1_COUNT(parts); i++) {
-        bool norm = i >= 2 && (i - 2) % R1_COUNT(parts) == 0, narrow = i == 2 + 9 * R1_COUNT(parts) + 5;
-        EXPECT_OK(r1_gguf_out_data(w, row, (norm ? 256 : narrow ? 192 : 512) * 4, &e), &e);
+    for (size_t i = 0; i < 2 + (size_t)layers * R1_COUNT(parts); i++) {
+        bool query = i >= 2 && (i - 2) % R1_COUNT(parts) == 1, norm = i >= 2 && (i - 2) % R1_COUNT(parts) == 0, narrow = i == 2 + 9 * R1_COUNT(parts) + 5;
+        EXPECT_OK(r1_gguf_out_data(w, row, (norm ? 256 : narrow ? 192 : query ? 256 * q_rows : 512) * 4, &e), &e);
     }
     EXPECT_OK(r1_gguf_out_finish(w, &e), &e);
     r1_gguf_out_free(w);
@@ -481,7 +481,7 @@ static void put_layers(folder *f)
 TEST(quantise_mixes_types_by_rule)
 {
     folder f = folder_new();
-    put_layers(&f);
+    put_layers(&f, 16, 2);
     r1_ckpt *c = open_model(folder_path(&f, "l.gguf"));
     static const struct { const char *target, *name, *type; } want[] = {
         { "Q4_K_M", "output.weight", "Q6_K" }, { "Q4_K_M", "token_embd.weight", "Q4_K" }, { "Q4_K_M", "blk.0.attn_norm.weight", "F32" },
@@ -505,6 +505,22 @@ TEST(quantise_mixes_types_by_rule)
     EXPECT_STR(type_in(c, &(r1_quantise_options){ .target = "Q4_K_M", .pure = true }, "output.weight"), "Q4_K");
     r1_ckpt_close(c);
     folder_free(&f);
+}
+
+TEST(quantise_gives_the_narrow_values_of_80_layers_more)
+{
+    static const struct { int layers; uint64_t q_rows; const char *target, *name, *type; } cases[] = {
+        { 80, 8, "Q4_K_M", "blk.10.attn_v.weight", "Q5_K" }, { 80, 8, "Q4_K_M", "blk.0.attn_v.weight", "Q6_K" }, { 80, 8, "Q3_K_M", "blk.10.attn_v.weight", "Q5_K" },
+        { 80, 8, "Q4_K_M", "blk.10.attn_k.weight", "Q4_K" }, { 80, 2, "Q4_K_M", "blk.10.attn_v.weight", "Q4_K" }, { 64, 8, "Q4_K_M", "blk.8.attn_v.weight", "Q4_K" },
+    };
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        folder f = folder_new();
+        put_layers(&f, cases[i].layers, cases[i].q_rows);
+        r1_ckpt *c = open_model(folder_path(&f, "l.gguf"));
+        EXPECT_STR(type_in(c, &(r1_quantise_options){ .target = cases[i].target }, cases[i].name), cases[i].type);
+        r1_ckpt_close(c);
+        folder_free(&f);
+    }
 }
 
 TEST(quantise_refuses)

@@ -1,6 +1,6 @@
 /* Which tensor gets which type when a model is quantised.
  *
- * Names and rules are those people know from llama.cpp ("Q4_K_M"): most matrices get the target's main type; the head gets 6
+ * Names, and with few exceptions rules, are those people know from llama.cpp ("Q4_K_M"): most matrices get the target's main type; the head gets 6
  * bits; values of attention and the down-projection, through which errors go unsmoothed, get more bits in the layers where
  * that pays: the first eighth, the last eighth, every third between. Vectors and routers stay F32. Rows that are no multiple of
  * 256 get the type of 32-value blocks nearest above. docs/cli/r1-quantize.md has the table. */
@@ -101,6 +101,7 @@ typedef struct chosen {
     bool has_output, has_embedding;
     bool tied;               /* the embedding is the head as well */
     bool shared;             /* four heads or more share values */
+    bool narrow_values;      /* 80 layers and shared values, as Llama 70B: attn_v is an eighth of attn_q, so more bits cost next to nothing */
     int n_layers;
 } chosen;
 
@@ -145,7 +146,10 @@ static r1_type by_rule(const chosen *c, const r1_made *m)
     const char *part;
     int layer = layer_of(m->name, &part);
     if (!strcmp(m->name, "output.weight") || (c->tied && !strcmp(m->name, "token_embd.weight"))) return x->output;
-    if (is_value(part)) return c->shared && x->value_shared != R1_F32 ? x->value_shared : apply(&x->value, layer, c->n_layers);
+    if (is_value(part)) {
+        r1_type t = c->shared && x->value_shared != R1_F32 ? x->value_shared : apply(&x->value, layer, c->n_layers);
+        return c->narrow_values && (t == R1_Q3_K || t == R1_Q4_K) ? R1_Q5_K : t;
+    }
     if (begins(part, "ffn_down")) return apply(&x->down, layer, c->n_layers);
     if (begins(part, "attn_output.weight")) return x->attention_output;
     return x->main;
@@ -184,6 +188,7 @@ static r1_status look_up(chosen *c, const r1_plan *p, const r1_quantise_options 
         if (layer >= c->n_layers && !begins(part, "nextn.")) c->n_layers = layer + 1;
     }
     if (v && q >= 4 * v) c->shared = true;
+    c->narrow_values = c->n_layers == 80 && q > v && v;
     return s;
 }
 
