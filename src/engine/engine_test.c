@@ -242,6 +242,50 @@ TEST(logits_are_of_the_last_tokens)
     }
 }
 
+/* Forks share pages; whoever writes into one first, the others keep theirs. */
+TEST(a_fork_goes_on_by_itself)
+{
+    enum { N = 75, FORKS = 4 };
+    static const r1_kv_type kv[] = { R1_KV_AUTO, R1_KV_F16, R1_KV_Q8_0 };
+    uint64_t seed = test_seed();
+    for (size_t f = 0; f < R1_COUNT(files); f++) {
+        bench b = bench_open(files[f], 2, 7, kv[f]);
+        int32_t ids[FORKS][N];
+        float *want = floats(N * b.V), *y = floats(N * b.V);
+        random_ids(ids[0], N, b.V, &seed);
+        r1_session *s[FORKS] = { open_session(&b, N) };
+        size_t n[FORKS] = { 1 + test_random(&seed) % (N - 1) };
+        step(&b, s[0], ids[0], n[0], NULL, 0);
+        for (size_t i = 1; i < FORKS; i++) { /* of each other, at any place; then all go on, the first ones first or last */
+            size_t from = test_random(&seed) % i, keep = test_random(&seed) % (n[from] + 1);
+            r1_error e = { 0 };
+            EXPECT_OK(r1_session_fork(&s[i], s[from], keep, i % 2 ? 0 : N, &e), &e);
+            EXPECT(r1_session_context(s[i]) == N && r1_session_length(s[i]) == keep);
+            random_ids(ids[i], N, b.V, &seed);
+            memcpy(ids[i], ids[from], keep * sizeof **ids);
+            n[i] = keep;
+        }
+        for (size_t k = 0; k < FORKS; k++) {
+            size_t i = f % 2 ? k : FORKS - 1 - k;
+            r1_session *fresh = open_session(&b, N);
+            step(&b, fresh, ids[i], N, want, N);
+            step(&b, s[i], ids[i] + n[i], N - n[i], y, N - n[i]);
+            EXPECT(!memcmp(y, want + n[i] * b.V, (N - n[i]) * b.V * sizeof *y) && !memcmp(r1_session_ids(s[i]), ids[i], sizeof *ids));
+            r1_session_close(fresh);
+        }
+        r1_session *t = s[0];
+        r1_error e = { 0 };
+        EXPECT_STATUS(r1_session_fork(&t, s[0], N + 1, 0, &e), R1_EINVAL);
+        EXPECT_NULL(t);
+        EXPECT_STATUS(r1_session_fork(&t, s[0], N, N - 1, &e), R1_ELIMIT);
+        EXPECT_NULL(t);
+        for (size_t i = 0; i < FORKS; i++) r1_session_close(s[i]);
+        free(want);
+        free(y);
+        bench_close(&b);
+    }
+}
+
 TEST(a_session_cut_back_goes_on_like_a_fresh_one)
 {
     enum { N = 75, STEP = 9 };

@@ -9,7 +9,7 @@ import time
 
 from harness import HERE, MODELS, R1, TESTS, TMP, Skip, close, environment, expected, fails, main, matrices, model, npy, r1, read, real, safetensors, test, tmp
 
-COMMANDS = ["run", "show", "tokenize", "detokenize", "template", "generate", "logits", "perplexity", "bench"]
+COMMANDS = ["run", "batch", "show", "tokenize", "detokenize", "template", "generate", "logits", "perplexity", "bench"]
 LLAMA = model("llama")
 GGUF = model("llama_256", "llama_256.Q8_0.gguf")
 V3 = model("deepseek_v3")
@@ -50,7 +50,7 @@ def overview_version_and_help():
 @test
 def mistyped_names_are_answered():
     fails(2, "'rnu'", "did you mean 'run'", args=["rnu"])
-    fails(2, "'serve'", "run, show", args=["serve"])
+    fails(2, "'serve'", "run, batch, show", args=["serve"])
     fails(2, "'detokenise'", "'detokenize'", args=["help", "detokenise"])
     fails(2, "'--versoin'", "'--version'", args=["--versoin"])
     fails(2, "'--jsn'", "'--json'", args=["show", LLAMA, "--jsn"])

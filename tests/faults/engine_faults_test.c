@@ -97,6 +97,92 @@ static void sweep_generation(const char *relative)
 TEST(r1_generate_dense) { sweep_generation("golden/models/llama_256/gguf/llama_256.Q4_K.gguf"); }
 TEST(r1_generate_experts) { sweep_generation("golden/models/deepseek_v3/gguf/deepseek_v3.Q8_0.gguf"); }
 
+typedef struct many { const r1_model *m; size_t n_done, n_failed; } many;
+
+static void on_done(void *ctx, uint64_t ticket, r1_generation *g, r1_status status, const r1_error *err)
+{
+    many *x = ctx;
+    (void)ticket;
+    (void)g;
+    x->n_done++;
+    x->n_failed += status == R1_ENOMEM && err->msg[0];
+}
+
+/* Three requests, two at once, the last one like the first. A request may fail alone; then the others have their result. */
+static r1_status schedule(void *ctx, r1_error *err)
+{
+    const r1_engine_options o = { .n_threads = 2, .chunk = 4 };
+    const int32_t prompt[] = { 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22 };
+    const char *const stop[] = { "never said" };
+    const r1_logit_bias bias = { 3, 1 };
+    many x = { .m = ctx };
+    r1_engine *e;
+    r1_scheduler *sc = NULL;
+    r1_request r = { prompt, 18, { .sampling = R1_SAMPLING_DEFAULT, .max_tokens = 5, .think_budget = -1, .ignore_eos = true, .stop = stop, .n_stop = 1, .ctx = &x }, on_done };
+    r.options.sampling.bias = &bias;
+    r.options.sampling.n_bias = 1;
+    r1_status s = r1_engine_open(&e, ctx, &o, err);
+    if (s) return s;
+    s = r1_scheduler_open(&sc, e, &(r1_scheduler_options){ .parallel = 2, .n_ctx = 64 }, err);
+    size_t taken = 0;
+    for (int i = 0; i < 3 && s == R1_OK; i++) {
+        r.n_prompt = i == 1 ? 3 : 18;
+        r.options.speculation = i == 1 ? 2 : 0;
+        s = r1_scheduler_submit(sc, &r, NULL, err);
+        taken += s == R1_OK;
+    }
+    r1_status ran = sc ? r1_scheduler_run(sc, s ? NULL : err) : R1_OK;
+    if (s == R1_OK) s = ran;
+    if (s == R1_OK && x.n_failed) s = r1_fail(err, R1_ENOMEM, "no memory for %zu of the requests", x.n_failed);
+    if (x.n_done != taken) s = r1_fail(err, R1_EFORMAT, "%zu of %zu requests ended", x.n_done, taken);
+    r1_scheduler_close(sc);
+    r1_engine_close(e);
+    return s;
+}
+
+static void sweep_schedule(const char *relative)
+{
+    r1_model *m = load_model(relative);
+    FAULTS_SWEEP(schedule, m);
+    r1_model_close(m);
+}
+
+TEST(r1_scheduler) { sweep_schedule("golden/models/llama_256/gguf/llama_256.Q4_K.gguf"); }
+
+/* Between the beginning and the end of requests, steps allocate nothing: raw, for a reasoning machine has text that grows. */
+TEST(steps_of_many_allocate_nothing)
+{
+    enum { N = 6, WARM = 12, STEPS = 40 };
+    r1_model *m = load_model("golden/models/llama_256/gguf/llama_256.Q4_K.gguf");
+    many x = { .m = m };
+    r1_engine *e;
+    r1_scheduler *sc;
+    r1_error err = { 0 };
+    int32_t prompt[N] = { 5, 6, 7, 8, 9, 10 };
+    EXPECT_OK(r1_engine_open(&e, m, NULL, &err), &err);
+    EXPECT_OK(r1_scheduler_open(&sc, e, &(r1_scheduler_options){ .parallel = N, .n_ctx = 256 }, &err), &err);
+    r1_request r = { prompt, N, R1_GENERATE_DEFAULT, on_done };
+    r.options.max_tokens = 200;
+    r.options.ctx = &x;
+    r.options.ignore_eos = true;
+    const r1_logit_bias control = { 1, 1000 }; /* the end token, which is no text */
+    r.options.sampling.bias = &control;
+    r.options.sampling.n_bias = 1;
+    for (int i = 0; i < N; i++) {
+        prompt[0] = 5 + i;
+        r.options.sampling.repetition_penalty = i % 2 ? 1.1f : 1;
+        EXPECT_OK(r1_scheduler_submit(sc, &r, NULL, &err), &err);
+    }
+    for (int i = 0; i < WARM; i++) EXPECT_OK(r1_scheduler_step(sc, &err), &err);
+    faults_reset();
+    for (int i = 0; i < STEPS; i++) EXPECT_OK(r1_scheduler_step(sc, &err), &err);
+    EXPECT_INT(faults_count(), 0);
+    EXPECT(r1_scheduler_get_state(sc).n_running == N && r1_scheduler_get_state(sc).n_tokens >= N * STEPS && x.n_done == 0);
+    r1_scheduler_close(sc);
+    r1_engine_close(e);
+    r1_model_close(m);
+}
+
 /* Prefill, a first step and the sampler's first choice may allocate; what follows may not, except the pages of a session,
  * whose addresses are reserved when it opens. */
 static void decode_allocates_nothing(const char *relative)
