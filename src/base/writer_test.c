@@ -116,6 +116,15 @@ TEST(writer_names_what_is_missing)
     EXPECT_CONTAINS(e.msg, "needs 1152921504606846976 bytes of disk");
     EXPECT_STATUS(r1_writer_open(&w, "/no/such/folder/x", 1, false, &e), R1_EIO);
     EXPECT_CONTAINS(e.msg, "No such file or directory");
+    EXPECT_STATUS(r1_overwrite_check("/no/such/folder/x", true, &e), R1_EIO);
+    EXPECT_CONTAINS(e.msg, "cannot create '/no/such/folder/x': No such file or directory");
+    char below[400];
+    snprintf(below, sizeof below, "%s/x", p.file);
+    EXPECT_OK(r1_create_check(p.file, &e), &e);
+    EXPECT_OK(r1_create_check("x", &e), &e);
+    EXPECT_OK(r1_file_write(p.file, "", 0, false, &e), &e);
+    EXPECT_STATUS(r1_create_check(below, &e), R1_EIO);
+    EXPECT_CONTAINS(e.msg, "Not a directory");
     place_free(&p);
 }
 

@@ -63,6 +63,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     require((s == R1_OK) == (p != NULL));
     if (s) require_error(s, &e);
     else use(p, data[0]);
+    json_t *dropped = p ? r1_plan_dropped_keys(p) : NULL;
+    require((dropped != NULL) == (p != NULL) && (data[0] & 1 || json_array_size(dropped) == 0));
+    json_decref(dropped);
     r1_plan_free(p);
     r1_ckpt_close(c);
     close(fd);
