@@ -94,7 +94,7 @@ FUZZSRC := $(wildcard tests/fuzz/fuzz_*.c)
 # Files that are part of the library as they are (tools/mkembed)
 EMBEDDED := $(wildcard src/*/*.css src/*/*.js src/*/*/*.js src/*/*/*.py)
 PAGES   := $(sort $(wildcard docs/cli/*.md))
-LIBOBJ  := $(LIBSRC:%.c=$(B)/%.o) $(EMBEDDED:%=$(B)/gen/%.o)
+LIBOBJ  := $(LIBSRC:%.c=$(B)/%.o) $(EMBEDDED:%=$(B)/gen/%.o) $(B)/gen/code_scripts.o
 CLIOBJ  := $(CLISRC:%.c=$(B)/%.o) $(if $(PAGES),$(B)/gen/help_pages.o)
 TESTS   := $(TESTSRC:%.c=$(B)/%)
 REPLAYS := $(FUZZSRC:tests/fuzz/fuzz_%.c=$(B)/tests/fuzz/replay_%)
@@ -250,6 +250,11 @@ $(B)/gen/help_pages.c: tools/mkhelp $(PAGES)
 $(EMBEDDED:%=$(B)/gen/%.c): $(B)/gen/%.c: % tools/mkembed
 	@mkdir -p $(@D)
 	$(Q)tools/mkembed $< >$@
+
+SCRIPTED := $(wildcard src/reward/code/*.py src/reward/code/*.js src/reward/code/*.inc)
+$(B)/gen/code_scripts.c: tools/mkscripts $(SCRIPTED)
+	@mkdir -p $(@D)
+	$(Q)tools/mkscripts src/reward/code >$@
 
 $(B)/man/%.1: docs/cli/%.md tools/mkhelp
 	@mkdir -p $(@D)

@@ -1,0 +1,71 @@
+/* Which library functions an object file defines: those that the test calls must be the library's.
+ *
+ * The file comes from a box and is read with suspicion: every offset is checked, and a file that is not understood replaces
+ * nothing (the linker will have its own opinion). */
+#define _GNU_SOURCE
+#include "reward/code/code_int.h"
+#include <elf.h>
+#include <stdio.h>
+
+/* The name of a C++ function that takes a library name: _Z6strcmpPKc is strcmp. */
+static const char *plain_name(const char *s, size_t *n)
+{
+    size_t len = 0, i = 2;
+    if (*n < 4 || s[0] != '_' || s[1] != 'Z') return s;
+    while (i < *n && s[i] >= '0' && s[i] <= '9' && len < 1000) len = 10 * len + (size_t)(s[i++] - '0');
+    if (!len || i + len > *n) return s;
+    *n = len;
+    return s + i;
+}
+
+static bool section(const char *object, size_t n, const Elf64_Ehdr *h, size_t i, Elf64_Shdr *out)
+{
+    uint64_t at = h->e_shoff + (uint64_t)i * sizeof *out;
+    if (i >= h->e_shnum || h->e_shoff > n || at + sizeof *out > n) return false;
+    memcpy(out, object + at, sizeof *out);
+    return out->sh_type == SHT_NOBITS || (out->sh_offset <= n && out->sh_size <= n - out->sh_offset);
+}
+
+/* Symbols of one table. n_other: functions that the test names and that are not in the library. */
+static bool search(const r1_code_run *run, const char *object, const Elf64_Shdr *table, const Elf64_Shdr *strings, size_t *n_other, char *what, size_t size)
+{
+    bool found = false;
+    for (uint64_t i = 0; i < table->sh_size / sizeof(Elf64_Sym); i++) {
+        Elf64_Sym y;
+        memcpy(&y, object + table->sh_offset + i * sizeof y, sizeof y);
+        if (y.st_shndx == SHN_UNDEF || y.st_name >= strings->sh_size) continue;
+        const char *name = object + strings->sh_offset + y.st_name;
+        size_t len = strnlen(name, strings->sh_size - y.st_name);
+        name = plain_name(name, &len);
+        if (!len) continue;
+        if (r1_code_is_taken(run, name, len)) {
+            if (!found) snprintf(what, size, "%.*s", (int)r1_min(len, 60), name);
+            found = true;
+        } else if (ELF64_ST_TYPE(y.st_info) == STT_FUNC && !(len == 4 && !memcmp(name, "main", 4)) && r1_code_has_word(run->task->test, name, len)) {
+            ++*n_other;
+        }
+    }
+    return found;
+}
+
+bool r1_code_replaces(const r1_code_run *run, const char *object, size_t n, char *what, size_t size)
+{
+    Elf64_Ehdr h;
+    Elf64_Shdr table, strings;
+    size_t n_other = 0;
+    bool found = false;
+    if (n < sizeof h) return false;
+    memcpy(&h, object, sizeof h);
+    if (memcmp(h.e_ident, ELFMAG, SELFMAG) || h.e_ident[EI_CLASS] != ELFCLASS64 || h.e_shentsize != sizeof table) return false;
+    for (size_t i = 0; i < h.e_shnum; i++) {
+        if (!section(object, n, &h, i, &table) || table.sh_type != SHT_SYMTAB) continue;
+        if (!section(object, n, &h, table.sh_link, &strings) || strings.sh_type != SHT_STRTAB) continue;
+        char name[80];
+        if (search(run, object, &table, &strings, &n_other, name, sizeof name) && !found) {
+            found = true;
+            snprintf(what, size, "%s", name);
+        }
+    }
+    /* a task without entry_point may be about a function that has such a name */
+    return found && (run->task->entry_point.n || n_other);
+}

@@ -1,0 +1,239 @@
+/* C and C++: compiling, linking, running; and what main's 0 is worth.
+ *
+ * Three boxes. The first compiles the one file of code_source.c; the second links its object with the stub (native_stub.inc), which the
+ * first never saw, and which holds this run's number; the third runs the program. A pass is the number on the proof's descriptor
+ * and exit status 0.
+ *
+ * Withstood: exit, _exit, quick_exit and constructors that end the process (no number comes), a main of the solution's own (two definitions), macros
+ * with words of the test, NDEBUG, functions in the place of the library's that the test calls, handlers of SIGABRT and jumps out
+ * of them (a failed assert is told before the signal), guessing in forked children (only the first process proves), a number read at
+ * compile time or out of arguments, environment or files (it is nowhere there).
+ *
+ * Not withstood, by anything that leaves both in one address space: a solution that finds the stub's code in its own process and
+ * calls it, or returns from the test's main by moving the stack pointer itself. It needs the addresses, which are random, and has no name for
+ * them. Judge hostile C by stdio tasks, whose expected outputs are outside. */
+#include "reward/code/code_int.h"
+#include <stdio.h>
+
+#define COMPILE_CPU_S 20
+#define COMPILE_MEMORY (UINT64_C(1) << 30)
+#define COMPILE_OUTPUT (UINT64_C(256) << 10)
+#define PROGRAM_MAX ((size_t)256 << 20)
+enum { MAX_ARGS = 32 };
+
+static void compile_limits(r1_box_limits *l)
+{
+    memset(l, 0, sizeof *l);
+    l->cpu_s = COMPILE_CPU_S;
+    l->wall_s = 10 * COMPILE_CPU_S;
+    l->memory_bytes = COMPILE_MEMORY;
+    l->output_bytes = COMPILE_OUTPUT;
+    l->stack_bytes = UINT64_C(64) << 20;
+}
+
+/* The first line of the compiler's messages that says what is wrong. */
+static void first_error(const r1_box_result *b, char *out, size_t size)
+{
+    const char *at = NULL;
+    static const char *const signs[] = { "undefined reference", "multiple definition", "error:" };
+    for (size_t i = 0; i < R1_COUNT(signs) && !at; i++) at = b->n_err ? strstr(b->err, signs[i]) : NULL;
+    const char *start = at ? at : b->err ? b->err : "", *end;
+    while (start > b->err && start[-1] != '\n') start--;
+    end = strchr(start, '\n');
+    snprintf(out, size, "%.*s", (int)r1_min(end ? (size_t)(end - start) : strlen(start), 300), start);
+}
+
+/* Run the compiler or linker. *out is NULL when the verdict is there. */
+static r1_status tool_run(r1_code_run *run, const r1_box_party *party, char **out, size_t *n, r1_error *err)
+{
+    r1_box_result b = { 0 };
+    r1_code_result *r = run->result;
+    double cpu = r->cpu_ms, peak = r->peak_mb;
+    char text[320];
+    *out = NULL;
+    r1_status s = r1_code_box(run, party, 1, &b, NULL, NULL, err);
+    if (s) return s;
+    r->cpu_ms = cpu, r->peak_mb = peak; /* those of the program are asked for, not the compiler's */
+    if (b.end == R1_BOX_DENIED || b.end == R1_BOX_NOT_STARTED) {
+        (void)r1_code_limit_verdict(run, &b, "the compiler");
+    } else if (b.end != R1_BOX_EXITED) {
+        r1_code_say(r, R1_CODE_COMPILE_ERROR, "compiling %s", r1_box_describe(&b, text, sizeof text));
+    } else if (b.exit_status || !b.taken) {
+        first_error(&b, text, sizeof text);
+        r1_code_say(r, R1_CODE_COMPILE_ERROR, "%s", text[0] ? text : "the compiler failed");
+    } else {
+        *out = b.taken;
+        *n = b.n_taken;
+        b.taken = NULL;
+    }
+    if (!*out) r1_code_tails(run, &b, NULL);
+    r1_box_result_deinit(&b);
+    return R1_OK;
+}
+
+/* text with every `from` replaced by `to` plus mark. */
+static r1_status replace(r1_buf *out, const char *text, const char *const (*pairs)[2], size_t n, const char *mark, r1_error *err)
+{
+    r1_status s = R1_OK;
+    while (*text && !s) {
+        size_t i = 0;
+        while (i < n && strncmp(text, pairs[i][0], strlen(pairs[i][0]))) i++;
+        if (i == n) s = r1_buf_add(out, text++, 1, err);
+        else {
+            s = r1_buf_addf(out, err, "%s%s", pairs[i][1], mark);
+            text += strlen(pairs[i][0]);
+        }
+    }
+    return s;
+}
+
+static r1_status compile(r1_code_run *run, const char *compiler, const char *mark, char **object, size_t *n, r1_error *err)
+{
+    static const char *const pairs[][2] = { { "R1_TEST", "r1_test_" }, { "R1_FAIL", "r1_fail_" } };
+    bool cpp = run->task->language == R1_CODE_CPP, function = run->task->kind == R1_CODE_FUNCTION;
+    r1_buf source, header;
+    r1_buf_init(&source, SIZE_MAX / 2);
+    r1_buf_init(&header, SIZE_MAX / 2);
+    r1_status s = R1_OK;
+    if (function) {
+        s = r1_code_native_source(run, mark, &source, err);
+        if (!s) s = replace(&header, r1_script_native_assert.data, pairs, R1_COUNT(pairs), mark, err);
+    } else {
+        s = r1_buf_adds(&source, "#line 1 \"solution\"\n", err);
+        if (!s) s = r1_buf_add(&source, run->solution.data, run->solution.n, err);
+        if (!s) s = r1_buf_adds(&source, "\n", err);
+    }
+    const char *argv[MAX_ARGS] = { compiler, "-x", cpp ? "c++" : "c", cpp ? "-std=gnu++17" : "-std=gnu17", "-O2", "-pthread", "-w", "-fno-lto", "-c", "program.src", "-o", "program.o" };
+    if (function) {
+        argv[12] = "-isystem";
+        argv[13] = R1_BOX_WORK;
+    }
+    r1_box_file files[2] = { { "program.src", source.data, source.len, 0 }, { "assert.h", header.data, header.len, 0 } };
+    r1_box_party party = { .argv = argv, .files = files, .n_files = function ? 2 : 1, .take = "program.o", .take_max = PROGRAM_MAX };
+    compile_limits(&party.limits);
+    if (!s) s = tool_run(run, &party, object, n, err);
+    r1_buf_deinit(&source);
+    r1_buf_deinit(&header);
+    return s;
+}
+
+/* The two halves of the number as differences: -DR1_A0=... */
+static r1_status number_options(const char *number, char defs[4][48], r1_error *err)
+{
+    char mask[R1_CODE_NUMBER], half[17] = "";
+    r1_status s = r1_code_number(mask, err);
+    for (int i = 0; i < 2 && !s; i++) {
+        memcpy(half, number + 16 * i, 16);
+        unsigned long long value = strtoull(half, NULL, 16);
+        memcpy(half, mask + 16 * i, 16);
+        unsigned long long m = strtoull(half, NULL, 16);
+        snprintf(defs[2 * i], sizeof defs[0], "-DR1_%c0=0x%llxULL", 'A' + i, value ^ m);
+        snprintf(defs[2 * i + 1], sizeof defs[0], "-DR1_%c1=0x%llxULL", 'A' + i, m);
+    }
+    return s;
+}
+
+static r1_status link_program(r1_code_run *run, const char *compiler, const char *number, const char *mark, r1_box_file *object, char **program, size_t *n, r1_error *err)
+{
+    char names[4][64], defs[4][48];
+    const char *argv[MAX_ARGS] = { compiler, "-O2", "-w", "-fno-lto", "-pthread", "-s", "-x", "c", "stub.src", "-x", "none", "program.o", "-o", "program" };
+    size_t k = 14;
+    r1_status s = R1_OK;
+    if (number) {
+        snprintf(names[0], sizeof names[0], "-DR1_MAIN=r1_main_%s", mark);
+        snprintf(names[1], sizeof names[1], "-DR1_FAIL=r1_fail_%s", mark);
+        snprintf(names[2], sizeof names[2], "-DR1_EXIT=r1_exit_%s", mark);
+        snprintf(names[3], sizeof names[3], "-DR1_FD=%d", r1_code_proof_fd(number));
+        s = number_options(number, defs, err);
+        for (int i = 0; i < 4; i++) argv[k++] = names[i];
+        for (int i = 0; i < 4; i++) argv[k++] = defs[i];
+        argv[k++] = "-Wl,--wrap=main";
+    }
+    if (run->task->language == R1_CODE_CPP) argv[k++] = "-lstdc++";
+    argv[k++] = "-lm";
+    r1_box_file files[2] = { *object, { "stub.src", r1_script_native_stub.data, r1_script_native_stub.n, 0 } };
+    r1_box_party party = { .argv = argv, .files = files, .n_files = 2, .take = "program", .take_max = PROGRAM_MAX };
+    compile_limits(&party.limits);
+    return s ? s : tool_run(run, &party, program, n, err);
+}
+
+int r1_code_proof_fd(const char *number)
+{
+    return 10 + (number[0] + 7 * number[1]) % 50;
+}
+
+r1_status r1_code_build(r1_code_run *run, const char *number, char **program, size_t *n, r1_error *err)
+{
+    char mark[R1_CODE_NUMBER], what[80], *object = NULL;
+    size_t n_object = 0;
+    *program = NULL;
+    const r1_box_program *p = r1_code_find(run, run->task->language == R1_CODE_CPP ? R1_TOOL_GXX : R1_TOOL_GCC);
+    if (!p) return R1_OK;
+    if (number && r1_code_redefines(run, what, sizeof what)) {
+        r1_code_say(run->result, R1_CODE_COMPILE_ERROR, "the solution redefines %s, which the test relies on", what);
+        return R1_OK;
+    }
+    r1_status s = r1_code_number(mark, err);
+    if (!s) s = compile(run, p->path, mark, &object, &n_object, err);
+    if (!s && object && number && r1_code_replaces(run, object, n_object, what, sizeof what)) {
+        r1_code_say(run->result, R1_CODE_COMPILE_ERROR, "the solution defines %s, which the test takes from the library", what);
+        free(object);
+        return R1_OK;
+    }
+    r1_box_file file = { "program.o", object, n_object, 0 };
+    if (!s && object) s = link_program(run, p->path, number, mark, &file, program, n, err);
+    free(object);
+    return s;
+}
+
+/* ---- running a function task ---- */
+
+static bool proves(const r1_box_result *b, const char *number)
+{
+    char half[17] = "";
+    unsigned long long words[2];
+    for (int i = 0; i < 2; i++) {
+        memcpy(half, number + 16 * i, 16);
+        words[i] = strtoull(half, NULL, 16);
+    }
+    return b->n_proof == 17 && b->proof[0] == 'P' && !memcmp(b->proof + 1, words, 16);
+}
+
+static void decide(r1_code_run *run, const r1_box_result *b, const char *number)
+{
+    r1_code_result *r = run->result;
+    char how[128], kind = b->n_proof ? b->proof[0] : 0;
+    const char *said = kind == 'A' || kind == 'R' ? b->proof + 1 : "", *text = strchr(said, ' ');
+    int n_text = (int)(text ? b->n_proof - (size_t)(text - b->proof) - 1 : 0);
+    r1_box_describe(b, how, sizeof how);
+    if (r1_code_limit_verdict(run, b, "the program")) return;
+    if (kind == 'A') r1_code_say(r, R1_CODE_WRONG_ANSWER, "a test failed in line %d of the test: %.*s", atoi(said), n_text, text ? text + 1 : "");
+    else if (kind == 'R') r1_code_say(r, R1_CODE_WRONG_ANSWER, "%.*s (status %d)", n_text, text ? text + 1 : "", atoi(said));
+    else if (b->end == R1_BOX_SIGNALED && r1_code_err_has(b, "std::bad_alloc")) r1_code_say(r, R1_CODE_MEMORY_LIMIT, "the program ran out of memory (std::bad_alloc)");
+    else if (b->end == R1_BOX_SIGNALED) r1_code_say(r, R1_CODE_RUNTIME_ERROR, "the program %s", how);
+    else if (proves(b, number) && b->end == R1_BOX_EXITED && b->exit_status == 0) {
+        r1_code_say(r, R1_CODE_PASS, "the test passed");
+        r->tests_passed = 1;
+    } else r1_code_say(r, R1_CODE_NO_VERDICT, "the program %s before the test's main had returned 0", how);
+}
+
+r1_status r1_code_run_native(r1_code_run *run, r1_error *err)
+{
+    char number[R1_CODE_NUMBER], *program;
+    size_t n = 0;
+    r1_status s = r1_code_number(number, err);
+    if (!s) s = r1_code_build(run, number, &program, &n, err);
+    if (s || !program) return s;
+    static const char *const argv[] = { "./program", NULL };
+    r1_box_file file = { "program", program, n, 0755 };
+    r1_box_party party = { .argv = argv, .files = &file, .n_files = 1, .proof_fd = r1_code_proof_fd(number) };
+    r1_box_result b = { 0 };
+    r1_code_limits(run, &party.limits);
+    s = r1_code_box(run, &party, 1, &b, NULL, NULL, err);
+    free(program);
+    if (s) return s;
+    decide(run, &b, number);
+    r1_code_tails(run, &b, NULL);
+    r1_box_result_deinit(&b);
+    return R1_OK;
+}

@@ -1,0 +1,185 @@
+/* Whole runs: honest solutions that must pass, wrong ones, and those that fake a pass, from the files of tests/code.
+ *
+ * A file has cases: "=== name | language | verdict[, verdict...] [| field=value ...]", then sections "--- prompt", "--- solution",
+ * "--- test", "--- stdin", "--- stdout" up to the next. A case with stdout is a stdio task (several pairs: several tests); "{{N*text}}" in a
+ * section stands for text N times. */
+#define _GNU_SOURCE
+#include "reward/code/code_int.h"
+#include "base/json.h"
+#include "base/map.h"
+#include "tests/test.h"
+
+typedef struct sections {
+    r1_buf text[5];
+    int n_io;
+    json_t *io;
+} sections;
+
+static const char *const section_names[] = { "prompt", "solution", "test", "stdin", "stdout" };
+
+static void trim(char *s)
+{
+    size_t n = strlen(s);
+    while (n && (s[n - 1] == ' ' || s[n - 1] == '\n')) s[--n] = 0;
+}
+
+/* {{N*text}} is written out. */
+static void add_line(r1_buf *b, const char *line, size_t n)
+{
+    const char *open = memmem(line, n, "{{", 2), *star = open ? memchr(open, '*', n - (size_t)(open - line)) : NULL;
+    const char *close = star ? memmem(star, n - (size_t)(star - line), "}}", 2) : NULL;
+    char *end;
+    long times = open ? strtol(open + 2, &end, 10) : 0;
+    if (!close || end != star) {
+        EXPECT(!r1_buf_add(b, line, n, NULL));
+        return;
+    }
+    EXPECT(!r1_buf_add(b, line, (size_t)(open - line), NULL));
+    for (long i = 0; i < times; i++) EXPECT(!r1_buf_add(b, star + 1, (size_t)(close - star - 1), NULL));
+    add_line(b, close + 2, n - (size_t)(close + 2 - line));
+}
+
+static r1_code_task *make_task(const char *language, const char *options, sections *s)
+{
+    json_t *o = json_pack("{s:s}", "language", language);
+    bool stdio = s->n_io > 0;
+    json_object_set_new(o, "kind", json_string(stdio ? "stdio" : "function"));
+    if (stdio) json_object_set(o, "tests", s->io);
+    else {
+        json_object_set_new(o, "prompt", json_stringn_nocheck(s->text[0].data ? s->text[0].data : "", s->text[0].len));
+        json_object_set_new(o, "test", json_stringn_nocheck(s->text[2].data ? s->text[2].data : "", s->text[2].len));
+    }
+    char copy[512];
+    snprintf(copy, sizeof copy, "%s", options);
+    for (char *save, *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
+        char *eq = strchr(w, '=');
+        EXPECT_MSG(eq != NULL, "option '%s'", w);
+        *eq = 0;
+        double number;
+        bool is_number = strcmp(w, "entry_point") && r1_code_decimal(eq + 1, strlen(eq + 1), &number);
+        json_object_set_new(o, w, is_number ? json_real(number) : json_string(eq + 1));
+    }
+    r1_code_task *t;
+    r1_error e = { 0 };
+    EXPECT_OK(r1_code_task_parse(&t, o, &e), &e);
+    json_decref(o);
+    return t;
+}
+
+static bool is_listed(const char *list, const char *word)
+{
+    size_t n = strlen(word);
+    for (const char *p = list; (p = strstr(p, word)); p += n)
+        if ((p == list || p[-1] == ' ' || p[-1] == ',') && (!p[n] || p[n] == ' ' || p[n] == ',')) return true;
+    return false;
+}
+
+/* The blank line before the next case is none of this one's. */
+static void drop_blank_line(r1_buf *b)
+{
+    if (b->len && b->data[b->len - 1] == '\n' && (b->len == 1 || b->data[b->len - 2] == '\n')) b->data[--b->len] = 0;
+}
+
+/* Counters of one file. */
+typedef struct score {
+    int n, n_wrong, n_skipped;
+} score;
+
+static void run_case(r1_code_checker *c, char *head, sections *s, score *k)
+{
+    char *save, *name = strtok_r(head, "|", &save), *language = strtok_r(NULL, "|", &save), *verdicts = strtok_r(NULL, "|", &save), *options = strtok_r(NULL, "|", &save);
+    EXPECT_MSG(verdicts != NULL, "case '%s' has no verdict", head);
+    trim(name);
+    language += strspn(language, " ");
+    trim(language);
+    trim(verdicts);
+    const char *only = getenv("R1_CASE"); /* part of a name: run only these, and tell all */
+    if (only && !strstr(name, only)) return;
+    r1_code_task *t = make_task(language, options ? options : "", s);
+    r1_code_result *r = calloc(1, sizeof *r);
+    r1_error e = { 0 };
+    EXPECT_OK(r1_code_verify(c, t, s->text[1].data ? s->text[1].data : "", s->text[1].len, r, &e), &e);
+    k->n++;
+    bool right = is_listed(verdicts, r1_code_verdict_name(r->verdict)) && (r->tests_passed == r->tests) == (r->verdict == R1_CODE_PASS);
+    if (r->verdict == R1_CODE_UNSUPPORTED && !right) k->n_skipped++;
+    else if (!right) k->n_wrong++;
+    if (!right || only)
+        printf("%s: %s (%s), expected%s; %zu of %zu tests, %.0f ms, %.0f MB\n%s%s", name, r1_code_verdict_name(r->verdict), r->reason, verdicts, r->tests_passed, r->tests,
+               r->cpu_ms, r->peak_mb, r->stdout_tail, r->stderr_tail);
+    free(r);
+    r1_code_task_free(t);
+}
+
+static void reset(sections *s)
+{
+    for (int i = 0; i < 5; i++) r1_buf_clear(&s->text[i]);
+    json_decref(s->io);
+    s->io = json_array();
+    s->n_io = 0;
+}
+
+/* A pair of stdin and stdout is complete. */
+static void end_io(sections *s, int section)
+{
+    if (section != 4) return;
+    json_array_append_new(s->io, json_pack("{s:s%, s:s%}", "stdin", s->text[3].data ? s->text[3].data : "", s->text[3].len, "stdout",
+                                           s->text[4].data ? s->text[4].data : "", s->text[4].len));
+    s->n_io++;
+    r1_buf_clear(&s->text[3]);
+    r1_buf_clear(&s->text[4]);
+}
+
+static void run_cases(const char *file, int at_least)
+{
+    char path[256], *text, head[512] = "";
+    size_t n;
+    r1_error e = { 0 };
+    r1_code_checker *c;
+    sections s = { .io = NULL };
+    score k = { 0 };
+    int section = -1;
+    for (int i = 0; i < 5; i++) r1_buf_init(&s.text[i], 64 << 20);
+    reset(&s);
+    snprintf(path, sizeof path, "code/%s", file);
+    EXPECT_OK(r1_file_read(test_path(path), 8 << 20, &text, &n, &e), &e);
+    EXPECT_OK(r1_code_checker_open(&c, NULL, &e), &e);
+    for (char *line = text, *end; *line; line = end + 1) {
+        end = strchr(line, '\n');
+        size_t len = (size_t)(end - line);
+        if (!strncmp(line, "=== ", 4)) {
+            if (section >= 0) drop_blank_line(&s.text[section]);
+            end_io(&s, section);
+            if (head[0]) run_case(c, head, &s, &k);
+            reset(&s);
+            snprintf(head, sizeof head, "%.*s", (int)len - 4, line + 4);
+            section = -1;
+        } else if (!strncmp(line, "--- ", 4)) {
+            end_io(&s, section);
+            section = 0;
+            while (section < 5 && (strlen(section_names[section]) != len - 4 || memcmp(line + 4, section_names[section], len - 4))) section++;
+            EXPECT_MSG(section < 5, "section '%.*s' of '%s'", (int)len, line, head);
+        } else if (section >= 0) {
+            add_line(&s.text[section], line, len + 1);
+        }
+    }
+    end_io(&s, section);
+    if (head[0]) run_case(c, head, &s, &k);
+    r1_code_checker_close(c);
+    for (int i = 0; i < 5; i++) r1_buf_deinit(&s.text[i]);
+    json_decref(s.io);
+    free(text);
+    printf("%s: %d cases, %d wrong, %d not supported here\n", file, k.n, k.n_wrong, k.n_skipped);
+    EXPECT_INT(k.n_wrong, 0);
+    if (!getenv("R1_CASE")) EXPECT_MSG(k.n >= at_least, "%d cases, expected %d", k.n, at_least);
+    if (k.n_skipped) SKIP("a language is not installed, or the kernel lacks what a box needs");
+}
+
+TEST(honest_solutions_pass)
+{
+    run_cases("honest.cases", 40);
+}
+
+TEST(wrong_solutions_have_their_verdicts)
+{
+    run_cases("wrong.cases", 20);
+}

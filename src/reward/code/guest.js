@@ -1,0 +1,170 @@
+// guest: the process that holds the solution of a JavaScript function task (wire.js comes before this text). It runs the source as a script and
+// then does what the tester asks. It has no secret.
+const vm = require('vm');
+const { setTimeout: later, setImmediate: soon } = globalThis;
+
+class Guest extends Peer {
+  constructor() {
+    super();
+    this.depth = 0;
+    this.named = new Set();
+  }
+
+  keeps(x) {
+    const c = x.constructor;
+    return typeof c === 'function' && this.named.has(c.name);
+  }
+
+  remote(kind, x) {
+    let r = this.remotes.get(x.id);
+    if (r === undefined) {
+      r = this.make(kind, x);
+      this.remotes.set(x.id, r);
+      this.remoteIds.set(r, x.id);
+    }
+    return r;
+  }
+
+  make(kind, x) {
+    const peer = this, id = x.id;
+    if (kind === 'f') {
+      const f = function (...args) { return peer.ask(new.target ? 'new' : 'call', id, args); };
+      define(f, 'name', { value: '' + x.name, configurable: true });
+      define(f, 'length', { value: +x.l || 0, configurable: true });
+      return f;
+    }
+    if (kind === 'g') return { next: (...a) => peer.ask('method', id, ['next', ...a]), return: (...a) => peer.ask('method', id, ['return', ...a]), [Symbol.iterator]() { return this; } };
+    if (kind === 'p') return new Promise((resolve, reject) => soon(() => { try { resolve(peer.ask('await', id, [])); } catch (e) { reject(e); } }));
+    if (kind === 's') return Symbol('test');
+    return new Proxy(create(null), {
+      get: (t, name) => {
+        if (name === Symbol.iterator) return x.t ? () => peer.ask('iterate', id, []) : undefined;
+        return typeof name === 'string' ? peer.ask('get', id, [name]) : undefined;
+      },
+      set: (t, name, v) => { peer.ask('set', id, ['' + name, v]); return true; },
+      has: (t, name) => peer.ask('keys', id, []).includes(name),
+      ownKeys: () => peer.ask('keys', id, []),
+      getOwnPropertyDescriptor: (t, name) => ({ value: peer.ask('get', id, ['' + name]), writable: true, enumerable: true, configurable: true }),
+    });
+  }
+
+  // Ask the tester, which waits for an answer.
+  ask(op, id, args) {
+    if (!this.depth) throw new Error('the test is not waiting for a call');
+    const e = new Encoder(this);
+    send([op, id, e.list(args)]);
+    for (;;) {
+      const m = receive();
+      if (isArray(m)) { this.serve(m); continue; }
+      const d = new Decoder(this);
+      if ('ex' in m) throw d.value(m.ex);
+      return d.value(m.ok);
+    }
+  }
+
+  serve(m) {
+    const [op, id, args] = m;
+    let objects = [], before = [], reply;
+    this.depth++;
+    try {
+      const d = new Decoder(this);
+      const list = d.fillList([], args);
+      objects = d.objects;
+      before = objects.map(snapshot);
+      const value = this[op === 'call' ? 'call' : 'do_' + op](id, list);
+      const e = new Encoder(this, objects);
+      const m2 = changes(e, objects, before);
+      reply = { m: m2, ok: op === 'glob' ? value : e.value(value) };
+    } catch (x) {
+      const e = new Encoder(this, objects);
+      try { reply = { m: changes(e, objects, before), ex: e.value(x), t: thrownText(x) }; } catch { reply = { m: [], ex: 'an error that cannot be shown', t: 'an error that cannot be shown' }; }
+    }
+    this.depth--;
+    try { send(reply); } catch (x) {
+      if (x instanceof Ended) process.exit(0);
+      send({ m: [], ex: { E: { c: 'RangeError', m: '' + (x && x.message), n: 'RangeError', s: '', d: [] } }, t: '' + (x && x.message) });
+    }
+  }
+
+  call(id, args) { return this.own(id)(...args); }
+  do_new(id, args) { return new (this.own(id))(...args); }
+  do_get(id, args) {
+    const x = this.own(id), v = x[args[0]];
+    return typeof v === 'function' && typeof x !== 'function' && !mapHas(classNames, v) ? { method: v.length } : [v];
+  }
+  do_set(id, args) { this.own(id)[args[0]] = args[1]; }
+  do_method(id, args) { const x = this.own(id); return x[args[0]](...args.slice(1)); }
+  do_iterate(id) { return this.own(id)[Symbol.iterator](); }
+  do_keys(id) { return keysOf(this.own(id)); }
+  do_entries(id) { const x = this.own(id); return keysOf(x).map((k) => [k, typeof x[k] === 'function' ? undefined : x[k]]); }
+
+  do_glob(id, args) {
+    const name = args[0];
+    if (typeof name !== 'string' || !/^[\p{ID_Start}$_][\p{ID_Continue}$\u200c\u200d]*$/u.test(name)) return null;
+    let v;
+    try { v = vm.runInThisContext(name); } catch { return null; }
+    if (v === undefined && !(name in globalThis)) { try { if (vm.runInThisContext('typeof ' + name) === 'undefined') return { v: { u: 1 } }; } catch { return null; } }
+    return { v: new Encoder(this).value(v) };
+  }
+}
+
+function thrownText(x) {
+  try { return x !== null && typeof x === 'object' && 'message' in x ? x.name + ': ' + x.message : String(x); } catch { return 'an error'; }
+}
+
+const peer = new Guest();
+
+// Requests one after the other. Those that wait go back to the event loop, so that timers and promises go on.
+function turn() {
+  for (;;) {
+    const m = receive();
+    if (isArray(m) && (m[0] === 'await' || m[0] === 'turn')) {
+      peer.depth++;
+      const answer = (reply) => { peer.depth--; send(reply); soon(loop); };
+      if (m[0] === 'turn') { later(() => soon(() => answer({ m: [], ok: null })), 1); return; }
+      const done = (key) => (v) => {
+        let reply;
+        try { reply = { m: [], [key]: new Encoder(peer).value(v), t: key === 'ex' ? thrownText(v) : '' }; } catch (x) { reply = { m: [], ex: new Encoder(peer).value(x), t: thrownText(x) }; }
+        answer(reply);
+      };
+      const x = peer.own(m[1]);
+      if (m[2] && m[2].length) x[m[2][0]]().then(done('ok'), done('ex'));
+      else x.then(done('ok'), done('ex'));
+      return;
+    }
+    peer.serve(m);
+  }
+}
+
+function loop() {
+  try { turn(); } catch (x) { if (x instanceof Ended) process.exit(0); throw x; }
+}
+
+function main() {
+  const source = fs.readFileSync(4, 'utf8');
+  fs.closeSync(4);
+  let script;
+  process.argv = [process.argv[0], 'solution.js'];
+  // an error of its own kind waits until someone asks for the promise
+  process.on('unhandledRejection', () => {});
+  const Module = require('module');
+  const home = new Module('/solution.js', null);
+  for (const [k, v] of [['require', require], ['module', home], ['exports', home.exports], ['__filename', 'solution.js'], ['__dirname', '.']])
+    define(globalThis, k, { value: v, writable: true, configurable: true, enumerable: false });
+  try {
+    script = new vm.Script(source, { filename: 'solution.js' });
+  } catch (x) {
+    send({ compile: thrownText(x), s: ('' + x.stack).slice(0, 400) });
+    return loop(); // until the tester has heard it
+  }
+  try {
+    script.runInThisContext();
+  } catch (x) {
+    send({ ex: new Encoder(peer).value(x), t: thrownText(x) });
+    return loop();
+  }
+  send({ loaded: 1 });
+  loop();
+}
+
+main();

@@ -1,0 +1,346 @@
+# guest: the process that holds the solution of a Python function task. Reads source text, runs it as a module, then does what the
+# tester asks over the wire (wire.py comes before this text). It has no secret: whatever the solution does to it, all that leaves are values.
+
+DUNDERS = frozenset("""__len__ __getitem__ __setitem__ __delitem__ __contains__ __iter__ __next__ __str__ __repr__ __call__ __enter__ __exit__
+    __bool__ __hash__ __eq__ __ne__ __lt__ __le__ __gt__ __ge__ __add__ __sub__ __mul__ __truediv__ __floordiv__ __mod__ __pow__ __matmul__
+    __radd__ __rsub__ __rmul__ __rtruediv__ __and__ __or__ __xor__ __lshift__ __rshift__ __neg__ __pos__ __abs__ __invert__ __int__ __float__
+    __index__ __round__ __reversed__ __iadd__ __isub__ __imul__ __format__""".split())
+PLAIN_BASES = (int, float, str, complex, bytes, tuple, list, dict, set, frozenset)
+
+
+class Guest(Peer):
+    def __init__(self, fd_in, fd_out):
+        super().__init__(fd_in, fd_out)
+        self.shared, self.named, self.depth = frozenset(), frozenset(), 0
+        import _thread
+        self.lock = _thread.RLock()
+        self.module = ModuleType("solution")
+        self.module.__dict__["__builtins__"] = builtins
+        sys.modules["solution"] = self.module
+        self.globals = self.module.__dict__
+
+    # ---- what crosses ----
+
+    def is_shared_class(self, c):
+        return c.__name__ in self.shared and self.globals.get(c.__name__) is c
+
+    def shared_class(self, name):
+        c = self.globals.get(name)
+        if name not in self.shared or not isinstance(c, type):
+            raise WireError("the class %s" % name)
+        return c
+
+    def named_class(self, name):
+        return self.globals.get(name)
+
+    def keeps(self, c):
+        return c.__name__ in self.named and self.globals.get(c.__name__) is c
+
+    def describe(self, x):
+        c = x if isinstance(x, type) else type(x)
+        if c.__module__ in ("builtins", "types") and not isinstance(x, type):
+            return {}
+        bases = [b.__name__ for b in c.__mro__ if BUILTIN_CLASSES.get(b.__name__) is b]
+        # a dunder counts when the class, or one it derives from, says something of its own
+        own = [n for n in DUNDERS if getattr(c, n, None) is not getattr(object, n, None)]
+        if c.__dict__.get("__eq__") is None and "__eq__" in own and hasattr(c, "__dataclass_fields__"):
+            own.remove("__eq__")
+        if issubclass(c, BaseException):
+            own = []
+        parents = [self.export_class(b) for b in c.__mro__[1:] if self.globals.get(b.__name__) is b]
+        return {"q": {"o": self.class_id(c), "c": c.__name__, "d": own, "b": bases, "g": self.globals.get(c.__name__) is c, "p": parents,
+                      "s": hasattr(c, "__dataclass_fields__")}}
+
+    def class_id(self, c):
+        i = self.ids.get(id(c))
+        if i is None:
+            i = self.ids[id(c)] = len(self.exported)
+            self.exported[i] = c
+        return i
+
+    def remote(self, i, x):
+        """A function, iterator or object that stays with the tester."""
+        r = self.remotes.get(i)
+        if r is None:
+            r = self.remotes[i] = self.make_remote(i, x)
+        return r
+
+    def make_remote(self, i, x):
+        peer, target, kind = self, {"h": i}, x.get("k")
+        if kind == "f" or kind == "c":
+            def function(*args, **kwargs):
+                return peer.ask("call", target, args, kwargs)
+            function.__name__ = function.__qualname__ = x.get("c") or "function"
+            function.r1_id = i
+            self.ids_of_remotes[id(function)] = i
+            return function
+        if kind == "i":
+            r = RemoteIterator()
+        else:
+            r = type(x.get("c") or "object", (RemoteObject,), {n: remote_dunder(n) for n in x.get("d", ()) if n in DUNDERS})()
+        object.__setattr__(r, "r1_peer", peer)
+        object.__setattr__(r, "r1_target", target)
+        self.ids_of_remotes[id(r)] = i
+        return r
+
+    ids_of_remotes = {}
+
+    def export(self, x, kind, **more):
+        i = self.ids_of_remotes.get(id(x))
+        if i is not None and self.remotes.get(i) is x:
+            return {"h": i}
+        return super().export(x, kind, **more)
+
+    # ---- asking the tester, while it waits for an answer ----
+
+    def ask(self, op, target, args, kwargs=None):
+        with self.lock:
+            if not self.depth:
+                raise RuntimeError("the test is not waiting for a call")
+            e = Encoder(self)
+            self.deep(self.send, [op, target, self.deep(e.run, args), self.named_args(e, kwargs)])
+            while True:
+                m = self.receive()
+                if type(m) is list:
+                    self.serve(m)
+                    continue
+                d = Decoder(self)
+                if "ex" in m:
+                    raise self.rebuild_exception(d, m["ex"])
+                return self.deep(d.value, m["ok"])
+
+    def named_args(self, e, kwargs):
+        return {str(k): self.deep(e.value, v) for k, v in (kwargs or {}).items()}
+
+    def rebuild_exception(self, d, x):
+        c = BUILTIN_CLASSES.get(x["c"])
+        if not (isinstance(c, type) and issubclass(c, BaseException)):
+            c = RuntimeError
+        return c(*self.deep(d.run, x["a"]))
+
+    # ---- answering ----
+
+    def serve(self, m):
+        op, target, args, kwargs = m[0], m[1], m[2], m[3]
+        options = m[4] if len(m) > 4 else {}
+        d = Decoder(self)
+        objects, before, undo, reply = [], [], None, {}
+        self.depth += 1
+        try:
+            try:
+                args = self.deep(d.run, args)
+                kwargs = {k: self.deep(d.value, v) for k, v in kwargs.items()}
+                objects = d.objects
+                before = snapshot(objects)
+                undo = self.redirect(options)
+                value = getattr(self, "do_" + op)(target, args, kwargs)
+            finally:
+                if undo:
+                    undo(reply)
+            e = Encoder(self, objects)
+            reply["m"] = self.deep(changes, e, objects, before)
+            reply["ok"] = value if op in ("glob", "state") else self.deep(e.value, value)
+        except BaseException as x:
+            reply = {"ex": self.exception(x), **{k: reply[k] for k in ("out", "err", "rest") if k in reply}}
+            try:
+                reply["m"] = self.deep(changes, Encoder(self, objects), objects, before)
+            except BaseException:
+                reply["m"] = []
+        finally:
+            self.depth -= 1
+        try:
+            self.deep(self.send, reply)
+        except (WireError, RecursionError, MemoryError, ValueError) as x:
+            self.send({"ex": self.exception(x), "m": []})
+
+    def exception(self, x):
+        c = type(x)
+        frames, tb = [], x.__traceback__
+        while tb:
+            code = tb.tb_frame.f_code
+            if code.co_filename != "<r1>":
+                frames.append('  File "%s", line %d, in %s\n' % (code.co_filename, tb.tb_lineno, code.co_name))
+            tb = tb.tb_next
+        if len(frames) > 12:
+            frames[6:-6] = ["  ...\n"]
+        out = {"c": [[str(b.__module__), b.__name__] for b in c.__mro__], "s": "".join(frames)}
+        try:
+            out["t"] = str(x)[:2000].encode("utf-8", "replace").decode()
+        except BaseException:
+            out["t"] = ""
+        e = Encoder(self)
+        try:
+            out["a"] = self.deep(e.run, x.args)
+            out["d"] = {k: self.deep(e.value, v) for k, v in vars(x).items() if not k.startswith("_")}
+        except BaseException:
+            out["a"], out["d"] = [out["t"]], {}
+        if isinstance(x, SystemExit):
+            out["a"] = [x.code if type(x.code) in (int, str, bool, type(None)) else str(x.code)]
+        if self.globals.get(c.__name__) is c:
+            out["x"] = self.export_class(c)
+        return out
+
+    def redirect(self, options):
+        """Where the test has replaced standard input or output, the call sees that."""
+        if not options:
+            return None
+        import io
+        saved = sys.stdin, sys.stdout, sys.stderr, builtins.input
+        if "out" in options:
+            sys.stdout = io.StringIO()
+        if "err" in options:
+            sys.stderr = io.StringIO()
+        if "in" in options:
+            sys.stdin = io.StringIO(options["in"])
+        if "input" in options:
+            builtins.input = self.remote(options["input"]["o"], options["input"])
+        mine = sys.stdin, sys.stdout, sys.stderr
+        def undo(reply):
+            sys.stdin, sys.stdout, sys.stderr, builtins.input = saved
+            if "out" in options:
+                reply["out"] = mine[1].getvalue()
+            if "err" in options:
+                reply["err"] = mine[2].getvalue()
+            if "in" in options:
+                reply["rest"] = mine[0].read()
+        return undo
+
+    def target(self, t):
+        return self.exported[t["h"]]
+
+    def do_call(self, t, args, kwargs):
+        return self.target(t)(*args, **kwargs)
+
+    def do_new(self, t, args, kwargs):
+        c = self.target(t)
+        x = c(*args, **kwargs)
+        if type(x) is c and not self.is_shared_class(c):
+            return Kept(self, x)
+        return x
+
+    def do_get(self, t, args, kwargs):
+        x = self.target(t)
+        v = getattr(x, args[0])
+        if isinstance(v, FUNCTIONS) and not isinstance(x, FUNCTIONS):
+            return NotImplemented  # a method: called by name
+        return v
+
+    def do_set(self, t, args, kwargs):
+        setattr(self.target(t), args[0], args[1])
+
+    def do_del(self, t, args, kwargs):
+        delattr(self.target(t), args[0])
+
+    def do_method(self, t, args, kwargs):
+        return getattr(self.target(t), args[0])(*args[1:], **kwargs)
+
+    def do_dunder(self, t, args, kwargs):
+        x = self.target(t)
+        if args[0] == "__iter__" and not isinstance(x, ITERATORS):
+            return iter(x)
+        return getattr(type(x), args[0])(x, *args[1:], **kwargs)
+
+    def do_next(self, t, args, kwargs):
+        return next(self.target(t))
+
+    def do_await(self, t, args, kwargs):
+        import asyncio
+        x = self.target(t)
+        async def wait():
+            return await x
+        return asyncio.run(wait())
+
+    def do_state(self, t, args, kwargs):
+        x = self.target(t)
+        return self.deep(Encoder(self).state, x)
+
+    def do_dir(self, t, args, kwargs):
+        return [n for n in dir(self.target(t)) if type(n) is str]
+
+    def do_glob(self, t, args, kwargs):
+        """A global name of the solution: a module and a thing of the library by name, else a value."""
+        if args[0] not in self.globals:
+            return {"none": 1}
+        x = self.globals[args[0]]
+        if type(x) is ModuleType:
+            return {"mod": x.__name__}
+        module = getattr(x, "__module__", None)
+        if type(module) is str and module != "solution" and module in sys.modules and not isinstance(x, (int, float, str)):
+            if getattr(sys.modules[module], args[0], None) is x:
+                return {"imp": module, "val": None}
+        return {"val": self.deep(Encoder(self).value, x)}
+
+
+class Kept:
+    """A result that stays here although it could cross as data."""
+    def __init__(self, peer, x):
+        self.peer, self.x = peer, x
+
+
+ENCODE[Kept] = lambda e, k: k.peer.export(k.x, "z")
+
+
+class RemoteIterator:
+    def __iter__(self):
+        return self
+    def __next__(self):
+        return self.r1_peer.ask("next", self.r1_target, ())
+
+
+class RemoteObject:
+    def __getattr__(self, name):
+        if name.startswith("_"):
+            raise AttributeError(name)
+        v = self.r1_peer.ask("get", self.r1_target, (name,))
+        if v is NotImplemented:
+            return lambda *args, **kwargs: self.r1_peer.ask("method", self.r1_target, (name, *args), kwargs)
+        return v
+    def __setattr__(self, name, value):
+        self.r1_peer.ask("set", self.r1_target, (name, value))
+
+
+def remote_dunder(name):
+    return lambda self, *args: self.r1_peer.ask("dunder", self.r1_target, (name, *args))
+
+
+def load(guest, source):
+    """Run the source. None, or what to tell the tester."""
+    try:
+        code = compile(source, "solution.py", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as x:
+        line = getattr(x, "lineno", None)
+        return {"compile": "%s%s" % (getattr(x, "msg", None) or type(x).__name__, " in line %d" % line if line else "")}
+    try:
+        exec(code, guest.globals)
+    except BaseException as x:
+        return {"ex": guest.exception(x)}
+
+
+def main():
+    peer = Guest(3, 3)
+    with os.fdopen(4, "rb") as f:
+        source = f.read()
+    sys.argv = ["solution.py"]
+    sys.setrecursionlimit(sys.getrecursionlimit() + 12)  # for the frames of this file
+    send, receive, serve = peer.send, peer.receive, peer.serve
+    failure = load(peer, source)
+    flush()
+    send(failure or {"names": [n for n in list(peer.globals)[:20000] if type(n) is str]})
+    try:
+        setup = receive()
+        peer.shared, peer.named = frozenset(setup["shared"]), frozenset(setup["named"])
+        while True:
+            serve(receive())
+            flush()
+    except Ended:
+        pass
+
+
+def flush():
+    try:
+        sys.stdout.flush()
+    except Exception:
+        pass
+
+
+main()

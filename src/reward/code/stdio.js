@@ -1,0 +1,40 @@
+// stdio: runs a JavaScript solution of a stdio task as the program it is. A source that is no JavaScript says so on descriptor 5, which
+// is closed before any of it runs.
+'use strict';
+const fs = require('fs'), vm = require('vm'), Module = require('module');
+const source = fs.readFileSync(4, 'utf8').replace(/^#!.*/, '');
+fs.closeSync(4);
+
+function refuse(x) {
+  const text = x.name + ': ' + x.message;
+  fs.writeSync(2, ('' + x.stack).split('\n    at ')[0] + '\n');
+  fs.writeSync(5, Buffer.from(text).subarray(0, 1000));
+  process.exit(1);
+}
+
+let module_form = false;
+try {
+  new vm.Script('(function (exports, require, module, __filename, __dirname) {' + source + '\n})', { filename: 'solution.js' });
+} catch (x) {
+  if (!/\bimport\b|\bexport\b|\bawait\b/.test(source)) refuse(x);
+  if (vm.SourceTextModule) {
+    try { new vm.SourceTextModule(source, { identifier: 'solution.mjs' }); module_form = true; } catch { refuse(x); }
+  } else refuse(x);
+}
+fs.closeSync(5);
+
+// there is no /proc behind the name of the standard input
+for (const name of ['readFileSync', 'openSync', 'createReadStream', 'readFile']) {
+  const real = fs[name];
+  fs[name] = (path, ...rest) => (path !== '/dev/stdin' ? real(path, ...rest) : name === 'openSync' ? 0 : name === 'createReadStream' ? process.stdin : real(0, ...rest));
+}
+
+process.argv = [process.argv[0], 'solution.js'];
+if (module_form) load('data:text/javascript,' + encodeURIComponent(source));
+else {
+  const main = new Module('solution.js', null);
+  main.filename = 'solution.js';
+  main.paths = [];
+  process.mainModule = main;
+  main._compile(source, 'solution.js');
+}

@@ -1,0 +1,292 @@
+// tester: the process that holds the test of a JavaScript function task (wire.js comes before this text). Free names of the test that
+// JavaScript itself does not define are looked up in the solution each time. What it finds goes to descriptor 5, with this run's number
+// when the test came to its end and everything passed.
+const vm = require('vm');
+const { AssertionError } = require('assert');
+const { setTimeout: realTimeout, setInterval: realInterval, setImmediate: soon } = globalThis;
+const DENIED = new Set(['constructor', 'prototype', ...Object.getOwnPropertyNames(objectProto), ...Object.getOwnPropertyNames(Function.prototype)]);
+
+const remoteErrors = new WeakMap(); // errors that the solution threw, and the solution's words for them
+
+class Tester extends Peer {
+  constructor(entry) {
+    super();
+    this.entry = entry;
+    this.protos = new Map();
+    this.ended = false;
+  }
+
+  // ---- asking ----
+
+  ask(op, id, args = []) {
+    const e = new Encoder(this);
+    try {
+      send([op, id, e.list(args)]);
+      for (;;) {
+        const m = receive();
+        if (isArray(m)) { this.serve(m); continue; }
+        return this.answer(m, e.objects, op);
+      }
+    } catch (x) {
+      if (x instanceof Ended) this.ended = true;
+      throw x;
+    }
+  }
+
+  answer(m, objects, op) {
+    let thrown, value;
+    try {
+      const d = new Decoder(this, objects);
+      for (const [i, content] of m.m || []) {
+        if (!(i in objects)) throw new WireError('a number');
+        d.fill(objects[i], content);
+      }
+      if (!('ex' in m)) {
+        if (op === 'glob') return m.ok;
+        return d.value(m.ok);
+      }
+      thrown = d.value(m.ex);
+      value = 't' in m ? '' + m.t : '';
+    } catch (x) {
+      throw x instanceof Ended ? x : new WireError('the solution sent something that is no plain data: ' + x.message);
+    }
+    if (thrown !== null && typeof thrown === 'object') remoteErrors.set(thrown, value);
+    else this.thrown = value;
+    throw thrown;
+  }
+
+  // ---- what the solution may ask: calls of what the test handed to it, and the plain members of objects of the test's classes ----
+
+  serve(m) {
+    let reply;
+    try {
+      const [op, id, args] = m, x = this.own(id), list = new Decoder(this).fillList([], args);
+      reply = { ok: new Encoder(this).value(this.grant(op, x, list)) };
+    } catch (x) {
+      if (x instanceof Ended) throw x;
+      reply = { ex: new Encoder(this).value(x) };
+    }
+    send(reply);
+  }
+
+  grant(op, x, args) {
+    if (op === 'call' && typeof x === 'function') return x(...args);
+    if (op === 'new' && typeof x === 'function') return new x(...args);
+    const name = args[0];
+    if (typeof x === 'object') {
+      if (op === 'keys') return keysOf(x);
+      if (op === 'iterate') return x[Symbol.iterator]();
+      if (typeof name !== 'string' || DENIED.has(name)) return undefined;
+      if (op === 'get') {
+        const v = x[name];
+        return typeof v === 'function' ? (...a) => x[name](...a) : v;
+      }
+      if (op === 'set') { x[name] = args[1]; return undefined; }
+      if (op === 'method') return x[name](...args.slice(1));
+    }
+    throw new TypeError('the test does not offer this');
+  }
+
+  // ---- stand-ins ----
+
+  remote(kind, x, d) {
+    if (typeof x.id !== 'number' || typeof x.name !== 'string') throw new WireError('a number');
+    const key = kind + x.id;
+    let r = this.remotes.get(key);
+    if (r === undefined) {
+      r = this.make(kind, x, d);
+      this.remotes.set(key, r);
+      this.remoteIds.set(r, x.id);
+    }
+    return r;
+  }
+
+  make(kind, x, d) {
+    const peer = this, id = x.id;
+    if (kind === 'f') return this.makeFunction(x);
+    if (kind === 's') return Symbol('solution');
+    if (kind === 'p') return new Promise((resolve, reject) => soon(() => { try { resolve(peer.ask('await', id)); } catch (e) { reject(e); } }));
+    if (kind === 'g') {
+      const it = create(iteratorProto);
+      for (const n of ['next', 'return', 'throw']) it[n] = (...a) => peer.ask('method', id, [n, ...a]);
+      return it;
+    }
+    if (kind === 'G') {
+      const step = (n) => new Promise((resolve, reject) => soon(() => { try { resolve(peer.ask('await', id, [n])); } catch (e) { reject(e); } }));
+      return { next: () => step('next'), return: () => step('return'), [Symbol.asyncIterator]() { return this; } };
+    }
+    if (kind !== 'z') throw new WireError('a kind');
+    return this.makeObject(x, d);
+  }
+
+  makeFunction(x) {
+    const peer = this, id = x.id, proto = { constructor: null };
+    const target = function () {};
+    define(target, 'name', { value: x.name, configurable: true });
+    define(target, 'length', { value: +x.l || 0, configurable: true });
+    target.prototype = proto;
+    const f = new Proxy(target, {
+      apply: (t, self, args) => peer.ask('call', id, args),
+      construct: (t, args) => {
+        const v = peer.ask('new', id, args);
+        return v !== null && (typeof v === 'object' || typeof v === 'function') ? v : {};
+      },
+      get: (t, name) => {
+        if (typeof name === 'symbol' || ['name', 'length', 'prototype', 'call', 'apply', 'bind', 'toString', 'constructor', 'hasOwnProperty', 'then'].includes(name)) return Reflect.get(t, name);
+        const v = peer.ask('get', id, [name]);
+        return isArray(v) ? v[0] : (...a) => peer.ask('method', id, [name, ...a]);
+      },
+      set: (t, name, v) => { if (typeof name === 'string') peer.ask('set', id, [name, v]); return true; },
+    });
+    define(proto, 'constructor', { value: f, writable: true, configurable: true, enumerable: false });
+    this.protos.set(f, proto);
+    return f;
+  }
+
+  makeObject(x, d) {
+    const peer = this, id = x.id, c = x.C ? d.value(x.C) : null;
+    const proto = (typeof c === 'function' && this.protos.get(c)) || { constructor: { name: x.name } };
+    const read = (name) => {
+      const v = peer.ask('get', id, [name]);
+      return isArray(v) ? v[0] : (...a) => peer.ask('method', id, [name, ...a]);
+    };
+    const entries = () => peer.ask('entries', id);
+    return new Proxy(create(proto), {
+      get: (t, name) => {
+        if (name === Symbol.iterator) return x.t ? () => peer.ask('iterate', id) : undefined;
+        if (name === Symbol.toPrimitive || name === 'valueOf') return undefined;
+        if (typeof name === 'symbol' || name === 'constructor' || name === '__proto__') return Reflect.get(t, name);
+        return read(name);
+      },
+      set: (t, name, v) => { if (typeof name === 'string') peer.ask('set', id, [name, v]); return true; },
+      has: (t, name) => typeof name === 'string' && entries().some(([k]) => k === name),
+      ownKeys: () => entries().map(([k]) => k),
+      getOwnPropertyDescriptor: (t, name) => {
+        const e = typeof name === 'string' ? entries().find(([k]) => k === name) : undefined;
+        return e && { value: e[1] === undefined ? read(name) : e[1], writable: true, enumerable: true, configurable: true };
+      },
+    });
+  }
+
+  // A class of the solution that derives from Error is a real class here, one for each.
+  errorClass(v, base, d) {
+    const c = d.value(v.C);
+    const proto = this.protos.get(c);
+    if (!proto) return null;
+    if (getProto(proto) === objectProto) Object.setPrototypeOf(proto, base.prototype);
+    return { prototype: proto };
+  }
+}
+
+// ---- the run ----
+
+let finished = false, failure = null, reported = false;
+
+function report(verdict, reason, number) {
+  if (reported) return;
+  reported = true;
+  const text = stringify({ verdict, reason: [...('' + reason)].slice(0, 250).join('').toWellFormed?.() ?? reason, number });
+  writeSync(5, text);
+}
+
+function describe(x) {
+  const object = x !== null && typeof x === 'object', remote = object ? remoteErrors.get(x) : peer.thrown;
+  let text = '';
+  try { text = object && 'message' in x ? x.name + ': ' + x.message : String(x); } catch { text = 'an error'; }
+  text = text.replace(/\s+/g, ' ');
+  const where = object && /test\.js:(\d+)/.exec(remote === undefined ? '' + x.stack : '');
+  if (x instanceof Ended || peer.ended) return ['no_verdict', "the solution's process ended before the test did"];
+  if (x instanceof WireError) return ['runtime_error', text];
+  if (remote !== undefined) {
+    process.stderr.write((object ? x.stack : text) + '\n');
+    return [/heap out of memory|Array buffer allocation failed/.test(text) ? 'memory_limit' : 'runtime_error', 'the solution threw ' + text];
+  }
+  process.stderr.write((object ? x.stack : text) + '\n');
+  if (x instanceof AssertionError) return ['wrong_answer', 'a test failed' + (where ? ' in line ' + where[1] + ' of the test' : '') + ': ' + text];
+  return ['runtime_error', text + (where ? ' in line ' + where[1] + ' of the test' : '')];
+}
+
+function fail(x) {
+  failure = failure || describe(x);
+}
+
+// Before a timer of the test runs, the solution's own that are due run.
+function patchTimers() {
+  const wrap = (real) => (f, ms, ...args) => real(() => {
+    try { peer.ask('turn', 0); } catch (x) { fail(x); return; }
+    f(...args);
+  }, ms);
+  globalThis.setTimeout = wrap(realTimeout);
+  globalThis.setInterval = wrap(realInterval);
+}
+
+// The names the solution gives to the test: those of the language stay the language's, but for the function asked for.
+function makeScope() {
+  const first = peer.entry.split('.')[0], undefinedName = {};
+  const look = (name) => {
+    const v = peer.ask('glob', 0, [name]);
+    if (v === null || v === undefined) return undefinedName;
+    return new Decoder(peer).value(v.v);
+  };
+  return new Proxy(create(null), {
+    has: (t, name) => typeof name === 'string' && (name === first || !(name in globalThis)) && !RESERVED.has(name) && look(name) !== undefinedName,
+    get: (t, name) => (typeof name === 'string' ? look(name) : undefined),
+    set: () => false,
+  });
+}
+
+const RESERVED = new Set(['require', 'module', 'exports', 'arguments', 'r1_scope', 'r1_require', 'r1_module']);
+
+function compiles(source) {
+  try { return !!new vm.Script(source); } catch { return false; }
+}
+
+function main(init) {
+  const { prompt, test, entry } = init;
+  const own = init.anew && compiles(prompt) && !new RegExp('\\b' + (entry.split('.')[0] || '\0').replace(/\$/g, '\\$&') + '\\b').test(prompt) ? prompt.replace(/\n/g, ' \n') : '';
+  const call = entry ? `\n;if (typeof check === 'function') return check(${entry});` : '';
+  let script;
+  try {
+    new vm.Script('(function(){' + test + '\n})', { filename: 'test.js' });
+    script = new vm.Script('(function (r1_scope, require, module, exports) { with (r1_scope) { return (function () {' + test + call + '\n})(); } })', { filename: 'test.js' });
+    if (own && compiles('(function(){' + own + '\n' + test + '\n})'))
+      script = new vm.Script('(function (r1_scope, require, module, exports) { with (r1_scope) { return (function () {' + own + '\n' + test + call + '\n})(); } })', { filename: 'test.js', lineOffset: -own.split('\n').length });
+  } catch (x) {
+    report('compile_error', 'the test: ' + x);
+    process.exit(0);
+  }
+  const hello = receive();
+  if (hello.compile) { process.stderr.write('' + hello.s + '\n'); report('compile_error', '' + hello.compile); process.exit(0); }
+  if ('ex' in hello) { try { peer.answer({ ...hello, m: [] }, [], 'load'); } catch (x) { report(...describe(x)); } process.exit(0); }
+  patchTimers();
+  if (entry && peer.ask('glob', 0, [entry.split('.')[0]]) === null) {
+    report('runtime_error', 'ReferenceError: the solution does not define ' + entry);
+    process.exit(0);
+  }
+  const module = { exports: {} };
+  let result;
+  try {
+    result = script.runInThisContext()(makeScope(), require, module, module.exports);
+  } catch (x) {
+    fail(x);
+  }
+  if (failure) process.exit(0);
+  if (result !== null && typeof result === 'object' && typeof result.then === 'function') result.then(() => { finished = true; }, (x) => { fail(x); process.exit(0); });
+  else finished = true;
+}
+
+const init = parse(fs.readFileSync(4, 'utf8'));
+fs.closeSync(4);
+const peer = new Tester(init.entry);
+process.argv = [process.argv[0], 'test.js'];
+process.on('uncaughtException', (x) => { fail(x); process.exit(0); });
+process.on('unhandledRejection', (x) => { fail(x); process.exit(0); });
+process.on('exit', (code) => {
+  if (failure) report(...failure);
+  else if (peer.ended) report('no_verdict', "the solution's process ended before the test did");
+  else if (code) report('wrong_answer', 'the test ended with status ' + code);
+  else if (!finished) report('no_verdict', 'the test waits for something that does not come');
+  else report('pass', '', init.number);
+  process.reallyExit(0);
+});
+main(init);

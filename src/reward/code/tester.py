@@ -1,0 +1,614 @@
+# tester: the process that holds the test of a Python function task. Reads the prompt, the test and this run's number, and asks the
+# solution over the wire (wire.py comes before this text). Names that the test does not define are looked up in the solution each time they are used:
+# functions and classes become stand-ins, values are copied. Complete definitions of the prompt are made here as well, so
+# that the test has its own. What it finds goes to descriptor 5, with the number when everything passed.
+import _thread
+
+# Comparisons and arithmetic are asked of a solution's object only where the test itself names its class: an object that comes instead
+# of a number is not asked whether it is equal.
+JUDGING = frozenset("""__eq__ __ne__ __lt__ __le__ __gt__ __ge__ __add__ __sub__ __mul__ __truediv__ __floordiv__ __mod__ __pow__
+    __matmul__ __radd__ __rsub__ __rmul__ __rtruediv__ __and__ __or__ __xor__ __lshift__ __rshift__ __neg__ __pos__ __abs__ __invert__
+    __contains__ __hash__ __round__ __iadd__ __isub__ __imul__ __format__""".split())
+OFFERED = JUDGING | frozenset("""__len__ __getitem__ __setitem__ __delitem__ __iter__ __next__ __str__ __repr__ __call__ __enter__
+    __exit__ __bool__ __int__ __float__ __index__ __reversed__""".split())
+COMPARED = ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__")
+NO_EXCEPTIONS_OF = ("unittest", "doctest", "pytest", "_pytest", "asyncio")  # those that steer a test instead of failing it
+RESERVED = frozenset("r1_peer r1_target r1_info".split())
+
+
+class Tester(Peer):
+    def __init__(self, fd):
+        super().__init__(fd, fd)
+        self.shared, self.test_names, self.classes, self.own_classes = {}, frozenset(), {}, {}
+        self.lock = _thread.RLock()
+        self.globals = None
+        self.streams = sys.stdin, sys.stdout, sys.stderr, builtins.input
+
+    def is_shared_class(self, c):
+        return self.shared.get(c.__name__) is c
+
+    def shared_class(self, name):
+        return self.shared[name]
+
+    def named_class(self, name):
+        return self.globals.get(name) if self.globals else None
+
+    # ---- asking ----
+
+    def ask(self, op, target, args=(), kwargs=None):
+        with self.lock:
+            e = Encoder(self)
+            options = self.redirections()
+            message = [op, target, self.deep(e.run, args), {k: self.deep(e.value, v) for k, v in (kwargs or {}).items()}]
+            if options:
+                message.append(options)
+            self.deep(self.send, message)
+            return self.answer(e.objects, op)
+
+    def answer(self, objects, op):
+        while True:
+            m = self.receive()
+            if type(m) is list:
+                self.serve(m)
+                continue
+            if type(m) is not dict:
+                raise WireError("not an answer")
+            return self.guarded(self.read_answer, m, objects, op)
+
+    def guarded(self, f, *args):
+        """What is wrong with a message is one kind of error, whatever Python finds."""
+        try:
+            return f(*args)
+        except RemoteFailure as x:
+            raise x.error from None
+        except (WireError, TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError, ArithmeticError, RecursionError) as x:
+            raise WireError("the solution sent something that is no plain data: %s" % x) from None
+
+    def read_answer(self, m, objects, op):
+        d = Decoder(self, objects)
+        if "out" in m:
+            sys.stdout.write(self.text(m["out"]))
+        if "err" in m:
+            sys.stderr.write(self.text(m["err"]))
+        if "rest" in m:
+            import io
+            sys.stdin = io.StringIO(self.text(m["rest"]))
+        if "ex" in m:
+            self.apply(Decoder(self, objects), m.get("m", []), objects)
+            raise RemoteFailure(self.rebuild_exception(m["ex"]))
+        value = m["ok"] if op in ("glob", "state") else None
+        # changes come first: their encoder saw the arguments first
+        self.apply(d, m["m"], objects)
+        return value if op in ("glob", "state") else self.deep(d.value, m["ok"])
+
+    def text(self, x):
+        if type(x) is not str:
+            raise WireError("text")
+        return x
+
+    def apply(self, d, changed, objects):
+        for i, content in changed:
+            if type(i) is not int or not 0 <= i < len(objects):
+                raise WireError("a number")
+            self.deep(d.fill, objects[i], content)
+
+    def redirections(self):
+        """Standard streams that the test has replaced: what the solution does with them must be seen there."""
+        stdin, stdout, stderr, reads = self.streams
+        out = {}
+        if sys.stdout is not stdout:
+            out["out"] = 1
+        if sys.stderr is not stderr:
+            out["err"] = 1
+        if sys.stdin is not stdin:
+            out["in"] = sys.stdin.read()
+        if builtins.input is not reads:
+            out["input"] = self.export(builtins.input, "f")
+        return out
+
+    # ---- what the solution may ask while it runs: only what the test has handed to it ----
+
+    def serve(self, m):
+        d = Decoder(self)
+        try:
+            op, target, args, kwargs = m
+            x = self.exported[target["h"]]
+            args = self.guarded(self.deep, d.run, args)
+            kwargs = {k: self.guarded(self.deep, d.value, v) for k, v in kwargs.items()}
+            value = self.grant(op, x, args, kwargs)
+            reply = {"ok": self.deep(Encoder(self).value, value)}
+        except Ended:
+            raise
+        except Exception as x:
+            c = next(b for b in type(x).__mro__ if BUILTIN_CLASSES.get(b.__name__) is b)
+            try:
+                args = self.deep(Encoder(self).run, x.args)
+            except Exception:
+                args = [str(x)]
+            reply = {"ex": {"c": c.__name__, "a": args}}
+        self.deep(self.send, reply)
+
+    def grant(self, op, x, args, kwargs):
+        if op == "next" and hasattr(type(x), "__next__"):
+            return next(x)
+        if op == "call" and callable(x):
+            return x(*args, **kwargs)
+        if type(x).__module__ == "__main__":  # an object of a class of the test
+            name = args[0]
+            if type(name) is not str:
+                raise WireError("a name")
+            if op == "dunder" and name in OFFERED:
+                return getattr(type(x), name)(x, *args[1:])
+            if not name.startswith("_"):
+                if op == "get":
+                    v = getattr(x, name)
+                    return NotImplemented if isinstance(v, FUNCTIONS) else v
+                if op == "set":
+                    return setattr(x, name, args[1])
+                if op == "method":
+                    return getattr(x, name)(*args[1:], **kwargs)
+        raise TypeError("the test does not offer this")
+
+    def export(self, x, kind, **more):
+        i = getattr(x, "r1_target", None) if type(x) in (RemoteFunction, RemoteIterator) or isinstance(type(x), RemoteMeta) or isinstance(x, RemoteMeta) else None
+        if i is not None:
+            return i
+        c = type(x)
+        if kind is None and not isinstance(x, FUNCTIONS + ITERATORS + (type,)) and c.__module__ != "__main__" and not hasattr(c, "__next__") and not callable(x):
+            raise TypeError("a value of class %s cannot be handed to the solution" % c.__name__)
+        return super().export(x, kind, **more)
+
+    def kind(self, x):
+        k = super().kind(x)
+        return "f" if k == "z" and type(x).__module__ != "__main__" else k
+
+    def describe(self, x):
+        return {"d": [n for n in OFFERED if getattr(type(x), n, None) is not getattr(object, n, None)]}
+
+    # ---- stand-ins ----
+
+    def remote(self, i, x):
+        if type(i) is not int:
+            raise WireError("a number")
+        kind = x.get("k")
+        key = kind, i
+        r = self.remotes.get(key)
+        if r is None:
+            r = self.remotes[key] = self.make_remote(i, kind, x)
+        return r
+
+    def make_remote(self, i, kind, x):
+        target, name = {"h": i}, x.get("c")
+        if type(name) is not str:
+            raise WireError("a name")
+        if kind == "f":
+            return RemoteFunction(self, target, name)
+        if kind == "i":
+            return RemoteIterator(self, target)
+        if kind == "p":
+            async def wait():
+                return self.ask("await", target)
+            return wait()
+        if kind == "c":
+            return self.make_class(x["q"])
+        if kind != "z":
+            raise WireError("a kind")
+        c = self.make_class(x["q"]) if "q" in x else self.plain_class(name)
+        out = object.__new__(c)
+        object.__setattr__(out, "r1_target", target)
+        return out
+
+    def plain_class(self, name):
+        return RemoteMeta(name.replace("\0", ""), (RemoteObject,), {"r1_peer": self, "r1_target": None, "r1_info": {"d": []}})
+
+    def make_class(self, q):
+        """A class of the solution: its objects stay there; an exception class is a real one here."""
+        c = self.classes.get(q["o"])
+        if c is not None:
+            return c
+        name, offered = self.text(q["c"]).replace("\0", ""), q["d"]
+        named = q["g"] is True and name in self.test_names
+        if not named:
+            offered = [n for n in offered if n not in JUDGING]
+        parents = tuple(p for p in (self.deep(Decoder(self).value, b) for b in q["p"][:8]) if isinstance(p, type))[:1]
+        base = next((BUILTIN_CLASSES[b] for b in q["b"] if b in BUILTIN_CLASSES), object)
+        members = {"r1_peer": self, "r1_target": {"h": q["o"]}, "r1_info": q, "__module__": "solution"}
+        if issubclass(base, BaseException):
+            if not parents or not issubclass(parents[0], BaseException):
+                parents = (base if base not in (SystemExit, KeyboardInterrupt, GeneratorExit) else Exception,)
+            c = type(name, parents, {"__module__": "solution", "r1_target": members["r1_target"]})
+        else:
+            if not parents or not isinstance(parents[0], RemoteMeta):
+                parents = (RemoteObject,)
+            members.update((n, remote_dunder(n)) for n in offered if n in OFFERED and n not in COMPARED + ("__hash__",))
+            if named:
+                members.update((n, remote_comparison(n)) for n in offered if n in COMPARED)
+                if "__eq__" in members:
+                    members["__hash__"] = remote_dunder("__hash__") if "__hash__" in offered else None
+                elif q.get("s") is True:
+                    members["__eq__"] = same_state
+                    members["__hash__"] = remote_dunder("__hash__") if "__hash__" in offered else None
+            c = RemoteMeta(name, parents, members)
+        self.classes[q["o"]] = c
+        return c
+
+    def rebuild_exception(self, x):
+        """An exception of the class of that name, where it is one of Python's own, of its library, of the prompt or of the solution."""
+        args = self.deep(Decoder(self).run, x["a"])
+        c = None
+        if "x" in x:
+            c = self.deep(Decoder(self).value, x["x"])
+        for module, name in [] if c else x["c"]:
+            if module == "builtins":
+                c = BUILTIN_CLASSES.get(name)
+            elif module == "solution":
+                c = self.shared.get(name)
+            elif type(module) is str and module.split(".")[0] in sys.stdlib_module_names and module.split(".")[0] not in NO_EXCEPTIONS_OF:
+                try:
+                    c = getattr(__import__(module, fromlist=[""]), name, None)
+                except Exception:
+                    c = None
+            if type(c) is type and issubclass(c, BaseException):
+                break
+            c = None
+        if c is None or not issubclass(c, BaseException):
+            c = RuntimeError
+        try:
+            out = c(*args)
+        except Exception:
+            out = c.__new__(c)
+            out.args = tuple(args)
+        for k, v in x.get("d", {}).items():
+            if not k.startswith("_"):
+                try:
+                    setattr(out, k, self.deep(Decoder(self).value, v))
+                except (AttributeError, TypeError):
+                    pass
+        REMOTE_EXCEPTIONS[id(out)] = out, self.text(x.get("s", "")), self.text(x.get("t", ""))
+        return out
+
+
+REMOTE_EXCEPTIONS = {}  # those that the solution raised, and where
+
+
+class RemoteFailure(Exception):
+    def __init__(self, error):
+        self.error = error
+
+
+class RemoteFunction:
+    __slots__ = ("r1_peer", "r1_target", "__name__", "__qualname__")
+
+    def __init__(self, peer, target, name):
+        self.r1_peer, self.r1_target, self.__name__, self.__qualname__ = peer, target, name, name
+
+    def __call__(self, *args, **kwargs):
+        return self.r1_peer.ask("call", self.r1_target, args, kwargs)
+
+    def __getattr__(self, name):
+        if name.startswith("_") and name not in ("__doc__", "__annotations__", "__defaults__"):
+            raise AttributeError(name)
+        return remote_attribute(self, name)
+
+    def __get__(self, x, c=None):  # as functions do, should the test put one into a class
+        return self if x is None else MethodType(self, x)
+
+
+class RemoteIterator:
+    __slots__ = ("r1_peer", "r1_target")
+
+    def __init__(self, peer, target):
+        self.r1_peer, self.r1_target = peer, target
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return self.r1_peer.ask("next", self.r1_target)
+
+    def send(self, value):
+        return self.r1_peer.ask("method", self.r1_target, ("send", value))
+
+    def close(self):
+        return self.r1_peer.ask("method", self.r1_target, ("close",))
+
+    def throw(self, *args):
+        return self.r1_peer.ask("method", self.r1_target, ("throw", *args))
+
+
+def remote_attribute(x, name):
+    peer, target = x.r1_peer, x.r1_target
+    v = peer.ask("get", target, (name,))
+    if v is NotImplemented:
+        return lambda *args, **kwargs: peer.ask("method", target, (name, *args), kwargs)
+    return v
+
+
+class RemoteMeta(type):
+    """Of stand-ins for classes."""
+    def __call__(c, *args, **kwargs):
+        return c.r1_peer.ask("new", c.r1_target, args, kwargs)
+
+    def __getattr__(c, name):
+        if name.startswith("__") or c.__dict__.get("r1_target") is None:
+            raise AttributeError(name)
+        return remote_attribute(c, name)
+
+    def __setattr__(c, name, value):
+        c.r1_peer.ask("set", c.r1_target, (name, value))
+
+    def __iter__(c):
+        return c.r1_peer.ask("dunder", c.r1_target, ("__iter__",))
+
+    def __len__(c):
+        return c.r1_peer.ask("dunder", c.r1_target, ("__len__",))
+
+    def __getitem__(c, key):
+        return c.r1_peer.ask("dunder", c.r1_target, ("__getitem__", key))
+
+    def __bool__(c):
+        return True
+
+
+class RemoteObject(metaclass=RemoteMeta):
+    r1_target = None
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return remote_attribute(self, name)
+
+    def __setattr__(self, name, value):
+        self.r1_peer.ask("set", self.r1_target, (name, value))
+
+    def __delattr__(self, name):
+        self.r1_peer.ask("del", self.r1_target, (name,))
+
+    def __dir__(self):
+        return self.r1_peer.ask("dir", self.r1_target)
+
+    @property
+    def __dict__(self):
+        d = Decoder(self.r1_peer)
+        names, values = self.r1_peer.ask("state", self.r1_target)
+        return dict(zip(names, self.r1_peer.guarded(d.run, values)))
+
+
+def remote_dunder(name):
+    return lambda self, *args: self.r1_peer.ask("dunder", self.r1_target, (name, *args))
+
+
+def remote_comparison(name):
+    """Objects of one class of the solution that the test names are compared by that class; with anything else they are not."""
+    def compare(self, other):
+        if type(other) is not type(self):
+            return NotImplemented
+        v = self.r1_peer.ask("dunder", self.r1_target, (name, other))
+        return v if type(v) is bool else NotImplemented
+    return compare
+
+
+def same_state(self, other):
+    if type(other) is not type(self):
+        return NotImplemented
+    return self.__dict__ == other.__dict__
+
+
+# ---- names of the test ----
+
+class Names(dict):
+    """The built-in names, and after them those of the solution; the other way round for the few that the test means to be the solution's."""
+    def __init__(self, tester, shadowing):
+        super().__init__(vars(builtins))
+        self.tester = tester
+        for n in shadowing:
+            self.pop(n, None)
+
+    def __missing__(self, name):
+        t = self.tester
+        v = t.ask("glob", name, (name,))
+        if type(v) is not dict or "none" in v:
+            raise KeyError(name)
+        if "mod" in v:
+            return t.guarded(library, v["mod"], name)
+        if "imp" in v:
+            module = t.guarded(library, v["imp"], None)
+            return getattr(module, name)
+        return t.guarded(t.deep, Decoder(t).value, v["val"])
+
+
+def library(module, name):
+    """A module of Python's library that the solution has imported; under its own name it is always itself."""
+    if type(module) is not str:
+        raise WireError("a module")
+    if name in sys.stdlib_module_names:
+        module = name
+    top = module.partition(".")[0]
+    if (top not in sys.stdlib_module_names and top not in ("numpy", "pandas", "scipy", "sympy")) or top.startswith("_") or top in ("unittest", "antigravity", "this"):
+        raise WireError("the module %s" % module)
+    return __import__(module, fromlist=[""])
+
+
+def names_in(code, out):
+    out.update(code.co_names)
+    for c in code.co_consts:
+        if type(c) is type(code):
+            names_in(c, out)
+    return out
+
+
+def define_prompt(tester, prompt, entry, space):
+    """Run the complete definitions of the prompt but for the function asked for; its last statement may go on in the solution."""
+    import _ast
+    flags = _ast.PyCF_ONLY_AST
+    lines = prompt.split("\n")
+    tree = None
+    for tail in ("", "\n    pass\n", "\n        pass\n"):
+        try:
+            tree = compile(prompt + tail, "prompt.py", "exec", flags, dont_inherit=True)
+            break
+        except (SyntaxError, ValueError):
+            pass
+    if tree is None:  # the last definition is not one yet
+        heads = [i for i, line in enumerate(lines) if line.startswith(("def ", "class ", "@", "async "))]
+        try:
+            tree = compile("\n".join(lines[:heads[-1]] if heads else []), "prompt.py", "exec", flags, dont_inherit=True)
+        except (SyntaxError, ValueError):
+            return
+    elif tree.body and isinstance(tree.body[-1], (_ast.FunctionDef, _ast.ClassDef, _ast.AsyncFunctionDef)) and not tester.solution_starts_anew:
+        del tree.body[-1]
+    top = entry.partition(".")[0]
+    before = set(space)
+    for s in tree.body:
+        if not isinstance(s, (_ast.Import, _ast.ImportFrom, _ast.FunctionDef, _ast.AsyncFunctionDef, _ast.ClassDef, _ast.Assign, _ast.AnnAssign)):
+            continue
+        if getattr(s, "name", None) == top:
+            continue
+        try:
+            exec(compile(_ast.Module([s], []), "prompt.py", "exec", dont_inherit=True), space)
+        except Exception:
+            pass
+    for n in set(space) - before:
+        v = space[n]
+        if type(v) in (list, dict, set, bytearray) or type(v).__name__ in ("deque", "defaultdict", "Counter", "OrderedDict"):
+            del space[n]  # the solution may change it: looked at there
+        elif isinstance(v, type) and v.__module__ == "__main__":
+            tester.shared[n] = v
+    space.pop(top, None)
+
+
+# ---- the run ----
+
+def report(verdict, reason, number=None):
+    reason = reason[:300].encode("utf-8", "replace").decode()
+    os.write(5, to_json({"verdict": verdict, "reason": reason, "number": number}).encode("ascii"))
+
+
+def describe_failure(x):
+    """Verdict and reason for an exception that ended the test."""
+    remote = REMOTE_EXCEPTIONS.get(id(x))
+    name = type(x).__name__
+    try:
+        text = remote[2] if remote else str(x)
+    except Exception:
+        text = ""
+    text = text.strip().replace("\n", " ")
+    said = name + (": " + text if text else "")
+    where, tb = "", x.__traceback__
+    while tb:
+        if tb.tb_frame.f_code.co_filename == "test.py":
+            where = "line %d of the test" % tb.tb_lineno
+        tb = tb.tb_next
+    trace = (remote[1] if remote else "")
+    try:
+        sys.stderr.write("%s%s%s\n" % (where + "\n" if where else "", trace, said))
+    except Exception:
+        pass
+    if isinstance(x, Ended):
+        return "no_verdict", "the solution's process ended before the test did"
+    if remote and isinstance(x, SystemExit):
+        return "no_verdict", "the solution ended the program (%s)" % said
+    if isinstance(x, WireError):
+        return "runtime_error", str(x)
+    if remote and isinstance(x, MemoryError):
+        return "memory_limit", "the solution ran out of memory (MemoryError)"
+    if remote:
+        return "runtime_error", "the solution raised %s%s" % (said, " (%s)" % where if where else "")
+    if isinstance(x, AssertionError):
+        return "wrong_answer", "a test failed%s%s" % (" in " + where if where else "", ": " + text if text else "")
+    return "runtime_error", "%s%s" % (said, " in " + where if where else "")
+
+
+def source_line(x, test):
+    """The failed assert as it stands in the test."""
+    tb, line = x.__traceback__, 0
+    while tb:
+        if tb.tb_frame.f_code.co_filename == "test.py":
+            line = tb.tb_lineno
+        tb = tb.tb_next
+    lines = test.split("\n")
+    return lines[line - 1].strip()[:200] if 0 < line <= len(lines) else ""
+
+
+def start(tester, init, space):
+    """The first half: compile the test, hear how the solution loaded. None, or verdict and reason."""
+    try:
+        code = compile(init["test"], "test.py", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as x:
+        return "compile_error", "the test: %s" % x
+    tester.solution_starts_anew = init["anew"]
+    define_prompt(tester, init["prompt"], init["entry"], space)
+    used = names_in(code, set())
+    tester.test_names = frozenset(used | set(tester.shared) | {init["entry"].partition(".")[0]})
+    hello = tester.receive()
+    tester.send({"shared": list(tester.shared), "named": list(tester.test_names)})
+    if type(hello) is not dict:
+        return "runtime_error", "the solution sent something else than its names"
+    if "compile" in hello:
+        return "compile_error", "SyntaxError: %s" % str(hello["compile"])
+    if "ex" in hello:
+        return describe_failure(tester.guarded(tester.rebuild_exception, hello["ex"]))
+    names = set(tester.guarded(Decoder(tester).run, hello["names"]))
+    entry = init["entry"].partition(".")[0]
+    shadowing = {entry} if entry else set()
+    if not entry and not any(n in names and not hasattr(builtins, n) for n in used):
+        shadowing = {n for n in used if n in names and n not in space}
+    if entry and entry not in names:
+        return "runtime_error", "NameError: the solution does not define %s" % init["entry"]
+    space["__builtins__"] = Names(tester, shadowing)
+    try:
+        exec(code, space)
+        check = space.get("check")
+        if callable(check) and entry:
+            call_check(check, init["entry"], space)
+    except SystemExit as x:
+        if id(x) in REMOTE_EXCEPTIONS:
+            return describe_failure(x)
+        if x.code not in (None, 0, False):
+            return "wrong_answer", "the test ended with status %s" % x.code
+    except BaseException as x:
+        verdict, reason = describe_failure(x)
+        line = source_line(x, init["test"])
+        return verdict, reason + (": " + line if line and verdict == "wrong_answer" and not str(x) else "")
+    return None
+
+
+def call_check(check, entry, space):
+    first, *rest = entry.split(".")
+    x = space[first] if first in space else space["__builtins__"][first]
+    for name in rest:
+        x = getattr(x, name)
+    result = check(x)
+    if isinstance(result, CoroutineType):
+        import asyncio
+        asyncio.run(result)
+
+
+def main():
+    tester = Tester(3)
+    with os.fdopen(4, "rb") as f:
+        init = from_json(f.read().decode("ascii"))
+    sys.argv = ["test.py"]
+    module = ModuleType("__main__")
+    sys.modules["__main__"] = module
+    tester.globals = module.__dict__
+    try:
+        failed = start(tester, init, module.__dict__)
+    except Ended:
+        failed = "no_verdict", "the solution's process ended before the test did"
+    except WireError as x:
+        failed = "runtime_error", str(x)
+    try:
+        sys.stdout.flush()
+    except Exception:
+        pass
+    if failed is None and tester.ended:
+        failed = "no_verdict", "the solution's process ended before the test did"
+    if failed:
+        report(*failed)
+    else:
+        report("pass", "", init["number"])
+    os._exit(0)
+
+
+main()

@@ -1,0 +1,330 @@
+// wire: what the tester and the solution of a JavaScript function task say to each other, as plain data over one descriptor. The
+// framing, the requests and the idea are those of wire.py. What is neither plain data nor an object of the language's library stays
+// where it is and crosses as a number.
+//
+// The text of this file stands before the tester's and the solution's. The functions of the language it needs are taken before
+// any other code runs, so that prototypes patched later change nothing here; in the tester's process nothing is ever patched.
+'use strict';
+const fs = require('fs');
+const { readSync, writeSync } = fs;
+const MESSAGE_MAX = 1 << 28;
+const LINK = 3;
+const parse = JSON.parse, stringify = JSON.stringify, isArray = Array.isArray, getProto = Object.getPrototypeOf, keysOf = Object.keys;
+const define = Object.defineProperty, create = Object.create, is = Object.is, objectProto = Object.prototype;
+const uncurry = (f) => Function.prototype.call.bind(f);
+const mapEntries = uncurry(Map.prototype.entries), setValues = uncurry(Set.prototype.values), dateValue = uncurry(Date.prototype.getTime);
+const toStringTag = uncurry(Object.prototype.toString), ownProperty = uncurry(Object.prototype.hasOwnProperty), push = uncurry(Array.prototype.push);
+const bigText = uncurry(BigInt.prototype.toString), numbers = Map, mapGet = uncurry(Map.prototype.get), mapSet = uncurry(Map.prototype.set), mapHas = uncurry(Map.prototype.has);
+const TYPED = ['Int8Array', 'Uint8Array', 'Uint8ClampedArray', 'Int16Array', 'Uint16Array', 'Int32Array', 'Uint32Array', 'Float32Array', 'Float64Array', 'BigInt64Array', 'BigUint64Array'];
+const ERRORS = ['Error', 'TypeError', 'RangeError', 'SyntaxError', 'ReferenceError', 'EvalError', 'URIError'];
+const CLASSES = ['Object', 'Array', 'Map', 'Set', 'Date', 'RegExp', 'Number', 'String', 'Boolean', 'BigInt', 'Symbol', 'Promise', 'WeakMap', 'WeakSet', 'Uint8Array', 'Float64Array', 'Int32Array', 'ArrayBuffer', ...ERRORS];
+const library = create(null);
+for (const n of new Set([...TYPED, ...CLASSES])) library[n] = globalThis[n];
+const protoNames = new Map(Object.entries(library).map(([n, c]) => [c.prototype, n]));
+const classNames = new Map(Object.entries(library).map(([n, c]) => [c, n]));
+const generatorProto = getProto(function* () {}.prototype), asyncGeneratorProto = getProto(async function* () {}.prototype);
+const iteratorProto = getProto(getProto([][Symbol.iterator]())), bufferProto = Buffer.prototype;
+
+class WireError extends Error {}
+class Ended extends Error {}
+
+function derives(x, proto) {
+  for (let p = getProto(x), i = 0; p !== null && i < 64; p = getProto(p), i++) if (p === proto) return true;
+  return false;
+}
+
+// Bytes of a message, and one message.
+function take(n) {
+  const b = Buffer.allocUnsafe(n);
+  for (let at = 0; at < n;) {
+    let k = 0;
+    try { k = readSync(LINK, b, at, n - at, null); } catch (e) { if (e.code === 'EAGAIN') continue; }
+    if (!k) throw new Ended('the other side is gone');
+    at += k;
+  }
+  return b;
+}
+
+function receive() {
+  const n = take(4).readUInt32BE(0);
+  if (n > MESSAGE_MAX) throw new WireError('a message of ' + n + ' bytes');
+  return parse(take(n).toString('utf8'));
+}
+
+function send(message) {
+  const text = stringify(message), n = Buffer.byteLength(text);
+  if (n > MESSAGE_MAX) throw new WireError('a value of ' + n + ' bytes');
+  const b = Buffer.allocUnsafe(n + 4);
+  b.writeUInt32BE(n, 0);
+  b.write(text, 4);
+  for (let at = 0; at < b.length;) {
+    try { at += writeSync(LINK, b, at); } catch (e) { if (e.code !== 'EAGAIN') throw new Ended('the other side is gone'); }
+  }
+}
+
+function scalar(x) {
+  switch (typeof x) {
+    case 'string': case 'boolean': return true;
+    case 'number': return x - x === 0 && !is(x, -0);
+    default: return x === null;
+  }
+}
+
+function scalars(a) {
+  for (let i = 0; i < a.length; i++) if (!scalar(a[i])) return false;
+  return true;
+}
+
+// One message going out. `objects`: what both sides know by number.
+class Encoder {
+  constructor(peer, objects = []) {
+    this.peer = peer;
+    this.objects = [];
+    this.index = new numbers();
+    for (let i = 0; i < objects.length; i++) this.known(objects[i]);
+  }
+
+  known(x) {
+    const i = mapGet(this.index, x);
+    if (i !== undefined) return i;
+    mapSet(this.index, x, this.objects.length);
+    push(this.objects, x);
+    return -1;
+  }
+
+  list(a) {
+    let whole = true;
+    const out = [];
+    for (let i = 0; i < a.length; i++) {
+      if (!(i in a)) { push(out, { e: 1 }); whole = false; } else push(out, this.value(a[i]));
+      if (out.length > 5e6) throw new WireError('an array of ' + a.length);
+    }
+    return out;
+  }
+
+  entries(x) {
+    const keys = keysOf(x), out = [];
+    for (let i = 0; i < keys.length; i++) push(out, [keys[i], this.value(x[keys[i]])]);
+    return out;
+  }
+
+  value(x) {
+    switch (typeof x) {
+      case 'string': case 'boolean': return x;
+      case 'number': return x - x === 0 && !is(x, -0) ? x : { n: is(x, -0) ? '-0' : '' + x };
+      case 'undefined': return { u: 1 };
+      case 'bigint': return { i: bigText(x) };
+      case 'symbol': return this.peer.export(x, 's', '');
+      case 'function': return this.fn(x);
+      default: return x === null ? null : this.object(x);
+    }
+  }
+
+  fn(x) {
+    const name = mapGet(classNames, x);
+    if (name) return { x: name };
+    let n = '', l = 0;
+    try { n = '' + x.name; l = +x.length; } catch { /* as it is */ }
+    return { ...this.peer.export(x, 'f', n), l };
+  }
+
+  // What is in a container that can change.
+  content(x) {
+    if (isArray(x)) return this.list(x);
+    const p = getProto(x), name = mapGet(protoNames, p);
+    if (name === 'Map') return [...mapEntries(x)].map(([k, v]) => [this.value(k), this.value(v)]);
+    if (name === 'Set') return this.list([...setValues(x)]);
+    if (p === bufferProto || (name && TYPED.includes(name))) return [...x].map((v) => this.value(v));
+    return this.entries(x);
+  }
+
+  object(x) {
+    if (this.peer.isRemote(x)) return this.peer.export(x, 'z', '');
+    const p = getProto(x), name = p === bufferProto ? 'Buffer' : mapGet(protoNames, p);
+    if (isArray(x) && name !== 'Array' && this.peer.keeps(x)) return this.instance(x);
+    if (isArray(x) || p === objectProto || p === null || name === 'Map' || name === 'Set' || name === 'Buffer' || TYPED.includes(name)) {
+      const i = this.known(x);
+      if (i >= 0) return { r: i };
+      if (isArray(x)) return { a: this.list(x) };
+      if (name === 'Map') return { M: this.content(x) };
+      if (name === 'Set') return { S: this.content(x) };
+      if (name === 'Buffer' || TYPED.includes(name)) return { T: name, v: this.content(x) };
+      return p === null ? { O: this.entries(x) } : { o: this.entries(x) };
+    }
+    if (name === 'Date') return { D: this.value(dateValue(x)) };
+    if (name === 'RegExp') return { R: ['' + x.source, '' + x.flags] };
+    if (name === 'Number' || name === 'String' || name === 'Boolean') return { w: name, v: this.value(x.valueOf()) };
+    if (derives(x, library.Error.prototype)) return { E: this.error(x) };
+    if (derives(x, library.Promise.prototype) || typeof x.then === 'function') return this.peer.export(x, 'p', '');
+    if (derives(x, iteratorProto) || derives(x, generatorProto)) return this.peer.export(x, 'g', '');
+    if (derives(x, asyncGeneratorProto)) return this.peer.export(x, 'G', '');
+    return this.instance(x);
+  }
+
+  instance(x) {
+    const c = x.constructor;
+    return { ...this.peer.export(x, 'z', typeof c === 'function' ? '' + c.name : ''), C: typeof c === 'function' ? this.fn(c) : null, t: !!x[Symbol.iterator] };
+  }
+
+  error(x) {
+    let name = 'Error';
+    for (let p = getProto(x), i = 0; p && i < 64; p = getProto(p), i++)
+      if (mapHas(protoNames, p)) { name = mapGet(protoNames, p); break; }
+    const out = { c: name, m: '' + x.message, n: '' + x.name, s: ('' + x.stack).slice(0, 4000), d: [] };
+    for (const k of keysOf(x)) if (scalar(x[k])) push(out.d, [k, x[k]]);
+    const c = x.constructor;
+    if (typeof c === 'function' && !mapHas(classNames, c)) out.C = this.fn(c);
+    return out;
+  }
+}
+
+// One message coming in: objects of this side's own, whatever is in it.
+class Decoder {
+  constructor(peer, objects = []) {
+    this.peer = peer;
+    this.objects = [...objects];
+  }
+
+  fresh(x) {
+    push(this.objects, x);
+    return x;
+  }
+
+  fillList(out, a) {
+    if (!isArray(a)) throw new WireError('a list was expected');
+    for (let i = 0; i < a.length; i++)
+      if (a[i] !== null && typeof a[i] === 'object' && a[i].e === 1) out.length = i + 1;
+      else out[i] = this.value(a[i]);
+    return out;
+  }
+
+  fillEntries(out, a) {
+    for (const [k, v] of a) define(out, '' + k, { value: this.value(v), writable: true, enumerable: true, configurable: true });
+    return out;
+  }
+
+  value(x) {
+    if (x === null || typeof x !== 'object') return x;
+    if (isArray(x)) throw new WireError('not a value');
+    const kind = keysOf(x)[0], v = x[kind];
+    const f = ownProperty(DECODE, kind) ? DECODE[kind] : null;
+    if (!f) throw new WireError('not a value');
+    return f(this, v, x);
+  }
+
+  // Give a known container new content.
+  fill(x, content) {
+    const name = mapGet(protoNames, getProto(x));
+    if (isArray(x)) { x.length = 0; this.fillList(x, content); }
+    else if (name === 'Map') { const e = content.map(([k, v]) => [this.value(k), this.value(v)]); x.clear(); for (const [k, v] of e) x.set(k, v); }
+    else if (name === 'Set') { const e = this.fillList([], content); x.clear(); for (const v of e) x.add(v); }
+    else if (ArrayBuffer.isView(x)) content.forEach((v, i) => { x[i] = this.value(v); });
+    else {
+      const kept = new Set(content.map(([k]) => '' + k));
+      for (const k of keysOf(x)) if (!kept.has(k)) delete x[k];
+      this.fillEntries(x, content);
+    }
+  }
+
+  error(v) {
+    let c = ERRORS.includes(v.c) ? library[v.c] : Error, out;
+    if (v.C) {
+      const made = this.peer.errorClass(v, c, this);
+      if (made) c = made;
+    }
+    out = create(c.prototype);
+    Error.captureStackTrace(out);
+    const hidden = (k, value) => define(out, k, { value, writable: true, configurable: true, enumerable: false });
+    hidden('message', '' + v.m);
+    if (v.n !== c.prototype.name) hidden('name', '' + v.n);
+    hidden('stack', '' + v.s);
+    // an object that Error.prototype is behind, but that only a constructor makes an error for the language: make one
+    const real = new Error('' + v.m);
+    Object.setPrototypeOf(real, c.prototype);
+    for (const k of ['message', 'name', 'stack']) if (ownProperty(out, k)) define(real, k, Object.getOwnPropertyDescriptor(out, k));
+    for (const [k, w] of v.d) if (k !== '__proto__' && scalar(w)) real[k] = w;
+    return real;
+  }
+}
+
+const DECODE = {
+  __proto__: null,
+  n: (d, v) => Number(v),
+  u: () => undefined,
+  i: (d, v) => BigInt(v),
+  r: (d, v) => { if (!(v in d.objects)) throw new WireError('a number'); return d.objects[v]; },
+  a: (d, v) => d.fillList(d.fresh([]), v),
+  o: (d, v) => d.fillEntries(d.fresh({}), v),
+  O: (d, v) => d.fillEntries(d.fresh(create(null)), v),
+  M: (d, v) => { const m = d.fresh(new Map()); for (const [k, w] of v) m.set(d.value(k), d.value(w)); return m; },
+  S: (d, v) => { const s = d.fresh(new Set()); for (const w of v) s.add(d.value(w)); return s; },
+  T: (d, v, x) => {
+    if (v !== 'Buffer' && !TYPED.includes(v)) throw new WireError('a kind of array');
+    const a = d.fresh(v === 'Buffer' ? Buffer.alloc(x.v.length) : new library[v](x.v.length));
+    x.v.forEach((w, i) => { a[i] = d.value(w); });
+    return a;
+  },
+  D: (d, v) => new Date(d.value(v)),
+  R: (d, v) => new RegExp(v[0], v[1]),
+  w: (d, v, x) => { if (!['Number', 'String', 'Boolean'].includes(v)) throw new WireError('a class'); return new library[v](d.value(x.v)); },
+  E: (d, v) => d.error(v),
+  x: (d, v) => { if (!ownProperty(library, v) && !library[v]) throw new WireError('a class'); return library[v]; },
+  h: (d, v) => d.peer.own(v),
+  k: (d, v, x) => d.peer.remote(v, x, d),
+};
+
+function snapshot(x) {
+  if (isArray(x)) return { n: x.length, v: [...x] };
+  const name = mapGet(protoNames, getProto(x));
+  const v = name === 'Map' ? [...mapEntries(x)].flat() : name === 'Set' ? [...setValues(x)] : ArrayBuffer.isView(x) ? [...x] : keysOf(x).flatMap((k) => [k, x[k]]);
+  return { n: v.length, v };
+}
+
+function changes(encoder, objects, before) {
+  const out = [];
+  for (let i = 0; i < before.length; i++) {
+    const old = before[i], now = snapshot(objects[i]);
+    let same = old.n === now.n;
+    for (let j = 0; same && j < now.v.length; j++) same = is(old.v[j], now.v[j]);
+    if (!same) push(out, [i, encoder.content(objects[i])]);
+  }
+  return out;
+}
+
+class Peer {
+  constructor() {
+    this.exported = [];
+    this.ids = new Map();
+    this.remotes = new Map();
+    this.remoteIds = new Map(); // stand-in to number of the other side
+  }
+
+  isRemote(x) {
+    return mapHas(this.remoteIds, x);
+  }
+
+  keeps() {
+    return false;
+  }
+
+  export(x, kind, name) {
+    const remote = mapGet(this.remoteIds, x);
+    if (remote !== undefined) return { h: remote };
+    let i = mapGet(this.ids, x);
+    if (i === undefined) {
+      i = this.exported.length;
+      mapSet(this.ids, x, i);
+      push(this.exported, x);
+    }
+    return { k: kind, id: i, name };
+  }
+
+  own(i) {
+    if (!(i in this.exported)) throw new WireError('a number');
+    return this.exported[i];
+  }
+
+  errorClass() {
+    return null;
+  }
+}
