@@ -1,0 +1,369 @@
+/* math_interval: real intervals. Monotone functions take their ends; sine and cosine look for the extremes between them. */
+#include "reward/math/math_interval.h"
+
+void r1_math_iv_init(iv *a, mpfr_prec_t prec)
+{
+    mpfr_init2(a->lo, prec);
+    mpfr_init2(a->hi, prec);
+    mpfr_set_zero(a->lo, 1);
+    mpfr_set_zero(a->hi, 1);
+}
+
+void r1_math_iv_clear(iv *a)
+{
+    mpfr_clear(a->lo);
+    mpfr_clear(a->hi);
+}
+
+void r1_math_iv_set(iv *out, const iv *a)
+{
+    mpfr_set(out->lo, a->lo, MPFR_RNDD);
+    mpfr_set(out->hi, a->hi, MPFR_RNDU);
+}
+
+void r1_math_iv_set_q(iv *out, mpq_srcptr q)
+{
+    mpfr_set_q(out->lo, q, MPFR_RNDD);
+    mpfr_set_q(out->hi, q, MPFR_RNDU);
+}
+
+void r1_math_iv_set_si(iv *out, long v)
+{
+    mpfr_set_si(out->lo, v, MPFR_RNDD);
+    mpfr_set_si(out->hi, v, MPFR_RNDU);
+}
+
+void r1_math_iv_add(iv *out, const iv *a, const iv *b)
+{
+    mpfr_add(out->lo, a->lo, b->lo, MPFR_RNDD);
+    mpfr_add(out->hi, a->hi, b->hi, MPFR_RNDU);
+}
+
+void r1_math_iv_sub(iv *out, const iv *a, const iv *b)
+{
+    mpfr_t lo;
+    mpfr_init2(lo, mpfr_get_prec(out->lo));
+    mpfr_sub(lo, a->lo, b->hi, MPFR_RNDD);
+    mpfr_sub(out->hi, a->hi, b->lo, MPFR_RNDU);
+    mpfr_swap(out->lo, lo);
+    mpfr_clear(lo);
+}
+
+void r1_math_iv_neg(iv *out, const iv *a)
+{
+    mpfr_t lo;
+    mpfr_init2(lo, mpfr_get_prec(out->lo));
+    mpfr_neg(lo, a->hi, MPFR_RNDD);
+    mpfr_neg(out->hi, a->lo, MPFR_RNDU);
+    mpfr_swap(out->lo, lo);
+    mpfr_clear(lo);
+}
+
+bool r1_math_iv_has_zero(const iv *a) { return mpfr_sgn(a->lo) <= 0 && mpfr_sgn(a->hi) >= 0; }
+
+int r1_math_iv_sign(const iv *a)
+{
+    if (mpfr_sgn(a->lo) > 0) return 1;
+    return mpfr_sgn(a->hi) < 0 ? -1 : 0;
+}
+
+istate r1_math_iv_check(const iv *a)
+{
+    return mpfr_number_p(a->lo) && mpfr_number_p(a->hi) ? I_OK : I_VAGUE;
+}
+
+istate r1_math_iv_mul(iv *out, const iv *a, const iv *b)
+{
+    mpfr_t lo, hi, t;
+    mpfr_prec_t prec = mpfr_get_prec(out->lo);
+    mpfr_inits2(prec, lo, hi, t, (mpfr_ptr)0);
+    const mpfr_srcptr x[4] = { a->lo, a->lo, a->hi, a->hi }, y[4] = { b->lo, b->hi, b->lo, b->hi };
+    for (int k = 0; k < 4; k++) {
+        mpfr_mul(t, x[k], y[k], MPFR_RNDD);
+        if (k == 0 || mpfr_less_p(t, lo)) mpfr_set(lo, t, MPFR_RNDD);
+        mpfr_mul(t, x[k], y[k], MPFR_RNDU);
+        if (k == 0 || mpfr_greater_p(t, hi)) mpfr_set(hi, t, MPFR_RNDU);
+    }
+    mpfr_swap(out->lo, lo);
+    mpfr_swap(out->hi, hi);
+    mpfr_clears(lo, hi, t, (mpfr_ptr)0);
+    return r1_math_iv_check(out);
+}
+
+istate r1_math_iv_div(iv *out, const iv *a, const iv *b)
+{
+    if (r1_math_iv_has_zero(b)) return mpfr_zero_p(b->lo) && mpfr_zero_p(b->hi) ? I_OUTSIDE : I_VAGUE;
+    iv r;
+    r1_math_iv_init(&r, mpfr_get_prec(out->lo));
+    mpfr_ui_div(r.lo, 1, b->hi, MPFR_RNDD);
+    mpfr_ui_div(r.hi, 1, b->lo, MPFR_RNDU);
+    istate s = r1_math_iv_check(&r);
+    if (s == I_OK) s = r1_math_iv_mul(out, a, &r);
+    r1_math_iv_clear(&r);
+    return s;
+}
+
+static uint64_t cost(const iv *a, unsigned weight)
+{
+    uint64_t words = (uint64_t)mpfr_get_prec(a->lo) / 64 + 1;
+    return weight + words * weight / 4 + words * words * weight / 64;
+}
+
+istate r1_math_iv_pow_z(ctx *c, iv *out, const iv *a, mpz_srcptr e)
+{
+    if (!r1_math_spend(c, cost(out, 40) * (mpz_sizeinbase(e, 2) / 16 + 1))) return I_NOT;
+    int sign = mpz_sgn(e);
+    if (sign == 0) {
+        if (r1_math_iv_has_zero(a)) return I_VAGUE;
+        r1_math_iv_set_si(out, 1);
+        return I_OK;
+    }
+    if (mpz_sizeinbase(e, 2) > 200) return I_NOT;
+    iv r;
+    mpz_t n;
+    r1_math_iv_init(&r, mpfr_get_prec(out->lo));
+    mpz_init(n);
+    mpz_abs(n, e);
+    if (mpz_odd_p(n) || mpfr_sgn(a->lo) >= 0) {
+        mpfr_pow_z(r.lo, a->lo, n, MPFR_RNDD);
+        mpfr_pow_z(r.hi, a->hi, n, MPFR_RNDU);
+    } else if (mpfr_sgn(a->hi) <= 0) {
+        mpfr_pow_z(r.lo, a->hi, n, MPFR_RNDD);
+        mpfr_pow_z(r.hi, a->lo, n, MPFR_RNDU);
+    } else { /* 0 inside, an even power */
+        mpfr_set_zero(r.lo, 1);
+        mpfr_srcptr far = mpfr_cmpabs(a->lo, a->hi) > 0 ? a->lo : a->hi;
+        mpfr_pow_z(r.hi, far, n, MPFR_RNDU);
+    }
+    mpz_clear(n);
+    istate s = r1_math_iv_check(&r);
+    if (s == I_OK && sign < 0) {
+        iv one;
+        r1_math_iv_init(&one, mpfr_get_prec(out->lo));
+        r1_math_iv_set_si(&one, 1);
+        s = r1_math_iv_div(out, &one, &r);
+        r1_math_iv_clear(&one);
+    } else if (s == I_OK) r1_math_iv_set(out, &r);
+    r1_math_iv_clear(&r);
+    return s;
+}
+
+istate r1_math_iv_root(ctx *c, iv *out, const iv *a, unsigned long k)
+{
+    if (k == 0 || k > 100000 || !r1_math_spend(c, cost(out, 30))) return I_NOT;
+    if (k % 2) {
+        mpfr_rootn_ui(out->lo, a->lo, k, MPFR_RNDD);
+        mpfr_rootn_ui(out->hi, a->hi, k, MPFR_RNDU);
+        return r1_math_iv_check(out);
+    }
+    if (mpfr_sgn(a->hi) < 0) return I_OUTSIDE;
+    if (mpfr_sgn(a->lo) <= 0) mpfr_set_zero(out->lo, 1); /* the value is in the domain or there is none */
+    else mpfr_rootn_ui(out->lo, a->lo, k, MPFR_RNDD);
+    mpfr_rootn_ui(out->hi, a->hi, k, MPFR_RNDU);
+    return r1_math_iv_check(out);
+}
+
+void r1_math_iv_pi(iv *out)
+{
+    mpfr_const_pi(out->lo, MPFR_RNDD);
+    mpfr_const_pi(out->hi, MPFR_RNDU);
+}
+
+static bool too_large(const iv *a)
+{
+    enum { EXPONENT_MAX = 600 }; /* an angle beyond 2^600 costs its exponent in precision */
+    return (mpfr_regular_p(a->lo) && mpfr_get_exp(a->lo) > EXPONENT_MAX) || (mpfr_regular_p(a->hi) && mpfr_get_exp(a->hi) > EXPONENT_MAX);
+}
+
+/* sin (shift 1, in half periods) or cos (shift 0): extremes lie at multiples of pi, less half a period for sin. */
+static istate sine(iv *out, const iv *a, bool is_sin)
+{
+    if (too_large(a)) return I_NOT;
+    mpfr_prec_t prec = mpfr_get_prec(out->lo);
+    mpfr_t k1, k2, s, t, lo, hi;
+    iv pi, turns;
+    mpfr_inits2(prec + 640, k1, k2, (mpfr_ptr)0);
+    mpfr_inits2(prec, s, t, lo, hi, (mpfr_ptr)0);
+    r1_math_iv_init(&pi, prec + 640);
+    r1_math_iv_init(&turns, prec + 640);
+    r1_math_iv_pi(&pi);
+    istate state = r1_math_iv_div(&turns, a, &pi);
+    if (is_sin) { /* extremes at k + 1/2 */
+        mpfr_sub_d(turns.lo, turns.lo, 0.5, MPFR_RNDD);
+        mpfr_sub_d(turns.hi, turns.hi, 0.5, MPFR_RNDU);
+    }
+    mpfr_floor(k1, turns.lo);
+    mpfr_floor(k2, turns.hi);
+    bool exact_start = mpfr_equal_p(k1, turns.lo) != 0;
+    int (*fn)(mpfr_ptr, mpfr_srcptr, mpfr_rnd_t) = is_sin ? mpfr_sin : mpfr_cos;
+    fn(lo, a->lo, MPFR_RNDD);
+    fn(s, a->hi, MPFR_RNDD);
+    if (mpfr_less_p(s, lo)) mpfr_set(lo, s, MPFR_RNDD);
+    fn(hi, a->lo, MPFR_RNDU);
+    fn(t, a->hi, MPFR_RNDU);
+    if (mpfr_greater_p(t, hi)) mpfr_set(hi, t, MPFR_RNDU);
+    mpfr_sub(k1, k2, k1, MPFR_RNDU);
+    if (mpfr_cmp_ui(k1, 1) > 0 || exact_start) {
+        mpfr_set_si(lo, -1, MPFR_RNDD);
+        mpfr_set_si(hi, 1, MPFR_RNDU);
+        if (exact_start && mpfr_zero_p(a->lo) && mpfr_zero_p(a->hi)) mpfr_set_si(lo, 1, MPFR_RNDD); /* cos 0 */
+    } else if (!mpfr_zero_p(k1)) {
+        mpfr_div_2ui(k2, k2, 1, MPFR_RNDN);
+        if (mpfr_integer_p(k2)) mpfr_set_si(hi, 1, MPFR_RNDU);
+        else mpfr_set_si(lo, -1, MPFR_RNDD);
+    }
+    mpfr_swap(out->lo, lo);
+    mpfr_swap(out->hi, hi);
+    mpfr_clears(k1, k2, s, t, lo, hi, (mpfr_ptr)0);
+    r1_math_iv_clear(&pi);
+    r1_math_iv_clear(&turns);
+    return state == I_OK ? r1_math_iv_check(out) : state;
+}
+
+static istate monotone(iv *out, const iv *a, int (*fn)(mpfr_ptr, mpfr_srcptr, mpfr_rnd_t))
+{
+    fn(out->lo, a->lo, MPFR_RNDD);
+    fn(out->hi, a->hi, MPFR_RNDU);
+    return r1_math_iv_check(out);
+}
+
+/* asin, acos, atanh: the domain is [-1, 1]; an enclosure that only touches the outside is cut. */
+static istate arc(iv *out, const iv *a, func f)
+{
+    iv x;
+    if (mpfr_cmp_si(a->lo, 1) > 0 || mpfr_cmp_si(a->hi, -1) < 0) return I_OUTSIDE;
+    r1_math_iv_init(&x, mpfr_get_prec(out->lo));
+    r1_math_iv_set(&x, a);
+    if (mpfr_cmp_si(x.lo, -1) < 0) mpfr_set_si(x.lo, -1, MPFR_RNDD);
+    if (mpfr_cmp_si(x.hi, 1) > 0) mpfr_set_si(x.hi, 1, MPFR_RNDU);
+    istate s;
+    if (f == F_ACOS) {
+        mpfr_acos(out->lo, x.hi, MPFR_RNDD);
+        mpfr_acos(out->hi, x.lo, MPFR_RNDU);
+        s = r1_math_iv_check(out);
+    } else s = monotone(out, &x, f == F_ASIN ? mpfr_asin : mpfr_atanh);
+    r1_math_iv_clear(&x);
+    return s;
+}
+
+static istate absolute(iv *out, const iv *a)
+{
+    if (mpfr_sgn(a->lo) >= 0) r1_math_iv_set(out, a);
+    else if (mpfr_sgn(a->hi) <= 0) r1_math_iv_neg(out, a);
+    else {
+        bool left = mpfr_cmpabs(a->lo, a->hi) > 0;
+        if (left) mpfr_neg(out->hi, a->lo, MPFR_RNDU);
+        else mpfr_set(out->hi, a->hi, MPFR_RNDU);
+        mpfr_set_zero(out->lo, 1);
+    }
+    return I_OK;
+}
+
+/* x! as the gamma function of x + 1, for arguments past its minimum; exact arithmetic has done whole numbers. */
+static istate factorial(ctx *c, iv *out, const iv *a)
+{
+    if (mpfr_cmp_d(a->lo, 0.5) < 0) return I_NOT;
+    if (mpfr_cmp_ui(a->hi, 300) > 0 || !r1_math_spend(c, cost(out, 3000))) return I_NOT;
+    iv x;
+    r1_math_iv_init(&x, mpfr_get_prec(out->lo));
+    mpfr_add_ui(x.lo, a->lo, 1, MPFR_RNDD);
+    mpfr_add_ui(x.hi, a->hi, 1, MPFR_RNDU);
+    istate s = monotone(out, &x, mpfr_gamma);
+    r1_math_iv_clear(&x);
+    return s;
+}
+
+static istate quotient(ctx *c, iv *out, const iv *a, func above, func below)
+{
+    iv x, y;
+    r1_math_iv_init(&x, mpfr_get_prec(out->lo));
+    r1_math_iv_init(&y, mpfr_get_prec(out->lo));
+    istate s = I_OK;
+    if (above == F_NONE) r1_math_iv_set_si(&x, 1);
+    else s = r1_math_iv_fn(c, above, &x, a);
+    if (s == I_OK) s = r1_math_iv_fn(c, below, &y, a);
+    if (s == I_OK) s = r1_math_iv_div(out, &x, &y);
+    r1_math_iv_clear(&x);
+    r1_math_iv_clear(&y);
+    return s;
+}
+
+/* arccot, arcsec, arccsc: of the reciprocal; arccot is pi/2 - arctan. */
+static istate arc_reciprocal(ctx *c, iv *out, const iv *a, func f)
+{
+    iv x;
+    r1_math_iv_init(&x, mpfr_get_prec(out->lo));
+    istate s;
+    if (f == F_ACOT) {
+        iv t;
+        r1_math_iv_init(&t, mpfr_get_prec(out->lo));
+        r1_math_iv_pi(&x);
+        mpfr_div_2ui(x.lo, x.lo, 1, MPFR_RNDD);
+        mpfr_div_2ui(x.hi, x.hi, 1, MPFR_RNDU);
+        s = r1_math_iv_fn(c, F_ATAN, &t, a);
+        if (s == I_OK) r1_math_iv_sub(out, &x, &t);
+        r1_math_iv_clear(&t);
+    } else {
+        r1_math_iv_set_si(&x, 1);
+        s = r1_math_iv_div(&x, &x, a);
+        if (s == I_OK) s = r1_math_iv_fn(c, f == F_ASEC ? F_ACOS : F_ASIN, out, &x);
+    }
+    r1_math_iv_clear(&x);
+    return s;
+}
+
+static istate whole_part(iv *out, const iv *a, func f)
+{
+    int (*fn)(mpfr_ptr, mpfr_srcptr) = f == F_FLOOR ? mpfr_floor : mpfr_ceil;
+    fn(out->lo, a->lo);
+    fn(out->hi, a->hi);
+    return mpfr_equal_p(out->lo, out->hi) ? I_OK : I_VAGUE;
+}
+
+static istate logarithm(iv *out, const iv *a, int (*fn)(mpfr_ptr, mpfr_srcptr, mpfr_rnd_t))
+{
+    if (mpfr_sgn(a->hi) <= 0) return I_OUTSIDE;
+    if (mpfr_sgn(a->lo) <= 0) return I_VAGUE;
+    return monotone(out, a, fn);
+}
+
+istate r1_math_iv_fn(ctx *c, func f, iv *out, const iv *a)
+{
+    if (!r1_math_spend(c, cost(out, 60)) || r1_math_iv_check(a)) return I_NOT;
+    switch (f) {
+    case F_ABS: return absolute(out, a);
+    case F_FLOOR: case F_CEIL: return whole_part(out, a, f);
+    case F_SQRT: return r1_math_iv_root(c, out, a, 2);
+    case F_EXP: return monotone(out, a, mpfr_exp);
+    case F_LN: return logarithm(out, a, mpfr_log);
+    case F_LOG10: return logarithm(out, a, mpfr_log10);
+    case F_SIN: return sine(out, a, true);
+    case F_COS: return sine(out, a, false);
+    case F_TAN: return quotient(c, out, a, F_SIN, F_COS);
+    case F_COT: return quotient(c, out, a, F_COS, F_SIN);
+    case F_SEC: return quotient(c, out, a, F_NONE, F_COS);
+    case F_CSC: return quotient(c, out, a, F_NONE, F_SIN);
+    case F_ASIN: case F_ACOS: case F_ATANH: return arc(out, a, f);
+    case F_ATAN: return monotone(out, a, mpfr_atan);
+    case F_ACOT: case F_ASEC: case F_ACSC: return arc_reciprocal(c, out, a, f);
+    case F_SINH: return monotone(out, a, mpfr_sinh);
+    case F_TANH: return monotone(out, a, mpfr_tanh);
+    case F_COTH: return quotient(c, out, a, F_COSH, F_SINH);
+    case F_SECH: return quotient(c, out, a, F_NONE, F_COSH);
+    case F_CSCH: return quotient(c, out, a, F_NONE, F_SINH);
+    case F_COSH: {
+        istate s = absolute(out, a);
+        return s == I_OK ? monotone(out, out, mpfr_cosh) : s;
+    }
+    case F_ASINH: return monotone(out, a, mpfr_asinh);
+    case F_ACOSH: return mpfr_cmp_ui(a->hi, 1) < 0 ? I_OUTSIDE : mpfr_cmp_ui(a->lo, 1) < 0 ? I_VAGUE : monotone(out, a, mpfr_acosh);
+    case F_FACT: return factorial(c, out, a);
+    case F_SGN: {
+        int s = r1_math_iv_sign(a);
+        if (!s) return I_VAGUE;
+        r1_math_iv_set_si(out, s);
+        return I_OK;
+    }
+    default: return I_NOT;
+    }
+}

@@ -1,0 +1,366 @@
+/* math_item: answers as wholes: quantities, percentages, ratios, relations, lists of them, and words where nothing else fits.
+ *
+ * An item ends at a comma, "and", "or" or a closing bracket outside its own brackets. A list of items is tried as one item first,
+ * because "3 hours and 20 minutes" is one. */
+#include "reward/math/math_int.h"
+
+/* Tokens from p->i up to the end of the item. */
+static uint32_t item_length(const parser *p)
+{
+    uint32_t level = 0, k = p->i;
+    for (; k < p->end; k++) {
+        tok kind = (tok)p->t[k].kind;
+        if (kind == T_OPEN || kind == T_LBRACE) level++;
+        else if (kind == T_CLOSE || kind == T_RBRACE) {
+            if (!level) break;
+            level--;
+        } else if (!level && (kind == T_COMMA || kind == T_SEMI || kind == T_REL || kind == T_AND || kind == T_OR || kind == T_AMP || kind == T_ROW || kind == T_MODULO)) break;
+    }
+    while (k > p->i && p->t[k - 1].kind == T_STOP) k--;
+    return k - p->i;
+}
+
+static bool is_constant(const node *a) { return r1_math_is_scalar(a) && !r1_math_has(a, K_SYM) && !r1_math_has(a, K_APPLY); }
+
+static node *quantity(ctx *c, node *value, const unit *u)
+{
+    node *x = r1_math_op1(c, K_QUANTITY, value);
+    unit *own = r1_math_unit_new(c);
+    if (x == &c->bad || !own) return &c->bad;
+    *own = *u;
+    x->u = own;
+    return x;
+}
+
+static node *currency(ctx *c, uint8_t sign, node *value)
+{
+    unit u;
+    const char *name = sign == 'L' ? "gbp" : sign == 'E' ? "euro" : sign == 'Y' ? "yen" : sign == 'R' ? "rupee" : "usd";
+    return r1_math_unit_find(c, name, strlen(name), &u) ? quantity(c, value, &u) : &c->bad;
+}
+
+/* "$7.20", "-$5" */
+static node *money(parser *p)
+{
+    uint32_t start = p->i;
+    bool minus = r1_math_take(p, T_OP, '-');
+    if (!r1_math_is(p, T_CURRENCY, -1)) {
+        p->i = start;
+        return NULL;
+    }
+    uint8_t sign = r1_math_peek(p, 0)->sub;
+    p->i++;
+    node *a = r1_math_parse_sum(p);
+    if (!a || !r1_math_is_scalar(a)) return NULL;
+    unit u;
+    uint32_t n = item_length(p);
+    if (n && p->t[p->i].kind == T_WORD && r1_math_unit_tokens(p->c, &p->t[p->i], n, &u) == n) p->i += n; /* "$5 per hour", "$12 dollars" */
+    return currency(p->c, sign, minus ? r1_math_neg(p->c, a) : a);
+}
+
+/* Degrees of a whole item are a unit; inside expressions they are a number. */
+static node *degrees_out(ctx *c, node *a)
+{
+    node *value = NULL;
+    if (a->kind == K_FUNC && a->op == F_DEGREE) value = a->kid[0];
+    else if (a->kind == K_MUL && a->n == 2 && a->kid[0]->kind == K_NUM && a->kid[1]->kind == K_FUNC && a->kid[1]->op == F_DEGREE) value = r1_math_op2(c, K_MUL, a->kid[0], a->kid[1]->kid[0]);
+    if (!value || !is_constant(value)) return a;
+    unit u;
+    return r1_math_unit_find(c, "degree", 6, &u) ? quantity(c, value, &u) : a;
+}
+
+static bool unit_may_start(const token *t)
+{
+    return t->kind == T_WORD || t->kind == T_DEGREE || (t->kind == T_IDENT && t->text) || (t->kind == T_CURRENCY);
+}
+
+/* "3 hours 20 minutes": more quantities of the same kind behind the first. */
+static node *more_quantities(parser *p, node *first)
+{
+    ctx *c = p->c;
+    node *sum = first;
+    for (int k = 0; k < 4; k++) {
+        uint32_t start = p->i;
+        bool joined = r1_math_take(p, T_AND, -1);
+        if (!joined) joined = r1_math_take(p, T_COMMA, -1) && r1_math_is(p, T_NUM, -1);
+        unit u;
+        node *a = r1_math_is(p, T_NUM, -1) ? r1_math_parse_product(p) : NULL;
+        uint32_t n = a ? item_length(p) : 0, used = n && unit_may_start(&p->t[p->i]) ? r1_math_unit_tokens(c, &p->t[p->i], n, &u) : 0;
+        if (!used || !r1_math_unit_same_dim(&u, first->u) || mpq_cmp(u.factor, sum->u->factor) >= 0 || a->kind != K_NUM) {
+            p->i = start;
+            return sum;
+        }
+        p->i += used;
+        node *scaled = r1_math_num_q(c, a->q);
+        if (scaled == &c->bad) return scaled;
+        mpq_mul(scaled->q, scaled->q, u.factor);
+        mpq_div(scaled->q, scaled->q, first->u->factor);
+        node *total = quantity(c, r1_math_op2(c, K_ADD, sum->kid[0], scaled), first->u);
+        if (total == &c->bad) return total;
+        sum = total;
+    }
+    return sum;
+}
+
+/* An expression with what may stand behind it: unit, percent sign. */
+static node *with_unit(parser *p)
+{
+    ctx *c = p->c;
+    node *a = money(p);
+    if (a) return a;
+    a = r1_math_parse_expr(p);
+    if (!a || c->over) return a;
+    if (r1_math_is(p, T_PERCENT, -1) && r1_math_is_scalar(a)) {
+        p->i++;
+        uint32_t n = item_length(p);
+        unit u;
+        if (n && p->t[p->i].kind == T_WORD && r1_math_unit_tokens(c, &p->t[p->i], n, &u) == n) p->i += n; /* "20% of them" */
+        return r1_math_op1(c, K_PERCENT, a);
+    }
+    a = degrees_out(c, a);
+    uint32_t n = item_length(p);
+    unit u;
+    if (!n || !unit_may_start(&p->t[p->i]) || !is_constant(a)) return a;
+    bool in_relation = p->t[p->i].kind == T_WORD && r1_math_word_is(p->t[p->i].s, p->t[p->i].n, "in") && n > 1 && p->t[p->i + 1].kind == T_OPEN;
+    uint32_t used = in_relation ? 0 : r1_math_unit_tokens(c, &p->t[p->i], n, &u);
+    if (!used) return a;
+    p->i += used;
+    a = quantity(c, a, &u);
+    return a == &c->bad || a->kid[0]->kind != K_NUM ? a : more_quantities(p, a);
+}
+
+static node *ratio(parser *p, node *first)
+{
+    ctx *c = p->c;
+    node *list = NULL;
+    while (!p->in_builder && r1_math_is(p, T_COLON, -1) && r1_math_is_scalar(first) && !c->over) {
+        p->i++;
+        node *b = r1_math_parse_sum(p);
+        if (!b || !r1_math_is_scalar(b)) return NULL;
+        if (!list) list = r1_math_append(c, r1_math_node(c, K_RATIO, 0), first);
+        list = r1_math_append(c, list, b);
+    }
+    return list ? list : first;
+}
+
+/* P(x) = ...: any letter before brackets that touch it, and an equals sign behind them. */
+static bool applied_letter(const parser *p)
+{
+    const token *t = r1_math_peek(p, 0), *open = r1_math_peek(p, 1);
+    if (t->kind != T_IDENT || open->kind != T_OPEN || open->sub != '(' || open->space) return false;
+    uint32_t level = 0;
+    for (uint32_t k = 1; k < 40; k++) {
+        const token *x = r1_math_peek(p, k);
+        if (x->kind == T_END) return false;
+        level += x->kind == T_OPEN;
+        level -= x->kind == T_CLOSE;
+        if (!level) return r1_math_peek(p, k + 1)->kind == T_REL && r1_math_peek(p, k + 1)->sub == R_EQ;
+    }
+    return false;
+}
+
+/* The relation at p->i, taken; R_OTHER + 1 when there is none. */
+static unsigned relation(parser *p)
+{
+    const token *t = r1_math_peek(p, 0);
+    if (t->kind == T_REL) {
+        p->i++;
+        return t->sub;
+    }
+    const token *next = r1_math_peek(p, 1);
+    bool set = (next->kind == T_OPEN && next->sub != 'f' && next->sub != 'c') || next->kind == T_NUMBERS || next->kind == T_EMPTYSET;
+    if (t->kind == T_WORD && r1_math_word_is(t->s, t->n, "in") && set) {
+        p->i++;
+        return R_IN;
+    }
+    return R_OTHER + 1;
+}
+
+static node *modulus(parser *p)
+{
+    bool bracket = r1_math_is(p, T_OPEN, '(') && r1_math_peek(p, 1)->kind == T_MODULO;
+    if (!bracket && !r1_math_is(p, T_MODULO, -1)) return NULL;
+    p->i += bracket ? 2u : 1u;
+    node *m = r1_math_parse_sum(p);
+    if (m && bracket && !r1_math_take(p, T_CLOSE, '(')) return NULL;
+    return m && r1_math_is_scalar(m) ? m : NULL;
+}
+
+static node *new_relation(ctx *c, node *first)
+{
+    node *x = r1_math_append(c, r1_math_node(c, K_REL, 0), first);
+    if (x != &c->bad) x->ops = r1_math_alloc(c, R1_MATH_DEPTH_MAX);
+    return x != &c->bad && x->ops ? x : &c->bad;
+}
+
+node *r1_math_parse_item(parser *p)
+{
+    ctx *c = p->c;
+    if (r1_math_is(p, T_REL, R_EQ) || r1_math_is(p, T_REL, R_APPROX)) p->i++; /* "= 5" */
+    node *a = applied_letter(p) ? r1_math_parse_apply(p) : with_unit(p);
+    if (a) a = ratio(p, a);
+    node *list = NULL;
+    while (a && !c->over) {
+        unsigned op = relation(p);
+        if (op > R_OTHER) break;
+        node *b = with_unit(p);
+        if (b) b = ratio(p, b);
+        if (!b) return NULL;
+        if (!list) list = new_relation(c, a);
+        if (list == &c->bad || list->n + 1 >= R1_MATH_DEPTH_MAX) return NULL;
+        list->ops[list->n - 1] = (uint8_t)op;
+        list = r1_math_append(c, list, b);
+    }
+    if (!a) return NULL;
+    a = list ? list : a;
+    uint32_t start = p->i;
+    node *m = modulus(p);
+    if (!m) {
+        if (p->i != start) return NULL;
+        return a;
+    }
+    bool residue = a->kind == K_REL || p->t[start].kind == T_OPEN || p->t[start].sub == 1;
+    return residue ? r1_math_op2(c, K_MODULO, a, m) : r1_math_is_scalar(a) ? r1_math_fn(c, F_MOD, a, m) : NULL;
+}
+
+/* ---- lists ------------------------------------------------------------------------------------------------------- */
+
+static node *words_of(ctx *c, const r1_math_tokens *all, uint32_t from, uint32_t to)
+{
+    const char *a = all->t[from].s, *b = to ? all->t[to - 1].s + all->t[to - 1].n : a;
+    if (from == 0) a = all->clean; /* wrappers before the first token too */
+    if (to == all->n) b = all->clean + all->n_clean;
+    const char *s;
+    size_t n;
+    if (b < a || !r1_math_words(c, a, (size_t)(b - a), &s, &n) || !n) return NULL;
+    node *x = r1_math_node(c, K_WORDS, 0);
+    if (x == &c->bad) return x;
+    x->name = s;
+    x->n_name = (uint32_t)n;
+    return x;
+}
+
+static node *one_item(ctx *c, const r1_math_tokens *all, uint32_t from, uint32_t to)
+{
+    parser p = { .c = c, .t = all->t, .i = from, .end = to };
+    while (p.end > from && p.t[p.end - 1].kind == T_STOP) p.end--;
+    if (p.end == from) return NULL;
+    if (p.end == from + 1 && p.t[from].kind == T_DOTS) return r1_math_node(c, K_DOTS, 0);
+    node *a = r1_math_parse_item(&p);
+    return a && p.i == p.end && !c->over ? a : NULL;
+}
+
+/* The next separator at depth 0 in [from, to), or to. */
+static uint32_t next_separator(const r1_math_tokens *all, uint32_t from, uint32_t to, bool or_only)
+{
+    uint32_t level = 0;
+    for (uint32_t k = from; k < to; k++) {
+        tok kind = (tok)all->t[k].kind;
+        if (kind == T_OPEN || kind == T_LBRACE || kind == T_BEGIN) level++;
+        else if ((kind == T_CLOSE || kind == T_RBRACE || kind == T_ENDENV) && level) level--;
+        if (level) continue;
+        if (kind == T_OR) return k;
+        if (!or_only && (kind == T_COMMA || kind == T_SEMI || kind == T_AND || kind == T_ROW)) return k;
+    }
+    return to;
+}
+
+/* The items of [from, to) appended to list; NULL when one cannot be read. */
+static node *split(ctx *c, const r1_math_tokens *all, uint32_t from, uint32_t to, node *list, bool words)
+{
+    while (from < to && !c->over) {
+        uint32_t k = next_separator(all, from, to, false);
+        if (k > from) {
+            node *e = one_item(c, all, from, k);
+            if (!e && words) e = words_of(c, all, from, k);
+            if (!e) return NULL;
+            list = r1_math_append(c, list, e);
+        } else if (all->t[k].kind == T_COMMA && k + 1 < to && all->t[k + 1].kind == T_COMMA) return NULL; /* ",," */
+        from = k + 1;
+    }
+    return list->n ? list : NULL;
+}
+
+static bool all_relations(const node *list)
+{
+    for (uint32_t i = 0; i < list->n; i++)
+        if (list->kid[i]->kind != K_REL) return false;
+    return true;
+}
+
+node *r1_math_parse_items(ctx *c, const r1_math_tokens *all, uint32_t from, uint32_t to, bool words)
+{
+    while (to > from && (all->t[to - 1].kind == T_STOP || all->t[to - 1].kind == T_SEMI)) to--;
+    if (from == to) return NULL;
+    node *one = one_item(c, all, from, to);
+    if (one || c->over) return one;
+    if (next_separator(all, from, to, false) == to) return words ? words_of(c, all, from, to) : NULL;
+    node *outer = r1_math_node(c, K_LIST, 0);
+    bool any_or = next_separator(all, from, to, true) < to, nested = any_or, any_comma = false, any_and = false;
+    for (uint32_t k = next_separator(all, from, to, false); k < to; k = next_separator(all, k + 1, to, false)) {
+        any_comma |= all->t[k].kind == T_COMMA || all->t[k].kind == T_SEMI || all->t[k].kind == T_ROW;
+        any_and |= all->t[k].kind == T_AND;
+    }
+    for (uint32_t f = from; f < to && !c->over;) {
+        uint32_t k = next_separator(all, f, to, true);
+        node *group = split(c, all, f, k, r1_math_node(c, K_LIST, 0), words);
+        if (!group || group == &c->bad) return NULL;
+        group->op = ',';
+        nested = nested && group->n > 1 && all_relations(group);
+        outer = r1_math_append(c, outer, group);
+        f = k + 1;
+    }
+    if (outer == &c->bad || !outer->n) return NULL;
+    outer->op = any_or ? '|' : any_and && !any_comma ? '&' : ',';
+    if (nested && outer->n > 1) return outer;
+    node *flat = r1_math_node(c, K_LIST, 0);
+    for (uint32_t i = 0; i < outer->n; i++)
+        for (uint32_t k = 0; k < outer->kid[i]->n; k++) flat = r1_math_append(c, flat, outer->kid[i]->kid[k]);
+    if (flat == &c->bad) return flat;
+    flat->op = outer->op;
+    return flat->n == 1 ? flat->kid[0] : flat;
+}
+
+/* What may stand before an answer and says nothing: "answer:", "therefore", "\therefore". Returns the first token behind it. */
+static uint32_t skip_lead(const r1_math_tokens *all)
+{
+    static const char *const lead[] = { "answer", "the", "final", "is", "therefore", "thus", "so", "hence", "result", "value", "approximately", "about", "exactly", "equals", "solution", "solutions", "are", "roughly" };
+    uint32_t k = 0;
+    for (bool more = true; more && k < all->n;) {
+        const token *t = &all->t[k];
+        more = false;
+        for (size_t i = 0; i < R1_COUNT(lead) && t->kind == T_WORD; i++) more |= r1_math_word_is(t->s, t->n, lead[i]);
+        more |= k > 0 && t->kind == T_COLON;
+        k += more;
+    }
+    return k < all->n ? k : 0;
+}
+
+node *r1_math_parse_text(ctx *c, const char *s, size_t n, unsigned flags, bool *ambiguous)
+{
+    const char *clean;
+    size_t n_clean;
+    r1_math_tokens all;
+    *ambiguous = false;
+    if (!r1_math_clean(c, s, n, &clean, &n_clean)) return NULL;
+    node *a = r1_math_choice(c, clean, n_clean);
+    if (!a) a = r1_math_clock(c, clean, n_clean);
+    if (!a) a = r1_math_date(c, clean, n_clean);
+    if (a && a->kind == K_CHOICE && a->n_name) { /* what the choice says */
+        bool unused;
+        r1_math_tokens inner;
+        if (r1_math_lex(c, a->name, a->n_name, flags, &inner)) {
+            unused = inner.ambiguous;
+            (void)unused;
+            node *content = r1_math_parse_items(c, &inner, 0, inner.n, true);
+            if (content) a = r1_math_append(c, a, content);
+        }
+        return a;
+    }
+    if (a || c->over) return a;
+    if (!r1_math_lex(c, clean, n_clean, flags, &all) || !all.n) return NULL;
+    *ambiguous = all.ambiguous;
+    uint32_t skip = skip_lead(&all);
+    if (skip) a = r1_math_parse_items(c, &all, skip, all.n, false);
+    return a || c->over ? a : r1_math_parse_items(c, &all, 0, all.n, true);
+}

@@ -1,0 +1,278 @@
+/* math_parse: expressions: set operations, sums, products, powers. Recursive descent; a group nests by one level of depth.
+ *
+ * Products may be implicit, but a number never follows a number ("2 4" is no 8 and no 24), except as a mixed number, 1\frac34 and
+ * "1 3/4". "1/2x" is (1/2)x, as written from left to right. */
+#include "reward/math/math_int.h"
+
+const token *r1_math_peek(const parser *p, uint32_t ahead)
+{
+    static const token end = { .kind = T_END, .s = "" };
+    return p->end - p->i > ahead ? &p->t[p->i + ahead] : &end;
+}
+
+bool r1_math_is(const parser *p, tok kind, int sub)
+{
+    const token *t = r1_math_peek(p, 0);
+    return t->kind == kind && (sub < 0 || t->sub == sub);
+}
+
+bool r1_math_take(parser *p, tok kind, int sub)
+{
+    if (!r1_math_is(p, kind, sub)) return false;
+    p->i++;
+    return true;
+}
+
+/* Signs before a term: their product, and whether one of them was plus-minus ('P', 'M', else 0). */
+static bool signs(parser *p, char *both)
+{
+    bool minus = false;
+    *both = 0;
+    while (r1_math_is(p, T_OP, '+') || r1_math_is(p, T_OP, '-') || r1_math_is(p, T_OP, 'P') || r1_math_is(p, T_OP, 'M')) {
+        char op = (char)r1_math_peek(p, 0)->sub;
+        minus ^= op == '-';
+        if (op == 'P' || op == 'M') *both = op;
+        p->i++;
+        r1_math_spend(p->c, 1);
+    }
+    return minus;
+}
+
+static node *with_sign(ctx *c, node *a, bool minus, char both)
+{
+    if (both) {
+        a = r1_math_op1(c, K_PM, a);
+        if (a != &c->bad) a->op = (uint8_t)((both == 'P') != minus ? '+' : '-');
+        return a;
+    }
+    return minus ? r1_math_neg(c, a) : a;
+}
+
+static bool is_set_kind(const node *a)
+{
+    return a->kind == K_TUPLE || a->kind == K_INTERVAL || a->kind == K_SET || a->kind == K_UNION || a->kind == K_NUMBERS || a->kind == K_BUILDER || a->kind == K_INTERSECT || a->kind == K_MINUS;
+}
+
+bool r1_math_starts_factor(const parser *p, const node *before)
+{
+    const token *t = r1_math_peek(p, 0);
+    if (before && is_set_kind(before)) return false;
+    switch ((tok)t->kind) {
+    case T_IDENT: case T_CONST: case T_FUNC: case T_LBRACE: case T_FRAC: case T_SQRT: case T_BINOM: case T_SUM: case T_PROD: case T_OVERLINE: case T_BEGIN: return true;
+    case T_INFTY: return before == NULL;
+    case T_OPEN: return (t->sub == '(' && r1_math_peek(p, 1)->kind != T_MODULO) || t->sub == '[' || t->sub == 'f' || t->sub == 'c';
+    case T_BAR: return !p->in_bars && !p->in_builder && t->sub != 1 && t->sub != 3;
+    case T_WORD: { /* "xy" is a product where it cannot be a word */
+        unit u;
+        if (t->text || t->n > 3 || r1_math_is_stop_word(t->s, t->n) || r1_math_unit_find(p->c, t->s, t->n, &u)) return false;
+        return !r1_math_word_is(t->s, t->n, "in") && !r1_math_word_is(t->s, t->n, "st") && !r1_math_word_is(t->s, t->n, "nd") && !r1_math_word_is(t->s, t->n, "rd") &&
+               !r1_math_word_is(t->s, t->n, "th") && !r1_math_word_is(t->s, t->n, "am") && !r1_math_word_is(t->s, t->n, "pm") && !r1_math_word_is(t->s, t->n, "the");
+    }
+    default: return false;
+    }
+}
+
+static bool whole(const token *t) { return t->kind == T_NUM && t->num->digits == 0 && mpz_cmp_ui(mpq_denref(t->num->q), 1) == 0; }
+
+static bool proper(ctx *c, const node *a)
+{
+    (void)c;
+    return a->kind == K_NUM && mpq_sgn(a->q) > 0 && mpq_cmp_ui(a->q, 1, 1) < 0;
+}
+
+/* Behind a whole number: a proper fraction, as part of a mixed number. */
+static node *mixed(parser *p)
+{
+    const token *t = r1_math_peek(p, 0);
+    uint32_t start = p->i;
+    node *f = NULL;
+    if (whole(t) && t->space && r1_math_peek(p, 1)->kind == T_OP && r1_math_peek(p, 1)->sub == '/' && whole(r1_math_peek(p, 2))) {
+        const node *num = t->num, *den = r1_math_peek(p, 2)->num;
+        if (mpq_sgn(den->q) <= 0) return NULL;
+        f = r1_math_num(p->c, 0);
+        if (f != &p->c->bad) mpq_div(f->q, num->q, den->q);
+        p->i += 3;
+    } else if (t->kind == T_FRAC) {
+        f = r1_math_parse_atom(p);
+        if (f && f->kind == K_MUL && f->n == 2 && f->kid[0]->kind == K_NUM && f->kid[1]->kind == K_POW && f->kid[1]->kid[0]->kind == K_NUM && mpq_sgn(f->kid[1]->kid[0]->q) > 0 &&
+            !f->kid[0]->digits && r1_math_spend(p->c, 10 + mpz_size(mpq_numref(f->kid[0]->q)) * mpz_size(mpq_numref(f->kid[1]->kid[0]->q)))) {
+            node *value = r1_math_num(p->c, 0);
+            if (value != &p->c->bad) mpq_div(value->q, f->kid[0]->q, f->kid[1]->kid[0]->q);
+            f = value;
+        }
+    }
+    if (f && f != &p->c->bad && proper(p->c, f) && !r1_math_is(p, T_CARET, -1)) return f;
+    p->i = start;
+    return NULL;
+}
+
+static node *first_factor(parser *p)
+{
+    const token *t = r1_math_peek(p, 0);
+    bool number = whole(t) && !p->used;
+    node *a = r1_math_parse_power(p);
+    if (!a || !number || a->kind != K_NUM) return a;
+    node *f = mixed(p);
+    return f ? r1_math_op2(p->c, K_ADD, a, f) : a;
+}
+
+static node *signed_factor(parser *p)
+{
+    char both;
+    bool minus = signs(p, &both);
+    node *a = first_factor(p);
+    return a ? with_sign(p->c, a, minus, both) : NULL;
+}
+
+/* "3 x 10^4": the letter between two numbers. */
+static bool times_letter(const parser *p)
+{
+    const token *t = r1_math_peek(p, 0);
+    return t->kind == T_IDENT && t->n == 1 && (*t->s == 'x' || *t->s == 'X') && p->i > 0 && p->t[p->i - 1].kind == T_NUM && r1_math_peek(p, 1)->kind == T_NUM;
+}
+
+node *r1_math_parse_product(parser *p)
+{
+    ctx *c = p->c;
+    node *list = NULL, *last = first_factor(p), *first = last;
+    while (last && !c->over) {
+        const token *t = r1_math_peek(p, 0);
+        uint64_t many;
+        if ((t->kind == T_OP && t->sub == '*') || times_letter(p)) {
+            p->i++;
+            last = signed_factor(p);
+        } else if (t->kind == T_OP && t->sub == '/') {
+            p->i++;
+            last = signed_factor(p);
+            if (last) last = r1_math_inv(c, last);
+        } else if (t->kind == T_WORD && (many = r1_math_multiplier(t->s, t->n)) > 0) {
+            p->i++;
+            last = r1_math_num(c, (long)many);
+        } else if (!p->used && r1_math_starts_factor(p, last)) last = r1_math_parse_power(p);
+        else break;
+        if (!last) return NULL;
+        if (!list) list = r1_math_append(c, r1_math_node(c, K_MUL, 0), first);
+        list = r1_math_append(c, list, last);
+    }
+    return list ? list : last;
+}
+
+node *r1_math_parse_sum(parser *p)
+{
+    ctx *c = p->c;
+    node *list = NULL, *first = NULL;
+    if (++p->depth > R1_MATH_DEPTH_MAX) c->over = true;
+    for (bool begun = false; !c->over; begun = true) {
+        bool sign = r1_math_is(p, T_OP, '+') || r1_math_is(p, T_OP, '-') || r1_math_is(p, T_OP, 'P') || r1_math_is(p, T_OP, 'M');
+        if (begun && !sign) break;
+        char both;
+        bool minus = signs(p, &both);
+        node *term = r1_math_parse_product(p);
+        if (!term) {
+            first = NULL;
+            break;
+        }
+        term = with_sign(c, term, minus, both);
+        if (!first) first = term;
+        else {
+            if (!list) list = r1_math_append(c, r1_math_node(c, K_ADD, 0), first);
+            list = r1_math_append(c, list, term);
+        }
+    }
+    p->depth--;
+    return first && list ? list : first;
+}
+
+node *r1_math_parse_expr(parser *p)
+{
+    ctx *c = p->c;
+    node *a = r1_math_parse_sum(p);
+    while (a && !c->over) {
+        const token *t = r1_math_peek(p, 0);
+        bool letter_u = t->kind == T_IDENT && t->n == 1 && *t->s == 'U' && is_set_kind(a) && r1_math_peek(p, 1)->kind != T_END;
+        if (t->kind != T_SETOP && !letter_u) break;
+        node_kind k = letter_u || t->sub == 'u' ? K_UNION : t->sub == 'n' ? K_INTERSECT : K_MINUS;
+        p->i++;
+        node *b = r1_math_parse_sum(p);
+        if (!b) return NULL;
+        a = a->kind == k && k != K_MINUS ? r1_math_append(c, a, b) : r1_math_op2(c, k, a, b);
+    }
+    return a;
+}
+
+/* Behind ^: a degree sign, the ending of an ordinal, a prime; what they make of a, NULL when it is a plain exponent. */
+static node *odd_exponent(parser *p, node *a)
+{
+    uint32_t start = p->i;
+    bool brace = r1_math_take(p, T_LBRACE, -1);
+    const token *t = r1_math_peek(p, 0);
+    node *made = NULL;
+    if (t->kind == T_DEGREE) made = a; /* the sign is left for the caller */
+    else if (t->kind == T_WORD && a->kind == K_NUM && (r1_math_word_is(t->s, t->n, "th") || r1_math_word_is(t->s, t->n, "st") || r1_math_word_is(t->s, t->n, "nd") || r1_math_word_is(t->s, t->n, "rd"))) {
+        made = a;
+        p->i++;
+    }
+    if (made && brace && t->kind != T_DEGREE && !r1_math_take(p, T_RBRACE, -1)) made = NULL;
+    if (!made || t->kind == T_DEGREE) p->i = start;
+    return made;
+}
+
+/* A degree sign, as a function of what stands before it, or a temperature. */
+static node *degree(parser *p, node *a)
+{
+    ctx *c = p->c;
+    bool brace = r1_math_take(p, T_LBRACE, -1);
+    p->i++;
+    if (brace && !r1_math_take(p, T_RBRACE, -1)) return NULL;
+    const token *t = r1_math_peek(p, 0);
+    bool cel = (t->kind == T_IDENT || t->kind == T_WORD) && (r1_math_word_is(t->s, t->n, "c") || r1_math_word_is(t->s, t->n, "celsius"));
+    bool fah = (t->kind == T_IDENT || t->kind == T_WORD) && (r1_math_word_is(t->s, t->n, "f") || r1_math_word_is(t->s, t->n, "fahrenheit"));
+    if (!cel && !fah) return r1_math_fn(c, F_DEGREE, a, NULL);
+    p->i++;
+    node *x = r1_math_op1(c, K_QUANTITY, a);
+    unit *u = r1_math_unit_new(c);
+    if (x == &c->bad || !u || !r1_math_unit_find(c, cel ? "celsius" : "fahrenheit", cel ? 7 : 10, u)) return NULL;
+    x->u = u;
+    return x;
+}
+
+static node *exponent(parser *p)
+{
+    char both;
+    bool minus = signs(p, &both);
+    node *e = r1_math_parse_argument(p);
+    return e ? with_sign(p->c, e, minus, both) : NULL;
+}
+
+node *r1_math_parse_power(parser *p)
+{
+    enum { TOWER_MAX = 40 };
+    ctx *c = p->c;
+    node *tower[TOWER_MAX];
+    uint32_t n = 0;
+    node *a = r1_math_parse_atom(p);
+    if (!a) return NULL;
+    tower[n++] = a;
+    while (!c->over && r1_math_is(p, T_CARET, -1)) {
+        p->i++;
+        if (n == 1) {
+            node *odd = odd_exponent(p, a);
+            bool sign = odd && (r1_math_is(p, T_DEGREE, -1) || r1_math_is(p, T_LBRACE, -1));
+            if (odd && !sign) return odd;
+            if (odd) return degree(p, a);
+        }
+        if (n == TOWER_MAX) {
+            c->over = true;
+            return NULL;
+        }
+        node *e = exponent(p);
+        if (!e) return NULL;
+        tower[n++] = e;
+    }
+    while (n > 1) {
+        n--;
+        tower[n - 1] = r1_math_op2(c, K_POW, tower[n - 1], tower[n]);
+    }
+    if (r1_math_is(p, T_DEGREE, -1)) return degree(p, tower[0]);
+    return tower[0];
+}

@@ -1,0 +1,100 @@
+/* The answer checker: verdicts with their reasons, extraction, groups, limits. Pairs by the hundred stand in tests/golden/answers.tsv. */
+#include "reward/math/math.h"
+#include "tests/test.h"
+
+static r1_math_verdict verify(const char *gold, const char *answer, r1_math_mode mode)
+{
+    r1_math_verdict v;
+    r1_error e = { 0 };
+    EXPECT_OK(r1_math_verify(gold, strlen(gold), answer, strlen(answer), mode, NULL, &v, &e), &e);
+    EXPECT_MSG(v.operations <= R1_MATH_BUDGET, "%llu operations", (unsigned long long)v.operations);
+    return v;
+}
+
+static void expect(const char *gold, const char *answer, r1_math_reason reason)
+{
+    r1_math_verdict v = verify(gold, answer, R1_MATH_ANSWER);
+    r1_math_reason got = v.reason;
+    bool equal = v.equal;
+    r1_math_verdict_deinit(&v);
+    EXPECT_MSG(got == reason, "gold '%.60s', answer '%.60s': %s, expected %s", gold, answer, r1_math_reason_name(got), r1_math_reason_name(reason));
+    EXPECT(equal == (reason <= R1_MATH_EQUAL_NUMERIC));
+}
+
+static void expect_response(const char *gold, const char *response, r1_math_reason reason, const char *extracted)
+{
+    r1_math_verdict v = verify(gold, response, R1_MATH_RESPONSE);
+    r1_math_reason got = v.reason;
+    char text[200] = "(none)";
+    if (v.extracted) snprintf(text, sizeof text, "%.190s", v.extracted);
+    r1_math_verdict_deinit(&v);
+    EXPECT_MSG(got == reason, "gold '%.60s', response '%.80s': %s, expected %s", gold, response, r1_math_reason_name(got), r1_math_reason_name(reason));
+    EXPECT_STR(text, extracted ? extracted : "(none)");
+}
+
+TEST(numbers_are_exact)
+{
+    expect("1250000", "1,250,000", R1_MATH_EQUAL_EXACT);
+    expect("\\frac{2}{3}", "0.\\overline{6}", R1_MATH_EQUAL_EXACT);
+    expect("\\frac{2}{3}", "0.67", R1_MATH_DIFFERENT);
+    expect("\\frac{2}{3}", "0.66666667", R1_MATH_EQUAL_NUMERIC);
+    expect("\\frac{2}{3}", "0.6666667", R1_MATH_DIFFERENT);
+    expect("987654321987654321", "987654321987654322", R1_MATH_DIFFERENT);
+    expect("\\frac{1}{2004!}", "\\frac{1}{2006!}", R1_MATH_DIFFERENT);
+    expect("2^{-99}", "2^{-98}", R1_MATH_DIFFERENT);
+    expect("24", "2 4", R1_MATH_UNPARSED_CANDIDATE);
+}
+
+TEST(radicals_are_proved_equal)
+{
+    expect("\\sqrt{5+2\\sqrt{6}}", "\\sqrt{2}+\\sqrt{3}", R1_MATH_EQUAL_EXACT);
+    expect("\\sqrt{2}", "\\sqrt{2}+10^{-300}", R1_MATH_DIFFERENT);
+    expect("\\sqrt[3]{7+5\\sqrt{2}}", "1+\\sqrt 2", R1_MATH_EQUAL_EXACT);
+}
+
+TEST(functions_are_compared_at_points)
+{
+    expect("(x+1)(x-4)", "x^2-3x-4", R1_MATH_EQUAL_EXACT);
+    expect("\\cos 2x", "1-2\\sin^2 x", R1_MATH_EQUAL_NUMERIC);
+    expect("\\cos 2x", "2\\cos x", R1_MATH_DIFFERENT);
+    expect("x", "\\sqrt{x^2}", R1_MATH_DIFFERENT);
+    expect("f(x+y)", "f(x)+f(y)", R1_MATH_DIFFERENT);
+    expect("f(2x)", "f(x+x)", R1_MATH_EQUAL_NUMERIC);
+}
+
+TEST(reasons_say_what_is_wrong)
+{
+    expect("15", "14 \\text{ or } 15", R1_MATH_SEVERAL_ANSWERS);
+    expect("15", "(14,16)", R1_MATH_WRONG_TYPE);
+    expect("15", "\\frac{15}{0}", R1_MATH_UNDEFINED);
+    expect("15", "", R1_MATH_NO_ANSWER);
+    expect("15", "__import__('os').getpid()", R1_MATH_UNPARSED_CANDIDATE);
+    expect("12\\text{ km}", "12\\text{ kg}", R1_MATH_WRONG_TYPE);
+    expect("\\text{Monday}", "monday", R1_MATH_EQUAL_TEXT);
+}
+
+TEST(a_response_is_extracted)
+{
+    expect_response("30", "Thus \\boxed{20}, no: $\\boxed{30}$.", R1_MATH_EQUAL_EXACT, "30");
+    expect_response("30", "<think>it is \\boxed{30}", R1_MATH_OPEN_THOUGHT, NULL);
+    expect_response("30", "<think>\\boxed{30}</think> I do not know.", R1_MATH_NO_ANSWER, NULL);
+    expect_response("30", "\\boxed{30", R1_MATH_OPEN_BOX, NULL);
+    expect_response("30", "\\boxed{30} or \\boxed{20}", R1_MATH_SEVERAL_ANSWERS, NULL);
+    expect_response("20", "\\boxed{30} or \\boxed{20}", R1_MATH_SEVERAL_ANSWERS, NULL);
+    expect_response("30", "**The answer is: 30.** Done", R1_MATH_EQUAL_EXACT, "30");
+    expect_response("30", "so\n#### 30\n", R1_MATH_EQUAL_EXACT, "30");
+    expect_response("\\frac{3}{4}", "\\boxed{\\frac{3}{4}}", R1_MATH_EQUAL_EXACT, "\\frac{3}{4}");
+    expect_response("30", "\\boxed{}", R1_MATH_NO_ANSWER, NULL);
+}
+
+TEST(groups_for_a_vote)
+{
+    static const char *const text[] = { "1/2", "0.5", "2", "\\frac12", NULL, "2.0", "1/2" };
+    r1_math_text a[7];
+    int32_t group[7];
+    r1_error e = { 0 };
+    for (int i = 0; i < 7; i++) a[i] = (r1_math_text){ text[i], text[i] ? strlen(text[i]) : 0 };
+    EXPECT_OK(r1_math_group(a, 7, NULL, group, &e), &e);
+    static const int want[] = { 0, 0, 2, 0, -1, 2, 0 };
+    for (int i = 0; i < 7; i++) EXPECT_INT(group[i], want[i]);
+}
