@@ -339,7 +339,24 @@ typedef struct r1_verdict {
     double cpu_ms;      /* processor time it took */
 } r1_verdict;
 
-R1_API void r1_verdict_deinit(r1_verdict *v); /* frees what it holds */
+/* What the text is that is judged: the bare final answer, or all a model said, of which the answer is a part. */
+typedef enum r1_verify_mode { R1_VERIFY_ANSWER, R1_VERIFY_RESPONSE } r1_verify_mode;
+
+/* Whether an answer of mathematics equals the gold one, in whatever notation (LaTeX or plain). Of a response only what follows </think>
+ * counts, and there the last complete \boxed{}. Nothing in a text is ever run; below 50 ms and 64 MB whatever it says: what would take more is
+ * wrong, "over_budget". Texts end at their NUL.
+ * Errors: R1_EINVAL for a NULL text, R1_ENOMEM.   Memory: r1_verdict_deinit.   Threads: any, at once. */
+R1_API r1_status r1_verify_math(const char *gold, const char *text, r1_verify_mode mode, r1_verdict *out, r1_error *err) R1_MUST_CHECK;
+
+/* Whether a program passes a task: a JSON object as `r1 verify code` takes it (docs/cli/r1-verify.md). The program runs in a sandbox; what it
+ * does wrong is a verdict. Errors: R1_EFORMAT names the field of the task; R1_EIO, R1_ELIMIT, R1_ENOMEM. */
+R1_API r1_status r1_verify_code(const char *task, size_t n_task, const char *solution, size_t n, r1_verdict *out, r1_error *err) R1_MUST_CHECK;
+
+/* Judge one item, a JSON object as `r1 verify FILE.jsonl` has on each line: math, choice, code, countdown, exact, regex, language, format,
+ * repetition, length. Errors: R1_EFORMAT names the field, found and expected; R1_EUNSUPPORTED an unknown kind; R1_ELIMIT, R1_EIO, R1_ENOMEM. */
+R1_API r1_status r1_verify_item(const char *json, size_t n, r1_verdict *out, r1_error *err) R1_MUST_CHECK;
+
+R1_API void r1_verdict_deinit(r1_verdict *v); /* frees what it holds; takes NULL and zeros */
 
 R1_API const char *r1_version(void);
 

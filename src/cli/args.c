@@ -110,6 +110,11 @@ const r1_opt r1_opts_quantize[] = {
     FLAG("pure", 0, pure), FLAG("allow-requantize", 0, allow_requantize), FLAG("dry-run", 0, dry_run), END
 };
 
+const r1_opt r1_opts_verify[] = {
+    FLAG("response", 0, response), FLAG("tsv", 0, tsv), TEXT("command", 0, command), REAL("command-time", command_time, 0.001, 86400),
+    FLAG("persistent", 0, persistent), FLAG("allow-weaker", 0, allow_weaker), END
+};
+
 void r1_opts_init(r1_opts *o)
 {
     *o = (r1_opts){
@@ -432,6 +437,44 @@ r1_status r1_args_parse(const r1_opt_table *tables, r1_opts *o, int argc, char *
         if (s) return s;
     }
     return R1_OK;
+}
+
+/* The options, or else the arguments, of a line. */
+static int signs_pass(const r1_opt_table *tables, int argc, char **argv, bool options, char **out)
+{
+    int n = 0, n_args = 0;
+    bool only_args = false;
+    for (int i = 0; i < argc; i++) {
+        char *a = argv[i];
+        bool is_long = a[0] == '-' && a[1] == '-', is_option = false;
+        const r1_opt *opt = NULL;
+        if (!only_args && !strcmp(a, "--")) {
+            only_args = true;
+            continue;
+        }
+        if (!only_args && is_long) opt = r1_opt_find(tables, a + 2, strcspn(a + 2, "="));
+        else if (!only_args && a[0] == '-' && a[1] && !a[2]) opt = r1_opt_letter(tables, a[1]);
+        is_option = !only_args && (is_long || opt || (a[0] == '-' && a[1] && !n_args));
+        n_args += !is_option;
+        if (is_option == options) out[n++] = a;
+        if (!opt || opt->kind == R1_OPT_FLAG || strchr(a, '=') || i + 1 == argc) continue;
+        i++; /* its value */
+        if (options) out[n++] = argv[i];
+    }
+    return n;
+}
+
+int r1_args_signs(const r1_opt_table *tables, const char *word, int argc, char **argv, char **out)
+{
+    static char dashes[] = "--";
+    int n = signs_pass(tables, argc, argv, false, out);
+    if (n == 0 || strcmp(out[0], word)) {
+        memcpy(out, argv, (size_t)argc * sizeof *argv);
+        return argc;
+    }
+    n = signs_pass(tables, argc, argv, true, out);
+    out[n++] = dashes;
+    return n + signs_pass(tables, argc, argv, false, out + n);
 }
 
 /* ---- environment and configuration file ------------------------------------------------------------------------ */

@@ -77,6 +77,10 @@ typedef struct r1_opts {
     const char *bench_prefill, *bench_decode, *bench_batch, *bench_depth;
     int64_t repeat;                /* 0: the usual number */
     bool csv, bench_load, bench_tokenizer, bench_sampler, bench_roof, bench_products;
+    /* verify */
+    bool response, tsv, persistent, allow_weaker;
+    const char *command;
+    double command_time;           /* seconds, 0: usual */
 } r1_opts;
 
 typedef enum r1_opt_kind {
@@ -106,7 +110,7 @@ typedef const r1_opt *r1_opt_table;
 
 extern const r1_opt r1_opts_common[], r1_opts_json[], r1_opts_force[], r1_opts_model[], r1_opts_sampling[], r1_opts_speculate[],
     r1_opts_answer[], r1_opts_run[], r1_opts_batch[], r1_opts_generate[], r1_opts_tokenize[], r1_opts_detokenize[], r1_opts_template[], r1_opts_logits[],
-    r1_opts_perplexity[], r1_opts_imatrix[], r1_opts_bench[], r1_opts_convert[], r1_opts_quantize[];
+    r1_opts_perplexity[], r1_opts_imatrix[], r1_opts_bench[], r1_opts_convert[], r1_opts_quantize[], r1_opts_verify[];
 
 void r1_opts_init(r1_opts *o);
 
@@ -132,6 +136,11 @@ enum { R1_PLACE_FILE = 1, R1_PLACE_ENV, R1_PLACE_LINE };
 /* Take the options out of argv[0..argc); what is left goes to args[] (room for argc) and *n_args. Errors: R1_EINVAL names
  * the option and the nearest known one. Borrows argv. */
 r1_status r1_args_parse(const r1_opt_table *tables, r1_opts *o, int argc, char **argv, const char **args, size_t *n_args, r1_error *err) R1_MUST_CHECK;
+
+/* Arguments in which a minus is a sign: after the first argument that is `word`, what begins with '-' counts as an option only when it begins
+ * with "--" or is a letter the tables have, alone. Writes the arguments in another order to out (room for argc + 1), with "--" before those
+ * that are no options; returns how many. Without `word` they are as they were. */
+int r1_args_signs(const r1_opt_table *tables, const char *word, int argc, char **argv, char **out);
 
 /* Options of the tables from variables R1_NAME ("R1_TOP_P"). Borrows the environment. */
 r1_status r1_args_env(const r1_opt_table *tables, r1_opts *o, r1_error *err) R1_MUST_CHECK;

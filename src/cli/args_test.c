@@ -57,6 +57,40 @@ TEST(args_bundle_letters_and_take_negative_values)
     EXPECT_INT(p->o.think_budget, -1);
 }
 
+/* The words of a line after r1_args_signs, with blanks between. */
+static const char *signs(const char *line)
+{
+    static const r1_opt_table t[] = { r1_opts_verify, r1_opts_json, r1_opts_common, NULL };
+    static char copy[512], text[512], *argv[32], *out[33];
+    int argc = 0;
+    snprintf(copy, sizeof copy, "%s", line);
+    for (char *w = strtok(copy, " "); w; w = strtok(NULL, " ")) argv[argc++] = w;
+    int n = r1_args_signs(t, "math", argc, argv, out);
+    text[0] = 0;
+    for (int i = 0; i < n; i++) {
+        size_t k = strlen(text);
+        snprintf(text + k, sizeof text - k, "%s%s", i ? " " : "", out[i]);
+    }
+    return text;
+}
+
+TEST(args_take_a_minus_for_a_sign_where_told)
+{
+    EXPECT_STR(signs("math 5 5"), "-- math 5 5");
+    EXPECT_STR(signs("math -5 -x+1 --json"), "--json -- math -5 -x+1");
+    EXPECT_STR(signs("--threads 2 math -\\frac12 - -q"), "--threads 2 -q -- math -\\frac12 -");
+    EXPECT_STR(signs("-t 2 math -t 3 -2"), "-t 2 -t 3 -- math -2");
+    EXPECT_STR(signs("-t4 math -t4 -1"), "-t4 -- math -t4 -1"); /* after it, only a letter alone is an option */
+    EXPECT_STR(signs("math --response -- --5 -q"), "--response -- math --5 -q");
+    EXPECT_STR(signs("math --threads=2 -5"), "--threads=2 -- math -5");
+    EXPECT_STR(signs("file.jsonl -t4"), "file.jsonl -t4");
+    EXPECT_STR(signs("--tsv -q file"), "--tsv -q file");
+    EXPECT_STR(signs("-- math -5"), "-- math -5");
+    EXPECT_STR(signs("math"), "-- math");
+    EXPECT_STR(signs("math --threads"), "--threads -- math");
+    EXPECT_STR(signs(""), "");
+}
+
 static void refuses(const char *line, const char *found, const char *expected)
 {
     parsed *p = parse(line);
@@ -264,6 +298,7 @@ static const struct { const char *name; r1_opt_table tables[8]; } pages[] = {
     { "imatrix", { r1_opts_imatrix, r1_opts_force, r1_opts_json, NULL } },
     { "pack", { r1_opts_force, r1_opts_json, NULL } },
     { "bench", { r1_opts_bench, r1_opts_model, r1_opts_json, NULL } },
+    { "verify", { r1_opts_verify, r1_opts_json, NULL } },
 };
 
 TEST(pages_list_exactly_the_options)

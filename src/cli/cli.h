@@ -19,6 +19,7 @@ typedef struct r1_cli {
     const char **args;       /* what is no option */
     size_t n_args;
     r1_term out, err;        /* standard output, standard error */
+    int result;              /* exit code when nothing failed: 1 for an answer that is "no" */
 } r1_cli;
 
 typedef struct r1_command {
@@ -45,6 +46,7 @@ r1_status r1_cmd_quantize(r1_cli *c, r1_error *err) R1_MUST_CHECK;
 r1_status r1_cmd_bench(r1_cli *c, r1_error *err) R1_MUST_CHECK;
 r1_status r1_cmd_imatrix(r1_cli *c, r1_error *err) R1_MUST_CHECK;
 r1_status r1_cmd_pack(r1_cli *c, r1_error *err) R1_MUST_CHECK;
+r1_status r1_cmd_verify(r1_cli *c, r1_error *err) R1_MUST_CHECK;
 
 /* The exit code of a status: 0 OK; 2 EINVAL; 3 EIO, EFORMAT, ELIMIT (what was given does not fit); 4 ENOMEM;
  * 5 EUNSUPPORTED; 130 ECANCELLED; 1 what has no code of its own. */

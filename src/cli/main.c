@@ -43,6 +43,7 @@ const r1_command r1_commands[] = {
       { r1_opts_logits, r1_opts_force, r1_opts_model, r1_opts_common, NULL }, r1_cmd_logits },
     { "perplexity", 2, 2, "MODEL FILE", { r1_opts_perplexity, r1_opts_model, r1_opts_json, r1_opts_common, NULL }, r1_cmd_perplexity },
     { "bench", 0, 1, "[MODEL]", { r1_opts_bench, r1_opts_model, r1_opts_json, r1_opts_common, NULL }, r1_cmd_bench },
+    { "verify", 1, 3, "math GOLD ANSWER, code TASK.json SOLUTION, FILE.jsonl or --tsv FILE.tsv", { r1_opts_verify, r1_opts_json, r1_opts_common, NULL }, r1_cmd_verify },
     { "convert", 2, 2, "SRC DST", { r1_opts_convert, r1_opts_force, r1_opts_json, r1_opts_common, NULL }, r1_cmd_convert },
     { "quantize", 3, 3, "SRC DST TYPE", { r1_opts_quantize, r1_opts_force, r1_opts_json, r1_opts_common, NULL }, r1_cmd_quantize },
     { "imatrix", 2, 2, "MODEL TEXT", { r1_opts_imatrix, r1_opts_force, r1_opts_json, r1_opts_common, NULL }, r1_cmd_imatrix },
@@ -201,12 +202,12 @@ static r1_status check_args(const r1_command *k, const r1_cli *c, r1_error *err)
         return r1_fail(err, R1_EINVAL, "'%s' needs %s; `r1 help %s` tells more", k->name, k->usage, k->name);
     if (c->n_args > k->max_args)
         return r1_fail(err, R1_EINVAL, "'%s' takes %s, so '%s' is too much", k->name, k->usage, c->args[k->max_args]);
-    if (c->n_args && !strcmp(c->args[0], "-"))
+    if (c->n_args && k->run != r1_cmd_verify && !strcmp(c->args[0], "-"))
         return r1_fail(err, R1_EIO, "'-' as MODEL: a model must be a file or folder that can be mapped, not standard input");
     return R1_OK;
 }
 
-static r1_status run_command(r1_cli *c, const r1_command *k, int argc, char **argv, json_t **config, r1_error *err)
+static r1_status run_parsed(r1_cli *c, const r1_command *k, int argc, char **argv, json_t **config, r1_error *err)
 {
     r1_opts line;
     r1_opts_init(&line);
@@ -225,6 +226,17 @@ static r1_status run_command(r1_cli *c, const r1_command *k, int argc, char **ar
     if (c->o.threads > r1_processors())
         r1_note(c, "--threads is %d, but there are %d processors for them: the threads wait for each other", (int)c->o.threads, r1_processors());
     return k->run(c, err);
+}
+
+/* After "verify math" a minus is a sign. */
+static r1_status run_command(r1_cli *c, const r1_command *k, int argc, char **argv, json_t **config, r1_error *err)
+{
+    if (k->run != r1_cmd_verify) return run_parsed(c, k, argc, argv, config, err);
+    char **line = calloc((size_t)argc + 2, sizeof *line);
+    if (!line) return r1_fail(err, R1_ENOMEM, "no memory for %d arguments", argc);
+    r1_status s = run_parsed(c, k, r1_args_signs(k->tables, "math", argc, argv, line), line, config, err);
+    free(line);
+    return s;
 }
 
 static r1_status dispatch(r1_cli *c, int argc, char **argv, json_t **config, r1_error *err)
@@ -275,5 +287,5 @@ int main(int argc, char **argv)
     if (s) fprintf(stderr, "r1: %s\n", err.msg[0] ? err.msg : "failed");
     free(c.args);
     json_decref(config);
-    return out == R1_EIO ? 1 : r1_exit_code(s);
+    return out == R1_EIO ? 1 : s ? r1_exit_code(s) : c.result;
 }

@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include "reward/reward.h"
+#include "reward/code/code.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -64,7 +65,7 @@ r1_status r1_verdict_set(r1_verdict *v, bool right, const char *reason, r1_span 
     return R1_OK;
 }
 
-static r1_status set_details(r1_verdict *v, json_t *details, r1_error *err)
+r1_status r1_verdict_details(r1_verdict *v, json_t *details, r1_error *err)
 {
     v->details = details ? json_dumps(details, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(details);
@@ -205,6 +206,53 @@ static r1_status part_of(const request *q, r1_span *out, r1_error *err)
 
 /* ---- kinds ---- */
 
+static r1_status check_math(request *q, r1_verdict *v, r1_error *err)
+{
+    if (q->is_response && q->opened) { /* the checker knows the thought by its tags */
+        r1_response r;
+        r1_response_split(q->text.p, q->text.n, true, &r);
+        if (!r.answer.p) return r1_verdict_set(v, false, "open_thought", r.answer, err);
+    }
+    return r1_reward_math(q->gold, q->text, q->is_response, v, err);
+}
+
+/* The program of an item: the answer as it is, or the code in a response. */
+static r1_status check_solution(request *q, const r1_code_task *t, r1_verdict *v, r1_error *err)
+{
+    char *code = NULL;
+    size_t n = 0;
+    r1_response parts;
+    if (!q->is_response) return r1_reward_code(q->o, t, q->text, v, err);
+    r1_response_split(q->text.p, q->text.n, q->opened, &parts);
+    r1_status s = parts.answer.p ? r1_code_extract(t, q->text.p, q->text.n, &code, &n, err) : R1_OK;
+    if (s) return s;
+    if (code) {
+        s = r1_reward_code(q->o, t, (r1_span){ code, n }, v, err);
+        if (s == R1_OK) { /* the verdict owns what was extracted */
+            v->extracted = code;
+            v->n_extracted = n;
+            return R1_OK;
+        }
+    } else {
+        s = r1_verdict_set(v, false, parts.answer.p ? "no_code" : "open_thought", (r1_span){ NULL, 0 }, err);
+        v->word = r1_code_verdict_name(R1_CODE_WRONG_ANSWER);
+    }
+    free(code);
+    return s;
+}
+
+static r1_status check_code(request *q, r1_verdict *v, r1_error *err)
+{
+    r1_code_task *t;
+    json_t *task = json_object_get(q->item, "task");
+    if (!task) return r1_fail(err, R1_EFORMAT, "'task' is missing, expected an object as `r1 verify code` takes it");
+    r1_status s = r1_context(err, r1_code_task_parse(&t, task, err), "'task'");
+    if (s) return s;
+    s = check_solution(q, t, v, err);
+    r1_code_task_free(t);
+    return s;
+}
+
 static r1_status check_choice(request *q, r1_verdict *v, r1_error *err)
 {
     const char *texts[R1_CHOICES_MOST], *gold = q->gold.p;
@@ -286,7 +334,7 @@ static r1_status check_language(request *q, r1_verdict *v, r1_error *err)
     bool right = share.n_words && share.share >= threshold;
     s = r1_verdict_set(v, right, !share.n_words ? "no_words" : right ? "language" : "other_language", (r1_span){ NULL, 0 }, err);
     v->score = share.share;
-    if (s == R1_OK) s = set_details(v, json_pack("{s:I, s:I}", "words", (json_int_t)share.n_words, "target_words", (json_int_t)share.n_target), err);
+    if (s == R1_OK) s = r1_verdict_details(v, json_pack("{s:I, s:I}", "words", (json_int_t)share.n_words, "target_words", (json_int_t)share.n_target), err);
     return s;
 }
 
@@ -337,6 +385,8 @@ static r1_status check_custom(request *q, r1_verdict *v, r1_error *err)
 }
 
 static const kind kinds[] = {
+    { "math", true, true, { NULL }, check_math },
+    { "code", false, true, { "task" }, check_code },
     { "choice", true, true, { "choices" }, check_choice },
     { "countdown", false, true, { "nums", "target", "use" }, check_countdown },
     { "exact", true, true, { "ignore_case" }, check_exact },

@@ -31,6 +31,9 @@
 #include "base/base.h"
 #include "base/json.h"
 
+struct r1_code_task;
+struct r1_code_checker;
+
 #define R1_RESPONSE_BYTES_MAX ((size_t)16 << 20) /* longer ones are an error */
 
 /* A part of a text, borrowed. p is NULL when there is none; an empty part has a place. */
@@ -45,6 +48,8 @@ bool r1_span_is_word(r1_span s, const char *lower_word); /* equal but for the ca
 
 /* A verdict of a kind that is right (score 1) or wrong (score 0). `reason` is a code; extracted may be NULL. Errors: R1_ENOMEM. */
 r1_status r1_verdict_set(r1_verdict *v, bool right, const char *reason, r1_span extracted, r1_error *err) R1_MUST_CHECK;
+/* Takes a JSON object (NULL: there was no memory for it). Errors: R1_ENOMEM. */
+r1_status r1_verdict_details(r1_verdict *v, json_t *details, r1_error *err) R1_MUST_CHECK;
 
 /* ---- response.c: thought, answer, final answer ---- */
 
@@ -203,7 +208,8 @@ r1_status r1_custom_check(r1_custom *c, const json_t *item, r1_verdict *v, r1_er
 
 typedef struct r1_reward_options {
     r1_custom *custom;          /* for kind custom; NULL: refused */
-    bool (*go_on)(void *ctx);   /* may be NULL; asked while code runs; false: R1_ECANCELLED */
+    struct r1_code_checker *code; /* for kind code (code/code.h), with its own options; NULL: one is made for the item */
+    bool (*go_on)(void *ctx);   /* may be NULL; asked by one that is made while code runs; false: R1_ECANCELLED */
     void *ctx;
 } r1_reward_options;
 
@@ -211,5 +217,14 @@ typedef struct r1_reward_options {
  * Errors: R1_EFORMAT names the field, what was found and what was expected; R1_EUNSUPPORTED names the kinds there are; R1_ELIMIT;
  * those of the kinds. *v is then empty. Memory: r1_verdict_deinit. */
 r1_status r1_reward_check(const r1_reward_options *o, const json_t *item, r1_verdict *v, r1_error *err) R1_MUST_CHECK;
+
+/* ---- reward_checkers.c: mathematics and code as verdicts ---- */
+
+/* Errors: R1_ENOMEM. */
+r1_status r1_reward_math(r1_span gold, r1_span text, bool is_response, r1_verdict *v, r1_error *err) R1_MUST_CHECK;
+
+/* word is the verdict, reason a sentence, details: tests_passed, tests, peak_mb, stdout_tail, stderr_tail. A solution that is too long is wrong.
+ * Errors: R1_EIO (no box can be made), R1_ECANCELLED, R1_ENOMEM. */
+r1_status r1_reward_code(const r1_reward_options *o, const struct r1_code_task *t, r1_span solution, r1_verdict *v, r1_error *err) R1_MUST_CHECK;
 
 #endif

@@ -36,6 +36,10 @@ static void refused(const char *item, r1_status status, const char *found, const
 
 TEST(items_of_every_kind)
 {
+    gives("{\"id\":1,\"gold\":\"1/2\",\"answer\":\"0.5\"}", 1, "equal_exact", "0.5");
+    gives("{\"gold\":5,\"kind\":\"math\",\"response\":\"<think>4</think>So \\\\boxed{5}\"}", 1, "equal_exact", "5");
+    gives("{\"gold\":5,\"response\":\"\\\\boxed{5}\",\"opened\":true}", 0, "open_thought", "(none)");
+    gives("{\"gold\":5,\"answer\":-5}", 0, "different", "-5");
     gives("{\"kind\":\"choice\",\"id\":1,\"gold\":\"C\",\"answer\":\"(C)\"}", 1, "right", "C");
     gives("{\"kind\":\"choice\",\"gold\":\"C\",\"response\":\"<think>D</think>The answer is C.\"}", 1, "right", "C");
     gives("{\"kind\":\"choice\",\"gold\":\"C\",\"response\":\"It must be\\n\\n**C**\"}", 1, "right", "C");
@@ -105,7 +109,60 @@ TEST(wrong_items_are_named)
     refused("{\"kind\":\"format\",\"answer\":\"a\"}", R1_EFORMAT, "'response' is missing", "format");
     refused("{\"kind\":\"length\",\"tokens\":1}", R1_EFORMAT, "'max_tokens'", "missing");
     refused("{\"kind\":\"length\",\"tokens\":1,\"max_tokens\":5,\"cache_tokens\":6}", R1_EFORMAT, "'cache_tokens' is 6", "0 to 5");
+    refused("{\"kind\":\"code\",\"answer\":\"x\"}", R1_EFORMAT, "'task' is missing", "an object");
+    refused("{\"kind\":\"code\",\"answer\":\"x\",\"task\":{\"kind\":\"stdio\"}}", R1_EFORMAT, "'task'", "language");
+    refused("{\"answer\":\"x\"}", R1_EFORMAT, "'gold'", "missing");
     refused("{\"kind\":\"custom\",\"anything\":1}", R1_EUNSUPPORTED, "custom", "command");
+}
+
+TEST(code_of_an_item_runs)
+{
+#define TASK "\"kind\":\"code\",\"task\":{\"kind\":\"stdio\",\"language\":\"python\",\"tests\":[{\"stdin\":\"\",\"stdout\":\"4\"}]}"
+    r1_verdict v;
+    r1_error e;
+    EXPECT_OK(check("{" TASK ",\"answer\":\"print(4)\"}", &v, &e), &e);
+    if (!strcmp(v.word, "unsupported")) {
+        char why[600];
+        snprintf(why, sizeof why, "%s", v.reason);
+        r1_verdict_deinit(&v);
+        SKIP(why);
+    }
+    EXPECT_STR(v.word, "pass");
+    EXPECT(v.right && v.score == 1 && v.details && v.cpu_ms > 0);
+    EXPECT_CONTAINS(v.details, "\"tests_passed\":1");
+    r1_verdict_deinit(&v);
+    EXPECT_OK(check("{" TASK ",\"response\":\"</think>```python\\nprint(5)\\n```\"}", &v, &e), &e);
+    EXPECT_STR(v.word, "wrong_answer");
+    EXPECT_STR(v.extracted, "print(5)\n");
+    r1_verdict_deinit(&v);
+    EXPECT_OK(check("{" TASK ",\"response\":\"```python\\nprint(4)\\n```\",\"opened\":true}", &v, &e), &e);
+    EXPECT_STR(v.reason, "open_thought");
+    EXPECT(!v.right && v.score == 0);
+    r1_verdict_deinit(&v);
+#undef TASK
+}
+
+TEST(public_functions_judge)
+{
+    static const char task[] = "{\"kind\":\"stdio\",\"language\":\"python\",\"tests\":[{\"stdin\":\"\",\"stdout\":\"4\"}]}", item[] = "{\"gold\":\"1\",\"answer\":\"2\"}";
+    r1_verdict v;
+    r1_error e = { 0 };
+    EXPECT_OK(r1_verify_math("0.75", "\\frac34", R1_VERIFY_ANSWER, &v, &e), &e);
+    EXPECT(v.right);
+    r1_verdict_deinit(&v);
+    EXPECT_OK(r1_verify_math("3", "<think>\\boxed{3}", R1_VERIFY_RESPONSE, &v, &e), &e);
+    EXPECT(!v.right && !v.extracted);
+    EXPECT_STR(v.reason, "open_thought");
+    r1_verdict_deinit(&v);
+    EXPECT_STATUS(r1_verify_math(NULL, "3", R1_VERIFY_ANSWER, &v, &e), R1_EINVAL);
+    EXPECT_OK(r1_verify_item(item, sizeof item - 1, &v, &e), &e);
+    EXPECT(!v.right && !v.word);
+    r1_verdict_deinit(&v);
+    EXPECT_STATUS(r1_verify_item("{", 1, &v, &e), R1_EFORMAT);
+    EXPECT_OK(r1_verify_code(task, sizeof task - 1, "print(4)", 8, &v, &e), &e);
+    EXPECT(v.word && (v.right || !strcmp(v.word, "unsupported")));
+    r1_verdict_deinit(&v);
+    EXPECT_STATUS(r1_verify_code("{}", 2, "", 0, &v, &e), R1_EFORMAT);
 }
 
 TEST(verdicts_can_be_freed_twice)

@@ -36,8 +36,19 @@ cp examples/*.c "$work/app/" 2>/dev/null
 model=${XDG_CACHE_HOME:-$HOME/.cache}/r1/models/SmolLM2-135M-Instruct.Q4_1.gguf
 skipped=0
 runs() {
+    case $1 in verify*) verifies "$1"; return ;; esac
     if [ -f "$model" ]; then ok "$1 runs" env LD_LIBRARY_PATH="$work/prefix/lib" sh -c "printf 'Say hello.\n' | ./$1 '$model' 'Say hello.'"
     else skipped=$((skipped + 1)); fi
+}
+# This one needs no model: right, wrong, and items from standard input.
+verifies() {
+    LD_LIBRARY_PATH="$work/prefix/lib"
+    export LD_LIBRARY_PATH
+    ok "$1 says right" sh -c "./$1 '\\frac{1}{2}' 0.5 | grep '^right (equal_'"
+    ok "$1 says wrong" sh -c "! ./$1 1/2 1/3 && ./$1 1/2 1/3 | grep '^wrong (different)'"
+    ok "$1 judges items" sh -c "printf '%s\\n' '{\"kind\":\"choice\",\"gold\":\"C\",\"response\":\"The answer is C.\"}' | ./$1 | grep '^right (right): C\$'"
+    ok "$1 refuses items" sh -c "echo '{}' | ./$1; [ \$? = 3 ]"
+    unset LD_LIBRARY_PATH
 }
 cd "$work/app" || exit 1
 for f in *.c; do
