@@ -11,7 +11,8 @@
 
 #define SOLUTION_MAX ((size_t)4 << 20)
 
-const char r1_code_start_python[] = "import os\nwith os.fdopen(6,'rb') as f:s=f.read()\nexec(compile(s,'<r1>','exec'))";
+const char r1_code_start_python[] = "import os,builtins as b\nwith os.fdopen(6,'rb') as f:s=f.read()\n"
+                                    "exec(compile(s,'<r1>','exec'),{'__builtins__':dict(vars(b)),'__name__':'r1'})"; /* built-in names of its own */
 const char r1_code_start_node[] = "const s=require('fs').readFileSync(6,'utf8');require('fs').closeSync(6);"
                                   "new (require('vm').Script)('(function(require,process,load){'+s+'\\n})',{filename:'<r1>'}).runInThisContext()(require,process,(x)=>import(x))";
 
@@ -134,7 +135,8 @@ void r1_code_limits(const r1_code_run *run, r1_box_limits *l)
     l->cpu_s = run->task->time_limit_s;
     l->wall_s = 10 * run->task->time_limit_s;
     l->memory_bytes = run->task->memory_limit;
-    l->output_bytes = run->task->output_limit;
+    l->output_bytes = run->task->output_limit ? run->task->output_limit : 1;
+    l->n_processes = 256;
     l->stack_bytes = (uint64_t)256 << 20; /* judges set it to the memory limit: recursion a million deep is honest; memory is counted as it is touched */
 }
 

@@ -204,7 +204,7 @@ static void decide(r1_code_run *run, const r1_box_result *b, const char *number)
     r1_code_result *r = run->result;
     char how[128], kind = b->n_proof ? b->proof[0] : 0;
     const char *said = kind == 'A' || kind == 'R' ? b->proof + 1 : "", *text = strchr(said, ' ');
-    int n_text = (int)(text ? b->n_proof - (size_t)(text - b->proof) - 1 : 0);
+    int n_text = (int)(text ? strcspn(text + 1, "\n") : 0);
     r1_box_describe(b, how, sizeof how);
     if (r1_code_limit_verdict(run, b, "the program")) return;
     if (kind == 'A') r1_code_say(r, R1_CODE_WRONG_ANSWER, "a test failed in line %d of the test: %.*s", atoi(said), n_text, text ? text + 1 : "");

@@ -183,3 +183,23 @@ TEST(wrong_solutions_have_their_verdicts)
 {
     run_cases("wrong.cases", 20);
 }
+
+TEST(python_cannot_fake_a_pass)
+{
+    run_cases("fake_python.cases", 20);
+}
+
+TEST(javascript_cannot_fake_a_pass)
+{
+    run_cases("fake_javascript.cases", 12);
+}
+
+TEST(c_cannot_fake_a_pass)
+{
+    run_cases("fake_c.cases", 20);
+}
+
+TEST(stdio_cannot_fake_a_pass)
+{
+    run_cases("fake_stdio.cases", 8);
+}

@@ -11,7 +11,7 @@ PLAIN_BASES = (int, float, str, complex, bytes, tuple, list, dict, set, frozense
 class Guest(Peer):
     def __init__(self, fd_in, fd_out):
         super().__init__(fd_in, fd_out)
-        self.shared, self.named, self.depth = frozenset(), frozenset(), 0
+        self.shared, self.named, self.depth, self.files = frozenset(), frozenset(), 0, {}
         import _thread
         self.lock = _thread.RLock()
         self.module = ModuleType("solution")
@@ -137,11 +137,14 @@ class Guest(Peer):
             finally:
                 if undo:
                     undo(reply)
+                files = changed_files(self.files)
+                if files:
+                    reply["files"] = files
             e = Encoder(self, objects)
             reply["m"] = self.deep(changes, e, objects, before)
             reply["ok"] = value if op in ("glob", "state") else self.deep(e.value, value)
         except BaseException as x:
-            reply = {"ex": self.exception(x), **{k: reply[k] for k in ("out", "err", "rest") if k in reply}}
+            reply = {"ex": self.exception(x), **{k: reply[k] for k in ("out", "err", "rest", "files") if k in reply}}
             try:
                 reply["m"] = self.deep(changes, Encoder(self, objects), objects, before)
             except BaseException:
@@ -185,18 +188,24 @@ class Guest(Peer):
         if not options:
             return None
         import io
-        saved = sys.stdin, sys.stdout, sys.stderr, builtins.input
+        saved = sys.stdin, sys.stdout, sys.stderr
+        names = {n: getattr(builtins, n) for n in options.get("names", ())}
+        if "files" in options:
+            write_files(options["files"], self.files)
         if "out" in options:
             sys.stdout = io.StringIO()
         if "err" in options:
             sys.stderr = io.StringIO()
         if "in" in options:
             sys.stdin = io.StringIO(options["in"])
-        if "input" in options:
-            builtins.input = self.remote(options["input"]["o"], options["input"])
+        for n in names:
+            x = options["names"][n]
+            setattr(builtins, n, self.own(x["h"]) if "h" in x else self.remote(x["o"], x))
         mine = sys.stdin, sys.stdout, sys.stderr
         def undo(reply):
-            sys.stdin, sys.stdout, sys.stderr, builtins.input = saved
+            sys.stdin, sys.stdout, sys.stderr = saved
+            for n in names:
+                setattr(builtins, n, names[n])
             if "out" in options:
                 reply["out"] = mine[1].getvalue()
             if "err" in options:
@@ -242,6 +251,10 @@ class Guest(Peer):
 
     def do_next(self, t, args, kwargs):
         return next(self.target(t))
+
+    def do_seed(self, t, args, kwargs):
+        import random
+        random.seed(*args)
 
     def do_await(self, t, args, kwargs):
         import asyncio

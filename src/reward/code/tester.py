@@ -22,7 +22,9 @@ class Tester(Peer):
         self.shared, self.test_names, self.classes, self.own_classes = {}, frozenset(), {}, {}
         self.lock = _thread.RLock()
         self.globals = None
-        self.streams = sys.stdin, sys.stdout, sys.stderr, builtins.input
+        self.streams = sys.stdin, sys.stdout, sys.stderr
+        self.builtins = {n: getattr(builtins, n) for n in ("input", "print")}
+        self.files = {}
 
     def is_shared_class(self, c):
         return self.shared.get(c.__name__) is c
@@ -73,6 +75,8 @@ class Tester(Peer):
         if "rest" in m:
             import io
             sys.stdin = io.StringIO(self.text(m["rest"]))
+        if "files" in m:
+            write_files(m["files"], self.files)
         if "ex" in m:
             self.apply(Decoder(self, objects), m.get("m", []), objects)
             raise RemoteFailure(self.rebuild_exception(m["ex"]))
@@ -94,7 +98,7 @@ class Tester(Peer):
 
     def redirections(self):
         """Standard streams that the test has replaced: what the solution does with them must be seen there."""
-        stdin, stdout, stderr, reads = self.streams
+        stdin, stdout, stderr = self.streams
         out = {}
         if sys.stdout is not stdout:
             out["out"] = 1
@@ -102,8 +106,12 @@ class Tester(Peer):
             out["err"] = 1
         if sys.stdin is not stdin:
             out["in"] = sys.stdin.read()
-        if builtins.input is not reads:
-            out["input"] = self.export(builtins.input, "f")
+        for n, f in self.builtins.items():
+            if getattr(builtins, n) is not f:
+                out.setdefault("names", {})[n] = self.export(getattr(builtins, n), "f")
+        files = changed_files(self.files)
+        if files:
+            out["files"] = files
         return out
 
     # ---- what the solution may ask while it runs: only what the test has handed to it ----
@@ -556,6 +564,8 @@ def start(tester, init, space):
     if entry and entry not in names:
         return "runtime_error", "NameError: the solution does not define %s" % init["entry"]
     space["__builtins__"] = Names(tester, shadowing)
+    if "seed" in used:
+        share_seed(tester)
     try:
         exec(code, space)
         check = space.get("check")
@@ -571,6 +581,17 @@ def start(tester, init, space):
         line = source_line(x, init["test"])
         return verdict, reason + (": " + line if line and verdict == "wrong_answer" and not str(x) else "")
     return None
+
+
+def share_seed(tester):
+    """Where the test seeds the random numbers, those of the solution are seeded alike."""
+    import random
+    seed = random.seed
+    def both(a=None, version=2):
+        seed(a, version)
+        if a is None or type(a) in (int, float, str, bytes):
+            tester.ask("seed", None, (a, version))
+    random.seed = both
 
 
 def call_check(check, entry, space):
