@@ -87,7 +87,10 @@ r1_status r1_box_start(box_launcher **out, int image, r1_error *err)
 void r1_box_stop_launcher(box_launcher *l)
 {
     if (!l) return;
-    close(l->socket); /* the launcher sees it, exits, and takes everything along; then the stub ends */
+    /* The launcher sees the end, exits, and takes everything along; then the stub ends. A mere close would not do when a process forked from
+     * this one has a copy of the socket. */
+    shutdown(l->socket, SHUT_RDWR);
+    close(l->socket);
     while (waitpid(l->pid, NULL, 0) < 0 && errno == EINTR) { }
     free(l);
 }

@@ -28,6 +28,9 @@
 #ifndef SYS_landlock_create_ruleset
 #define SYS_landlock_create_ruleset 444
 #endif
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
 #ifndef SYS_close_range
 #define SYS_close_range 436
 #endif
@@ -352,10 +355,26 @@ static _Noreturn void launcher_main(const box_hello *h, char *blob, int go)
     serve(&l);
 }
 
-/* The stub: makes the launcher, and stays only to be its parent. */
-static _Noreturn void start(const box_hello *h, char *blob)
+/* Wait for the end of the launcher, and end it when the caller has ended: its socket may live on in a process forked from the caller.
+ * Not by PR_SET_PDEATHSIG, which means the thread that made us. */
+static _Noreturn void follow(pid_t pid, int caller)
 {
-    int go[2], status;
+    int child = (int)syscall(SYS_pidfd_open, pid, 0);
+    struct pollfd f[2] = { { .fd = caller, .events = POLLIN }, { .fd = child, .events = POLLIN } };
+    while (caller >= 0 && child >= 0) {
+        int n = poll(f, 2, -1);
+        if (n < 0 && errno == EINTR) continue;
+        if (f[0].revents) kill(pid, SIGKILL);
+        break;
+    }
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) { }
+    _exit(0);
+}
+
+/* The stub: makes the launcher, and stays to be its parent. */
+static _Noreturn void start(const box_hello *h, char *blob, int caller)
+{
+    int go[2];
     unsigned long ns = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWCGROUP;
     if (h->use & USE_NET_NS) ns |= CLONE_NEWNET;
     if (h->use & USE_IPC_NS) ns |= CLONE_NEWIPC;
@@ -364,6 +383,7 @@ static _Noreturn void start(const box_hello *h, char *blob)
     if (pid < 0) not_ready(HOST, errno, "making namespaces");
     if (pid == 0) {
         close(go[1]);
+        if (caller >= 0) close(caller);
         launcher_main(h, blob, go[0]);
     }
     close(go[0]);
@@ -372,8 +392,7 @@ static _Noreturn void start(const box_hello *h, char *blob)
     close(HOST);
     if (write(go[1], &id, sizeof id) != sizeof id) _exit(1);
     close(go[1]);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) { }
-    _exit(0);
+    follow(pid, caller);
 }
 
 /* ---- probe ------------------------------------------------------------------------------------------------------- */
@@ -471,7 +490,8 @@ int main(void)
         files.rlim_cur = files.rlim_max < 1024 ? files.rlim_max : files.rlim_cur < 1024 ? 1024 : files.rlim_cur;
         setrlimit(RLIMIT_NOFILE, &files);
     }
-    receive(HOST, &h, sizeof h);
+    int caller = (int)syscall(SYS_pidfd_open, getppid(), 0); /* -1 before Linux 5.3 */
+    receive(HOST, &h, sizeof h); /* comes from the caller, so it was still there */
     if (h.magic == BOX_PROBE) probe();
     if (h.magic != BOX_HELLO || h.folders_bytes > 1 << 20) _exit(1);
     uint64_t n = h.folders_bytes;
@@ -482,5 +502,5 @@ int main(void)
     char *blob = malloc(n + 1);
     if (!blob) _exit(1);
     receive(HOST, blob, n);
-    start(&h, blob);
+    start(&h, blob, caller);
 }

@@ -165,7 +165,7 @@ static void set_limits(const box_request *q, int ctl)
     set_limit(ctl, RLIMIT_FSIZE, q->file_bytes, q->file_bytes);
     set_limit(ctl, RLIMIT_STACK, q->stack_bytes, q->stack_bytes);
     set_limit(ctl, RLIMIT_DATA, 4 * q->memory_bytes + (2ull << 30), 4 * q->memory_bytes + (2ull << 30)); /* a net for one process; address space is no memory */
-    set_limit(ctl, RLIMIT_CORE, 0, 0);
+    set_limit(ctl, RLIMIT_CORE, 1, 1); /* 0 would still feed a core_pattern that is a pipe; 1 is the one value that does not */
     set_limit(ctl, RLIMIT_MEMLOCK, 65536, 65536);
     set_limit(ctl, RLIMIT_MSGQUEUE, 0, 0);
     set_limit(ctl, RLIMIT_RTPRIO, 0, 0);

@@ -1,0 +1,201 @@
+/* memory: every way to take more than the limit. All modes but `shares` and those that end by a refusal never stop by themselves. */
+#include "attack.h"
+#include <sys/ipc.h>
+#include <sys/shm.h>
+
+#define MB (1 << 20)
+
+static void touch(void *p, size_t n)
+{
+    for (size_t i = 0; i < n; i += 4096) ((volatile char *)p)[i] = (char)i;
+}
+
+static void *map(size_t n, int flags, int fd)
+{
+    void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, flags, fd, 0);
+    if (p == MAP_FAILED) exit(3);
+    return p;
+}
+
+static void heap(void) { for (;;) { char *p = malloc(MB); if (!p) exit(3); touch(p, MB); } }
+static void shared(void) { for (;;) touch(map(16 * MB, MAP_SHARED | MAP_ANONYMOUS, -1), 16 * MB); }
+
+/* pages that no process has mapped in */
+static void shared_unseen(void)
+{
+    for (;;) {
+        void *p = map(16 * MB, MAP_SHARED | MAP_ANONYMOUS, -1);
+        touch(p, 16 * MB);
+        madvise(p, 16 * MB, MADV_DONTNEED);
+    }
+}
+
+/* filled by children that are gone; we have the address space only */
+static void shared_by_children(void)
+{
+    for (;;) {
+        void *p = map(64 * MB, MAP_SHARED | MAP_ANONYMOUS, -1);
+        pid_t pid = fork();
+        if (pid == 0) { touch(p, 64 * MB); _exit(0); }
+        waitpid(pid, NULL, 0);
+    }
+}
+
+static void in_memfd(void)
+{
+    static char b[MB];
+    memset(b, 7, sizeof b);
+    for (;;) {
+        int fd = memfd_create("m", 0);
+        if (fd < 0) exit(3);
+        for (int i = 0; i < 32; i++) if (write(fd, b, sizeof b) < 0) exit(3);
+    }
+}
+
+static void memfd_closed(void)
+{
+    for (;;) {
+        int fd = memfd_create("m", 0);
+        if (fd < 0 || ftruncate(fd, 16 * MB) != 0) exit(3);
+        void *p = map(16 * MB, MAP_SHARED, fd);
+        touch(p, 16 * MB);
+        madvise(p, 16 * MB, MADV_DONTNEED);
+        close(fd);
+    }
+}
+
+static void memfd_in_children(void)
+{
+    for (;;) {
+        if (fork() == 0) {
+            int fd = memfd_create("m", 0);
+            static char b[MB];
+            for (int i = 0; i < 48; i++) if (write(fd, b, sizeof b) < 0) _exit(3);
+            for (;;) pause();
+        }
+        usleep(1000);
+    }
+}
+
+static void sysv(void)
+{
+    for (;;) {
+        int id = shmget(IPC_PRIVATE, 16 * MB, 0600 | IPC_CREAT);
+        if (id < 0) exit(3);
+        void *p = shmat(id, NULL, 0);
+        touch(p, 16 * MB);
+        shmdt(p);
+    }
+}
+
+static void fill(int unlinked)
+{
+    static char b[MB];
+    for (int n = 0; ; n++) {
+        char name[32];
+        snprintf(name, sizeof name, n % 2 ? "/tmp/f%d" : "f%d", n);
+        int fd = open(name, O_CREAT | O_WRONLY, 0600);
+        if (fd < 0) for (;;) pause();
+        if (unlinked) unlink(name);
+        for (int i = 0; i < 8; i++) if (write(fd, b, sizeof b) <= 0) for (;;) pause();
+        if (!unlinked) close(fd);
+    }
+}
+static void tmpfs(void) { fill(0); }
+static void tmpfs_unlinked(void) { fill(1); }
+
+static void page_tables(void)
+{
+    size_t n = (size_t)1 << 40;
+    volatile char *p = mmap(NULL, n, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED) exit(3);
+    madvise((void *)(uintptr_t)p, n, MADV_NOHUGEPAGE);
+    for (size_t i = 0; i < n; i += 2 * MB) (void)p[i];
+    escaped("page tables");
+}
+
+static void copies(void)
+{
+    char *p = map(64 * MB, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+    touch(p, 64 * MB);
+    for (int i = 0; i < 40; i++) if (fork() == 0) { touch(p, 64 * MB); for (;;) pause(); }
+    for (;;) pause();
+}
+
+/* honest: twenty processes look at the same 100 MB */
+static void shares(void)
+{
+    char *p = map(100 * MB, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+    touch(p, 100 * MB);
+    for (int i = 0; i < 20; i++) if (fork() == 0) {
+        unsigned s = 0;
+        for (int k = 0; k < 100 * MB; k += 4096) s += (unsigned char)p[k];
+        usleep(400000);
+        _exit(s == 1);
+    }
+    int status;
+    while (wait(&status) > 0) if (status) exit(4);
+    puts("done");
+}
+
+/* gone before anyone looks */
+static void spike(void)
+{
+    touch(map(160 * MB, MAP_PRIVATE | MAP_ANONYMOUS, -1), 160 * MB);
+    _exit(0);
+}
+
+/* kernel buffers: as many pipes and sockets as there may be, all full, in as many processes as there may be */
+static void buffers(void)
+{
+    static char b[65536];
+    while (fork() > 0) { }
+    for (int round = 0; round < 2; round++) for (;;) {
+        int p[2];
+        if ((round ? socketpair(AF_UNIX, SOCK_STREAM, 0, p) : pipe(p)) != 0) break;
+        fcntl(p[1], F_SETFL, O_NONBLOCK);
+        for (int i = 0; i < 64; i++) if (write(p[1], b, sizeof b) < 0) break;
+        if (round == 0 && fcntl(p[1], F_SETPIPE_SZ, MB) >= 0) escaped("a larger pipe");
+    }
+    for (;;) pause();
+}
+
+static void in_flight(void)
+{
+    int s[2], fd = memfd_create("m", 0);
+    union { struct cmsghdr h; char room[CMSG_SPACE(sizeof(int))]; } c = { .h = { CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
+    char x = 0;
+    struct iovec v = { &x, 1 };
+    struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof c };
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, s) != 0) exit(3);
+    memcpy(CMSG_DATA(&c.h), &fd, sizeof fd);
+    refused("a descriptor in flight", sendmsg(s[0], &m, 0));
+    if (dup2(s[0], 700) >= 0) escaped("the launcher's descriptor");
+    refused("a descriptor in flight through the launcher's number", sendmsg(700, &m, 0));
+}
+
+static void huge_pages(void)
+{
+    refused("huge pages", (long)(intptr_t)mmap(NULL, 2 * MB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0) == -1 ? -1 : 0);
+    refused("a memfd of huge pages", memfd_create("m", 4));
+    refused("a segment of huge pages", shmget(IPC_PRIVATE, 2 * MB, 0600 | IPC_CREAT | SHM_HUGETLB));
+}
+
+static void hide(void)
+{
+    refused("being undumpable", syscall(SYS_prctl, 4, 0, 0, 0, 0));
+    /* executing what one may not read makes undumpable as well: where looks then find nothing, the party must be ended for it */
+    char self[4096];
+    snprintf(self, sizeof self, "cp memory hidden; chmod 0111 hidden; exec ./hidden memfd_in_children");
+    if (execl("/bin/sh", "sh", "-c", self, (char *)NULL) != 0) exit(3);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct mode modes[] = {
+        { "heap", heap }, { "shared", shared }, { "shared_unseen", shared_unseen }, { "shared_by_children", shared_by_children }, { "memfd", in_memfd },
+        { "memfd_closed", memfd_closed }, { "memfd_in_children", memfd_in_children }, { "sysv", sysv }, { "tmpfs", tmpfs }, { "tmpfs_unlinked", tmpfs_unlinked },
+        { "page_tables", page_tables }, { "copies", copies }, { "shares", shares }, { "spike", spike }, { "buffers", buffers }, { "in_flight", in_flight },
+        { "huge_pages", huge_pages }, { "hide", hide }, { NULL, NULL } };
+    run_mode(modes, argc, argv);
+}
