@@ -114,12 +114,21 @@ const r1_opt r1_opts_verify[] = {
     FLAG("response", 0, response), FLAG("tsv", 0, tsv), TEXT("command", 0, command), REAL("command-time", command_time, 0.001, 86400),
     FLAG("persistent", 0, persistent), FLAG("allow-weaker", 0, allow_weaker), END
 };
+const r1_opt r1_opts_eval[] = {
+    TEXT("model", 'm', eval_model), TEXT("url", 0, eval_url), TEXT("model-name", 0, model_name), TEXT("api-key-file", 0, api_key_file),
+    TEXT("data", 0, eval_data), TEXT("where", 0, where), INT("limit", 0, limit, 1, 1e6), INT("samples", 'k', samples, 1, 100000),
+    TEXT("out", 'o', out), FLAG("resume", 0, resume), TEXT("prompt-template", 0, prompt_template), TEXT("template", 0, template),
+    REAL("temperature", temperature, 0, 100), REAL("top-p", top_p, 0, 1), INT("top-k", 0, top_k, 0, 1e9), REAL("min-p", min_p, 0, 1), FLAG("greedy", 0, greedy),
+    { "max-tokens", 'n', R1_OPT_INT, AT(max_tokens), AT(max_tokens_given), 1, 1e9, NULL }, INT("think-budget", 0, think_budget, -1, 1e9),
+    FLAG("loop-guard", 0, loop_guard), INT("parallel", 0, parallel, 0, R1_PARALLEL_MAX), INT("tries", 0, tries, 1, 100), REAL("timeout", timeout, 1, 1e6),
+    REAL("price-in", price_in, 0, 1e9), REAL("price-out", price_out, 0, 1e9), END
+};
 
 void r1_opts_init(r1_opts *o)
 {
     *o = (r1_opts){
         .temperature = NAN, .top_p = NAN, .min_p = NAN, .repetition_penalty = NAN, .presence_penalty = NAN,
-        .frequency_penalty = NAN, .top_k = -1, .penalty_window = INT64_MIN, .hidden = INT64_MIN, .think_budget = -1,
+        .frequency_penalty = NAN, .top_k = -1, .penalty_window = INT64_MIN, .hidden = INT64_MIN, .think_budget = -1, .timeout = NAN, .price_in = NAN, .price_out = NAN,
     };
 }
 
@@ -300,7 +309,9 @@ r1_status r1_bias_parse(const char *text, const char *label, r1_logit_bias *out,
 static r1_status check_text(const r1_opt *opt, const char *label, const char *value, r1_error *err)
 {
     size_t n = strlen(value), bad;
-    if (opt->offset == AT(ids_file) || opt->offset == AT(out) || opt->offset == AT(kl)) return R1_OK;
+    if (opt->offset == AT(ids_file) || opt->offset == AT(out) || opt->offset == AT(kl) || opt->offset == AT(eval_model) ||
+        opt->offset == AT(eval_data) || opt->offset == AT(api_key_file))
+        return R1_OK;
     if (!r1_utf8_is_valid(value, n, &bad))
         return r1_fail(err, R1_EINVAL, "%s: byte %zu is 0x%02x, expected UTF-8", label, bad, (unsigned char)value[bad]);
     if (opt->offset == AT(stop) && (n == 0 || n > R1_STOP_BYTES_MAX))

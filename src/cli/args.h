@@ -81,6 +81,11 @@ typedef struct r1_opts {
     bool response, tsv, persistent, allow_weaker;
     const char *command;
     double command_time;           /* seconds, 0: usual */
+    /* eval */
+    const char *eval_model, *eval_url, *eval_data, *model_name, *api_key_file, *where, *prompt_template;
+    int64_t samples, limit, tries;           /* 0: the usual number, all; also parallel and resume */
+    double timeout, price_in, price_out;     /* NaN: not given */
+    bool loop_guard;
 } r1_opts;
 
 typedef enum r1_opt_kind {
@@ -110,7 +115,7 @@ typedef const r1_opt *r1_opt_table;
 
 extern const r1_opt r1_opts_common[], r1_opts_json[], r1_opts_force[], r1_opts_model[], r1_opts_sampling[], r1_opts_speculate[],
     r1_opts_answer[], r1_opts_run[], r1_opts_batch[], r1_opts_generate[], r1_opts_tokenize[], r1_opts_detokenize[], r1_opts_template[], r1_opts_logits[],
-    r1_opts_perplexity[], r1_opts_imatrix[], r1_opts_bench[], r1_opts_convert[], r1_opts_quantize[], r1_opts_verify[];
+    r1_opts_perplexity[], r1_opts_imatrix[], r1_opts_bench[], r1_opts_convert[], r1_opts_quantize[], r1_opts_verify[], r1_opts_eval[];
 
 void r1_opts_init(r1_opts *o);
 

@@ -297,6 +297,7 @@ static const struct { const char *name; r1_opt_table tables[8]; } pages[] = {
     { "quantize", { r1_opts_quantize, r1_opts_force, r1_opts_json, NULL } },
     { "imatrix", { r1_opts_imatrix, r1_opts_force, r1_opts_json, NULL } },
     { "pack", { r1_opts_force, r1_opts_json, NULL } },
+    { "eval", { r1_opts_eval, r1_opts_model, r1_opts_json, NULL } },
     { "bench", { r1_opts_bench, r1_opts_model, r1_opts_json, NULL } },
     { "verify", { r1_opts_verify, r1_opts_json, NULL } },
 };

@@ -44,6 +44,7 @@ r1_status r1_cmd_perplexity(r1_cli *c, r1_error *err) R1_MUST_CHECK;
 r1_status r1_cmd_convert(r1_cli *c, r1_error *err) R1_MUST_CHECK;
 r1_status r1_cmd_quantize(r1_cli *c, r1_error *err) R1_MUST_CHECK;
 r1_status r1_cmd_bench(r1_cli *c, r1_error *err) R1_MUST_CHECK;
+r1_status r1_cmd_eval(r1_cli *c, r1_error *err) R1_MUST_CHECK;
 r1_status r1_cmd_imatrix(r1_cli *c, r1_error *err) R1_MUST_CHECK;
 r1_status r1_cmd_pack(r1_cli *c, r1_error *err) R1_MUST_CHECK;
 r1_status r1_cmd_verify(r1_cli *c, r1_error *err) R1_MUST_CHECK;

@@ -44,6 +44,7 @@ const r1_command r1_commands[] = {
     { "perplexity", 2, 2, "MODEL FILE", { r1_opts_perplexity, r1_opts_model, r1_opts_json, r1_opts_common, NULL }, r1_cmd_perplexity },
     { "bench", 0, 1, "[MODEL]", { r1_opts_bench, r1_opts_model, r1_opts_json, r1_opts_common, NULL }, r1_cmd_bench },
     { "verify", 1, 3, "math GOLD ANSWER, code TASK.json SOLUTION, FILE.jsonl or --tsv FILE.tsv", { r1_opts_verify, r1_opts_json, r1_opts_common, NULL }, r1_cmd_verify },
+    { "eval", 0, SIZE_MAX, "TASK... --model MODEL", { r1_opts_eval, r1_opts_model, r1_opts_json, r1_opts_common, NULL }, r1_cmd_eval },
     { "convert", 2, 2, "SRC DST", { r1_opts_convert, r1_opts_force, r1_opts_json, r1_opts_common, NULL }, r1_cmd_convert },
     { "quantize", 3, 3, "SRC DST TYPE", { r1_opts_quantize, r1_opts_force, r1_opts_json, r1_opts_common, NULL }, r1_cmd_quantize },
     { "imatrix", 2, 2, "MODEL TEXT", { r1_opts_imatrix, r1_opts_force, r1_opts_json, r1_opts_common, NULL }, r1_cmd_imatrix },

@@ -9,7 +9,7 @@ import time
 
 from harness import HERE, MODELS, R1, TESTS, TMP, Skip, close, environment, expected, fails, main, matrices, model, npy, r1, read, real, safetensors, test, tmp
 
-COMMANDS = ["run", "batch", "show", "tokenize", "detokenize", "template", "generate", "logits", "perplexity", "bench", "verify"]
+COMMANDS = ["run", "batch", "show", "tokenize", "detokenize", "template", "generate", "logits", "perplexity", "bench", "verify", "eval"]
 LLAMA = model("llama")
 GGUF = model("llama_256", "llama_256.Q8_0.gguf")
 V3 = model("deepseek_v3")
