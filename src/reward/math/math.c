@@ -28,6 +28,22 @@ static r1_math_text trim(const char *s, size_t n)
     return (r1_math_text){ s, n };
 }
 
+/* Emphasis of Markdown around a whole answer. */
+static r1_math_text bare(r1_math_text t)
+{
+    for (bool again = true; again && t.n > 2;) {
+        again = false;
+        for (int k = 0; k < 2; k++) {
+            char mark = "*`"[k];
+            while (t.n > 2 && t.p[0] == mark && t.p[t.n - 1] == mark) {
+                t = trim(t.p + 1, t.n - 2);
+                again = true;
+            }
+        }
+    }
+    return t;
+}
+
 static bool contains(r1_math_text t, const char *what) { return memmem(t.p, t.n, what, strlen(what)) != NULL; }
 
 /* A gold or a bare answer that brings its own box or thought is read like a response. */
@@ -35,11 +51,14 @@ static bool looks_like_response(r1_math_text t) { return contains(t, "\\boxed") 
 
 static r1_math_reason inner(r1_math_text *t, bool response)
 {
-    if (!response && !looks_like_response(*t)) return t->n ? R1_MATH_EQUAL_TEXT : R1_MATH_NO_ANSWER;
+    if (!response && !looks_like_response(*t)) {
+        *t = bare(*t);
+        return t->n ? R1_MATH_EQUAL_TEXT : R1_MATH_NO_ANSWER;
+    }
     const char *p;
     size_t n;
     r1_math_reason r = r1_math_extract(t->p, t->n, &p, &n);
-    *t = (r1_math_text){ p ? p : "", n };
+    *t = bare((r1_math_text){ p ? p : "", n });
     return r;
 }
 

@@ -456,8 +456,11 @@ static node *letters_of(parser *p)
 {
     ctx *c = p->c;
     const token *t = r1_math_peek(p, 0);
-    node *list = r1_math_node(c, K_MUL, 0);
+    bool capitals = true;
+    for (uint32_t k = 0; k < t->n; k++) capitals = capitals && t->s[k] >= 'A' && t->s[k] <= 'Z';
     p->i++;
+    if (capitals) return symbol(c, t->s, t->n, t->space); /* AB is a segment, ABC an angle */
+    node *list = r1_math_node(c, K_MUL, 0);
     bool power = r1_math_is(p, T_CARET, -1);
     for (uint32_t k = 0; k < t->n; k++) {
         node *x = t->s[k] == 'e' ? r1_math_node(c, K_E, 0) : t->s[k] == 'i' ? r1_math_node(c, K_I, 0) : symbol(c, t->s + k, 1, false);
@@ -523,7 +526,10 @@ static node *plain_atom(parser *p)
     }
     case T_FRAC: p->i++; return fraction(p);
     case T_SQRT: p->i++; return root(p, t->sub);
-    case T_BINOM: p->i++; return binomial(p);
+    case T_BINOM:
+        if (t->sub) return NULL;
+        p->i++;
+        return binomial(p);
     case T_FUNC: p->i++; return function(p, (func)t->sub);
     case T_SUM: p->i++; return sum_or_product(p, F_SUM);
     case T_PROD: p->i++; return sum_or_product(p, F_PROD);

@@ -179,13 +179,21 @@ static r1_math_reason ordered(ctx *c, node *gold, node *cand)
     return equal(all) || all == R1_MATH_OVER_BUDGET || all == R1_MATH_UNDEFINED ? all : R1_MATH_DIFFERENT;
 }
 
+/* x_1 and x_2 are roots of one equation. */
+static bool same_letter(const node *a, const node *b)
+{
+    if (r1_math_same(a, b)) return true;
+    const char *x = a->n_name ? memchr(a->name, '_', a->n_name) : NULL, *y = b->n_name ? memchr(b->name, '_', b->n_name) : NULL;
+    return a->kind == K_SYM && b->kind == K_SYM && x && y && x - a->name == y - b->name && !memcmp(a->name, b->name, (size_t)(x - a->name));
+}
+
 /* Two equations for different letters cannot both stand for one list of values. */
 static bool mixed_names(ctx *c, const node *list)
 {
     node *first = NULL, *name, *value;
     for (uint32_t i = 0; i < list->n; i++) {
         if (!assigned(c, list->kid[i], &name, &value)) continue;
-        if (first && !r1_math_same(first, name)) return true;
+        if (first && !same_letter(first, name)) return true;
         first = name;
     }
     return false;
@@ -294,6 +302,8 @@ static bool plain(const unit *u)
     return !u->n_name && !memcmp(u->dim, none.dim, sizeof none.dim);
 }
 
+static bool is_radian(const unit *u) { return u->n_name == 6 && !memcmp(u->name, "radian", 6); }
+
 static r1_math_reason quantities(ctx *c, node *gold, node *cand)
 {
     unit *u = gold->u;
@@ -302,6 +312,8 @@ static r1_math_reason quantities(ctx *c, node *gold, node *cand)
         unit *v = cand->u;
         if (plain(v) && !plain(u)) return scalars(c, gold->kid[0], times_q(c, cand->kid[0], v->factor));
         if (plain(u) && !plain(v)) return scalars(c, times_q(c, gold->kid[0], u->factor), cand->kid[0]);
+        if (u->is_degree && is_radian(v)) return scalars(c, r1_math_fn(c, F_DEGREE, gold->kid[0], NULL), cand->kid[0]);
+        if (v->is_degree && is_radian(u)) return scalars(c, gold->kid[0], r1_math_fn(c, F_DEGREE, cand->kid[0], NULL));
         if (!r1_math_unit_same_dim(u, v)) return R1_MATH_WRONG_TYPE;
         if (mpq_equal(u->factor, v->factor)) return scalars(c, gold->kid[0], cand->kid[0]);
         return scalars(c, times_q(c, gold->kid[0], u->factor), times_q(c, cand->kid[0], v->factor));
@@ -425,10 +437,14 @@ static r1_math_reason scalar_gold(ctx *c, node *gold, node *cand)
     switch ((node_kind)cand->kind) {
     case K_QUANTITY:
         if (plain(cand->u)) return scalars(c, gold, times_q(c, cand->kid[0], cand->u->factor));
+        if (cand->u->is_degree) {
+            r1_math_reason r = scalars(c, gold, cand->kid[0]); /* degrees left out, or radians */
+            return equal(r) ? r : scalars(c, gold, r1_math_fn(c, F_DEGREE, cand->kid[0], NULL));
+        }
         return scalars(c, gold, cand->kid[0]);
     case K_PERCENT: return bare_and_percent(c, gold, cand);
     case K_RATIO: return cand->n == 2 ? scalars(c, gold, r1_math_op2(c, K_MUL, cand->kid[0], r1_math_inv(c, cand->kid[1]))) : R1_MATH_WRONG_TYPE;
-    case K_SET: return cand->n == 1 ? r1_math_compare(c, gold, cand->kid[0]) : cand->n ? R1_MATH_SEVERAL_ANSWERS : R1_MATH_WRONG_TYPE;
+    case K_SET: return cand->n == 1 && r1_math_is_scalar(cand->kid[0]) ? r1_math_compare(c, gold, cand->kid[0]) : cand->n ? R1_MATH_SEVERAL_ANSWERS : R1_MATH_WRONG_TYPE;
     case K_LIST: return R1_MATH_SEVERAL_ANSWERS;
     case K_WORDS: return R1_MATH_UNPARSED_CANDIDATE;
     default: return R1_MATH_WRONG_TYPE;
@@ -470,6 +486,11 @@ static r1_math_reason relation_and_other(ctx *c, node *gold, node *cand)
         return r1_math_is_real_set(gold) && !r1_math_is_scalar(cand) ? inequalities(c, gold, cand) : R1_MATH_WRONG_TYPE;
     }
     if (assigned(c, cand, &name, &value)) return r1_math_compare(c, gold, value);
+    if (equation(cand) && !r1_math_has(cand, K_SYM) && !r1_math_has(cand, K_APPLY)) { /* 3 * 5 = 15 */
+        r1_math_reason all = R1_MATH_EQUAL_EXACT;
+        for (uint32_t i = 0; i < cand->n && equal(all); i++) all = weaker(all, r1_math_compare(c, gold, cand->kid[i]));
+        return all;
+    }
     if ((r1_math_is_real_set(gold) || gold->kind == K_TUPLE) && r1_math_is_real_set(cand)) return reason_of(c, r1_math_equal_sets(c, gold, cand));
     if (gold->kind == K_LIST || gold->kind == K_SET) return lists(c, gold, cand);
     return R1_MATH_WRONG_TYPE;

@@ -343,11 +343,17 @@ istate r1_math_complex(ctx *c, const point *at, const node *a, cv *out)
         r1_math_cv_init(&sum, prec_of(out));
         set_si(&sum, a->kind == K_MUL, 0);
         istate s = I_OK;
+        mpfr_exp_t top = MPFR_EMIN_DEFAULT / 2;
         for (uint32_t i = 0; i < a->n && s == I_OK; i++) {
             s = r1_math_complex(c, at, a->kid[i], &x);
             if (s != I_OK) break;
             if (a->kind == K_MUL) s = mul(&sum, &sum, &x);
             else {
+                mpfr_exp_t e = r1_math_iv_exponent(&x.re), m = r1_math_iv_exponent(&x.im);
+                e = e > m ? e : m;
+                r1_math_iv_note_small(c, &x.re, top > e ? top : e);
+                r1_math_iv_note_small(c, &x.im, top > e ? top : e);
+                top = e > top ? e : top;
                 r1_math_iv_add(&sum.re, &sum.re, &x.re);
                 r1_math_iv_add(&sum.im, &sum.im, &x.im);
             }

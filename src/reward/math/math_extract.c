@@ -111,9 +111,10 @@ static bool only_or(const char *s, size_t from, size_t to)
     return m == 2 && word[0] == 'o' && word[1] == 'r';
 }
 
-/* The end of what "answer is" introduces: the line, or the sentence. */
+/* The end of what "answer is" introduces: the line, the sentence, or the clause. */
 static size_t phrase_end(const char *s, size_t n, size_t from)
 {
+    static const char *const clauses[] = { " because ", " since ", ", which ", ", so ", ", as ", "\xE3\x80\x82" /* the Chinese full stop */, "\xEF\xBC\x8C\xE5\x9B\xA0" /* ", because" */, "<|", "</" };
     bool formula = false;
     size_t i = from;
     for (; i < n && i - from < LINE_MAX_BYTES; i++) {
@@ -121,33 +122,69 @@ static size_t phrase_end(const char *s, size_t n, size_t from)
         if (s[i] == '\n' && !formula) break;
         if (formula) continue;
         if (s[i] == '.' && (i + 1 == n || blank(s[i + 1]) || s[i + 1] == '*') && i > from) break;
-        if (at_any_case(s, n, i, " because ") || at_any_case(s, n, i, " since ") || at(s, n, i, "<|")) break;
+        bool clause = false;
+        for (size_t k = 0; k < R1_COUNT(clauses) && !clause; k++) clause = at_any_case(s, n, i, clauses[k]);
+        if (clause) break;
     }
     return i;
 }
 
+/* "answer is", "answer:", "Answer =" at i: where what they introduce begins; 0 when it is none. */
+static size_t english(const char *s, size_t n, size_t i)
+{
+    if (!at_any_case(s, n, i, "answer") || (i && letter(s[i - 1]))) return 0;
+    size_t w = i + 6, blanks = w;
+    while (w < n && w - blanks < 40 && (blank(s[w]) || s[w] == '*' || s[w] == '_')) w++;
+    if (w < n && (s[w] == ':' || s[w] == '=')) return w + 1;
+    return at_any_case(s, n, w, "is") && w + 2 < n && !letter(s[w + 2]) ? w + 2 : 0;
+}
+
+/* The same in Chinese: "answer" followed by one of the two verbs, or a colon of either width. */
+static size_t chinese(const char *s, size_t n, size_t i)
+{
+    static const char *const verbs[] = { "\xE6\x98\xAF", "\xE4\xB8\xBA", "\xEF\xBC\x9A", ":", "=" };
+    if (!at(s, n, i, "\xE7\xAD\x94\xE6\xA1\x88")) return 0;
+    for (size_t k = 0; k < R1_COUNT(verbs); k++)
+        if (at(s, n, i + 6, verbs[k])) return i + 6 + strlen(verbs[k]);
+    return 0;
+}
+
+/* The last phrase that introduces an answer. Only its place is kept while looking, so the text is read once. */
 static r1_math_text phrase(const char *s, size_t n)
 {
-    size_t from = SIZE_MAX, to = 0;
+    size_t from = 0, tag = SIZE_MAX, to = 0;
+    bool line = false, tagged = false;
     for (size_t i = 0; i < n; i++) {
         size_t k = 0;
-        bool line = false;
-        if (s[i] == '#' && at(s, n, i, "####") && (i == 0 || s[i - 1] != '#')) {
-            k = i + 4;
-            line = true;
-        } else if ((s[i] == 'a' || s[i] == 'A') && at_any_case(s, n, i, "answer") && (i == 0 || !letter(s[i - 1]))) {
-            size_t w = i + 6;
-            while (w < n && (blank(s[w]) || s[w] == '*' || s[w] == '_')) w++;
-            if (w < n && (s[w] == ':' || s[w] == '=')) k = w + 1;
-            else if (at_any_case(s, n, w, "is") && w + 2 < n && !letter(s[w + 2])) k = w + 2;
+        if (s[i] == '#') {
+            if (at(s, n, i, "####")) {
+                k = i + 4;
+                while (k < n && s[k] == '#') k++;
+                i = k - 1;
+                line = true;
+                tagged = false;
+            }
+        } else if (s[i] == '<') {
+            if (at(s, n, i, "<answer>")) tag = i + 8;
+            else if (tag != SIZE_MAX && at(s, n, i, "</answer>")) {
+                from = tag;
+                to = i;
+                tagged = true;
+                tag = SIZE_MAX;
+            }
+        } else {
+            k = s[i] == 'a' || s[i] == 'A' ? english(s, n, i) : s[i] == '\xE7' ? chinese(s, n, i) : 0;
+            if (k && tag == SIZE_MAX) line = tagged = false;
+            else k = 0; /* inside <answer> the tags say where it ends */
         }
-        if (!k) continue;
-        while (k < n && (blank(s[k]) || s[k] == ':' || s[k] == '*' || s[k] == '_')) k++;
-        from = k;
-        to = line ? k : phrase_end(s, n, k);
+        if (k) from = k;
+    }
+    if (!from) return (r1_math_text){ NULL, 0 };
+    while (!tagged && from < n && (blank(s[from]) || s[from] == ':' || s[from] == '*' || s[from] == '_')) from++;
+    if (!tagged) {
+        to = line ? from : phrase_end(s, n, from);
         while (line && to < n && s[to] != '\n') to++;
     }
-    if (from == SIZE_MAX || from > to) return (r1_math_text){ NULL, 0 };
     r1_math_text t = trim(s + from, to - from);
     while (t.n && (t.p[t.n - 1] == '*' || t.p[t.n - 1] == '_')) t.n--;
     return trim(t.p, t.n);

@@ -13,7 +13,7 @@
 enum {
     R1_MATH_BITS_MAX = 80000,   /* of a numerator or denominator: about 24,000 digits */
     R1_MATH_NODES_MAX = 20000,
-    R1_MATH_DEPTH_MAX = 400,    /* nesting, after brackets around brackets are taken off */
+    R1_MATH_DEPTH_MAX = 640,    /* nesting, after brackets around brackets are taken off */
     R1_MATH_ARENA_MAX = 16 << 20,
     R1_MATH_DECIMAL_DIGITS = 8  /* a decimal with so many right digits stands for what has no finite decimal form */
 };
@@ -77,6 +77,7 @@ typedef struct ctx {
     node *numbers;
     uint64_t left, spent, seed;
     bool over, nomem;
+    bool hidden;             /* a term was too small to be seen at the precision of an enclosure */
     bool fuzzy;              /* long decimals stand for all values that would be written so */
     node bad;
 } ctx;
@@ -177,6 +178,7 @@ node *r1_math_parse_text(ctx *c, const char *s, size_t n, unsigned flags, bool *
 node *r1_math_parse_expr(parser *p);  /* with set operations */
 node *r1_math_parse_sum(parser *p);
 node *r1_math_parse_product(parser *p);
+node *r1_math_distribute(ctx *c, node *product);
 node *r1_math_parse_power(parser *p);
 node *r1_math_parse_atom(parser *p);
 node *r1_math_parse_item(parser *p);  /* a relation, or an expression with a unit, up to p->end */

@@ -29,6 +29,9 @@ istate r1_math_iv_root(ctx *c, iv *out, const iv *a, unsigned long k); /* odd ro
 istate r1_math_iv_fn(ctx *c, func f, iv *out, const iv *a);
 void r1_math_iv_pi(iv *out);
 bool r1_math_iv_has_zero(const iv *a);
+/* Note in c->hidden when a is not 0 and lies so far below `top`, an exponent, that a sum at this precision does not show it. */
+void r1_math_iv_note_small(ctx *c, const iv *a, mpfr_exp_t top);
+mpfr_exp_t r1_math_iv_exponent(const iv *a);   /* of its largest magnitude; very small for 0 */
 int r1_math_iv_sign(const iv *a);               /* -1, 1; 0: it may be either */
 istate r1_math_iv_check(const iv *a);            /* I_VAGUE when an end is not a number or infinite */
 

@@ -193,11 +193,31 @@ static node *new_relation(ctx *c, node *first)
     return x != &c->bad && x->ops ? x : &c->bad;
 }
 
+/* "Area = 5", "total cost = 7": words as a name. */
+static node *word_name(parser *p)
+{
+    enum { WORDS_MAX = 5 };
+    ctx *c = p->c;
+    uint32_t n = 0;
+    while (n <= WORDS_MAX && r1_math_peek(p, n)->kind == T_WORD && !r1_math_is_stop_word(r1_math_peek(p, n)->s, r1_math_peek(p, n)->n)) n++;
+    const token *from = r1_math_peek(p, 0), *to = n ? r1_math_peek(p, n - 1) : from, *next = r1_math_peek(p, n);
+    if (!n || n > WORDS_MAX || next->kind != T_REL || next->sub != R_EQ || (n == 1 && from->n < 4 && !from->text)) return NULL;
+    const char *s;
+    size_t len;
+    node *x = r1_math_node(c, K_SYM, 0);
+    if (x == &c->bad || !r1_math_words(c, from->s, (size_t)(to->s + to->n - from->s), &s, &len)) return NULL;
+    x->name = s;
+    x->n_name = (uint32_t)len;
+    p->i += n;
+    return x;
+}
+
 node *r1_math_parse_item(parser *p)
 {
     ctx *c = p->c;
     if (r1_math_is(p, T_REL, R_EQ) || r1_math_is(p, T_REL, R_APPROX)) p->i++; /* "= 5" */
-    node *a = applied_letter(p) ? r1_math_parse_apply(p) : with_unit(p);
+    node *a = word_name(p);
+    if (!a) a = applied_letter(p) ? r1_math_parse_apply(p) : with_unit(p);
     if (a) a = ratio(p, a);
     node *list = NULL;
     while (a && !c->over) {

@@ -9,7 +9,7 @@ typedef struct command { const char *name; uint8_t kind, sub; } command;
 
 static const command commands[] = {
     { "frac", T_FRAC, 0 }, { "dfrac", T_FRAC, 0 }, { "tfrac", T_FRAC, 0 }, { "cfrac", T_FRAC, 0 }, { "sfrac", T_FRAC, 0 }, { "nicefrac", T_FRAC, 0 },
-    { "sqrt", T_SQRT, 2 }, { "cbrt", T_SQRT, 3 }, { "binom", T_BINOM, 0 }, { "dbinom", T_BINOM, 0 }, { "tbinom", T_BINOM, 0 },
+    { "sqrt", T_SQRT, 2 }, { "cbrt", T_SQRT, 3 }, { "binom", T_BINOM, 0 }, { "dbinom", T_BINOM, 0 }, { "tbinom", T_BINOM, 0 }, { "choose", T_BINOM, 1 }, { "over", T_BINOM, 2 },
     { "overline", T_OVERLINE, 0 }, { "bar", T_OVERLINE, 0 }, { "cdot", T_OP, '*' }, { "times", T_OP, '*' }, { "ast", T_OP, '*' }, { "bullet", T_OP, '*' },
     { "div", T_OP, '/' }, { "pm", T_OP, 'P' }, { "mp", T_OP, 'M' },
     { "le", T_REL, R_LE }, { "leq", T_REL, R_LE }, { "leqslant", T_REL, R_LE }, { "leqq", T_REL, R_LE }, { "ge", T_REL, R_GE }, { "geq", T_REL, R_GE },
@@ -45,7 +45,7 @@ static const run_name run_names[] = {
     { "ln", T_FUNC, F_LN, false }, { "log", T_FUNC, F_LOG10, false }, { "exp", T_FUNC, F_EXP, true }, { "abs", T_FUNC, F_ABS, true }, { "floor", T_FUNC, F_FLOOR, true },
     { "ceil", T_FUNC, F_CEIL, true }, { "max", T_FUNC, F_MAX, true }, { "min", T_FUNC, F_MIN, true }, { "gcd", T_FUNC, F_GCD, true }, { "lcm", T_FUNC, F_LCM, true },
     { "det", T_FUNC, F_DET, true }, { "sgn", T_FUNC, F_SGN, true }, { "sign", T_FUNC, F_SGN, true }, { "Re", T_FUNC, F_RE, true }, { "Im", T_FUNC, F_IM, true }, { "arg", T_FUNC, F_ARG, true },
-    { "conj", T_FUNC, F_CONJ, true }, { "sqrt", T_SQRT, 2, true }, { "cbrt", T_SQRT, 3, true }, { "binom", T_BINOM, 0, true }, { "pi", T_CONST, K_PI, false },
+    { "conj", T_FUNC, F_CONJ, true }, { "sqrt", T_SQRT, 2, true }, { "cbrt", T_SQRT, 3, true }, { "binom", T_BINOM, 0, true }, { "choose", T_BINOM, 1, false }, { "pi", T_CONST, K_PI, false },
     { "infinity", T_INFTY, 0, false }, { "infty", T_INFTY, 0, false }, { "inf", T_INFTY, 0, false }, { "mod", T_MODULO, 0, false }, { "union", T_SETOP, 'u', false },
     { "and", T_AND, 0, false }, { "or", T_OR, 0, false }, { "AND", T_AND, 0, false }, { "OR", T_OR, 0, false }, { "Or", T_OR, 0, false }, { "And", T_AND, 0, false }, { "percent", T_PERCENT, 0, false }, { "degrees", T_DEGREE, 0, false },
     { "degree", T_DEGREE, 0, false }, { "deg", T_DEGREE, 0, false },
@@ -130,9 +130,21 @@ static r1_math_text group(lexer *x)
     return (r1_math_text){ x->s + from, x->i - from };
 }
 
+/* Environments that only set lines under each other. */
+static bool only_lines(r1_math_text name)
+{
+    static const char *const list[] = { "aligned", "align", "align*", "gathered", "split", "equation", "equation*", "gather", "gather*", "displaymath", "math", "alignedat", "center" };
+    return LISTED(list, name.p, name.n);
+}
+
 static void environment(lexer *x, bool begin, size_t from)
 {
     r1_math_text name = group(x);
+    if (only_lines(name)) {
+        x->in_lines = begin;
+        x->space = true;
+        return;
+    }
     token *t = r1_math_push(x, begin ? T_BEGIN : T_ENDENV, 0, from);
     t->s = name.p;
     t->n = (uint32_t)name.n;
@@ -190,6 +202,14 @@ static void named_command(lexer *x, size_t from)
     r1_math_push(x, LISTED(greek, s, n) ? T_IDENT : T_UNKNOWN, 0, from);
 }
 
+/* Whether the next line begins with a relation: then it goes on with the one before. */
+static bool continues(const lexer *x)
+{
+    size_t k = x->i;
+    while (k < x->len && (blank(x->s[k]) || x->s[k] == '&')) k++;
+    return k >= x->len || x->s[k] == '=' || x->s[k] == '<' || x->s[k] == '>' || (x->len - k > 4 && (!memcmp(x->s + k, "\\le", 3) || !memcmp(x->s + k, "\\ge", 3) || !memcmp(x->s + k, "\\end", 4)));
+}
+
 static void backslash(lexer *x)
 {
     size_t from = x->i++;
@@ -212,7 +232,9 @@ static void backslash(lexer *x)
     case '%': r1_math_push(x, T_PERCENT, 0, from); return;
     case '$': r1_math_push(x, T_CURRENCY, '$', from); return;
     case '|': r1_math_push(x, T_NORM, 0, from); return;
-    case '\\': r1_math_push(x, T_ROW, 0, from); return;
+    case '\\':
+        if (!x->in_lines || !continues(x)) r1_math_push(x, T_ROW, 0, from);
+        return;
     case '&': r1_math_push(x, T_AND, 0, from); return;
     default: r1_math_push(x, T_UNKNOWN, 0, from);
     }
@@ -340,7 +362,7 @@ static void brace(lexer *x)
 static void one(lexer *x)
 {
     char ch = x->s[x->i];
-    if (blank(ch) || ch == '~') {
+    if (blank(ch) || ch == '~' || (ch == '&' && x->in_lines)) {
         x->space = true;
         x->i++;
     } else if (r1_math_lex_number(x)) return;

@@ -52,6 +52,11 @@ static void take_groups(lexer *x, scan *v, size_t *i)
         x->ambiguous = true;
         if (x->flags & R1_MATH_COMMA_LISTS || x->brackets || (peek(x, k) == ',' && digit(peek(x, k + 1)))) return;
     }
+    if (sep[0] == ' ' && k == *i + m + 3) { /* "1 960/997" is a mixed number */
+        size_t next = k;
+        while (peek(x, next) == ' ') next++;
+        if (peek(x, next) == '/') return;
+    }
     while (*i < k) {
         *i += m;
         take_digits(x, v, i);
@@ -282,9 +287,20 @@ static bool based_letters(lexer *x)
     return end && base > 10 && take_based(x, x->i, k, k + 1);
 }
 
+/* "(2516)_8" */
+static bool based_group(lexer *x)
+{
+    size_t k = x->i + 1;
+    while (alnum_upper(peek(x, k)) && k - x->i < 300) k++;
+    if (k == x->i + 1 || peek(x, k) != ')' || peek(x, k + 1) != '_') return false;
+    size_t from = x->i + 1;
+    return take_based(x, from, k, k + 2);
+}
+
 bool r1_math_lex_number(lexer *x)
 {
     char ch = peek(x, x->i);
+    if (ch == '(') return based_group(x);
     bool starts = digit(ch) || (ch == '.' && digit(peek(x, x->i + 1)) && !(x->i && digit(x->s[x->i - 1])));
     if (alnum_upper(ch) && !(x->i && (letter(x->s[x->i - 1]) || x->s[x->i - 1] == '\\')) && based_letters(x)) return true;
     if (!starts) return false;

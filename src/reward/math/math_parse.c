@@ -23,6 +23,33 @@ bool r1_math_take(parser *p, tok kind, int sub)
     return true;
 }
 
+/* A number times a matrix or a vector, element by element; any other product as it is. */
+node *r1_math_distribute(ctx *c, node *product)
+{
+    node *body = NULL, *factor = r1_math_node(c, K_MUL, 0);
+    if (product->kind != K_MUL) return product;
+    for (uint32_t i = 0; i < product->n; i++) {
+        node *k = product->kid[i];
+        bool vector = k->kind == K_MATRIX || (k->kind == K_TUPLE && k->n > 1 && k->lo_open && k->hi_open);
+        if (vector && body) return product;
+        if (vector) body = k;
+        else if (!r1_math_is_scalar(k)) return product;
+        else factor = r1_math_append(c, factor, k);
+    }
+    if (!body || factor == &c->bad || !factor->n) return product;
+    node *made = r1_math_node(c, (node_kind)body->kind, body->n);
+    if (made == &c->bad) return made;
+    node **kid = made->kid;
+    *made = *body;
+    made->kid = kid;
+    made->cap = made->n;
+    for (uint32_t i = 0; i < body->n; i++) {
+        if (!r1_math_is_scalar(body->kid[i])) return product;
+        made->kid[i] = r1_math_op2(c, K_MUL, factor->n == 1 ? factor->kid[0] : factor, body->kid[i]);
+    }
+    return made;
+}
+
 /* Signs before a term: their product, and whether one of them was plus-minus ('P', 'M', else 0). */
 static bool signs(parser *p, char *both)
 {
@@ -45,7 +72,7 @@ static node *with_sign(ctx *c, node *a, bool minus, char both)
         if (a != &c->bad) a->op = (uint8_t)((both == 'P') != minus ? '+' : '-');
         return a;
     }
-    return minus ? r1_math_neg(c, a) : a;
+    return minus ? r1_math_distribute(c, r1_math_neg(c, a)) : a;
 }
 
 static bool is_set_kind(const node *a)
@@ -58,7 +85,12 @@ bool r1_math_starts_factor(const parser *p, const node *before)
     const token *t = r1_math_peek(p, 0);
     if (before && is_set_kind(before)) return false;
     switch ((tok)t->kind) {
-    case T_IDENT: case T_CONST: case T_FUNC: case T_LBRACE: case T_FRAC: case T_SQRT: case T_BINOM: case T_SUM: case T_PROD: case T_OVERLINE: case T_BEGIN: return true;
+    case T_IDENT: {
+        unit u; /* \text{ m} behind a value is a unit */
+        return !(before && t->text && r1_math_unit_find(p->c, t->s, t->n, &u));
+    }
+    case T_CONST: case T_FUNC: case T_LBRACE: case T_FRAC: case T_SQRT: case T_SUM: case T_PROD: case T_OVERLINE: case T_BEGIN: return true;
+    case T_BINOM: return t->sub == 0;
     case T_INFTY: return before == NULL;
     case T_OPEN: return (t->sub == '(' && r1_math_peek(p, 1)->kind != T_MODULO) || t->sub == '[' || t->sub == 'f' || t->sub == 'c';
     case T_BAR: return !p->in_bars && !p->in_builder && t->sub != 1 && t->sub != 3;
@@ -154,7 +186,7 @@ node *r1_math_parse_product(parser *p)
         if (!list) list = r1_math_append(c, r1_math_node(c, K_MUL, 0), first);
         list = r1_math_append(c, list, last);
     }
-    return list ? list : last;
+    return list ? r1_math_distribute(c, list) : last;
 }
 
 node *r1_math_parse_sum(parser *p)
@@ -179,8 +211,17 @@ node *r1_math_parse_sum(parser *p)
             list = r1_math_append(c, list, term);
         }
     }
+    node *sum = first && list ? list : first;
+    if (sum && r1_math_take(p, T_BINOM, 2)) { /* {a \over b} */
+        node *b = r1_math_parse_sum(p);
+        sum = b ? r1_math_op2(c, K_MUL, sum, r1_math_inv(c, b)) : NULL;
+    }
+    if (sum && r1_math_take(p, T_BINOM, 1)) { /* n \choose k */
+        node *k = r1_math_parse_sum(p);
+        sum = k ? r1_math_fn(c, F_BINOM, sum, k) : NULL;
+    }
     p->depth--;
-    return first && list ? list : first;
+    return sum;
 }
 
 node *r1_math_parse_expr(parser *p)

@@ -16,26 +16,50 @@ static istate known_rational(ctx *c, const node *a, iv *out)
 
 static bool constant(const node *a) { return !r1_math_has(a, K_SYM); }
 
-static istate add_or_mul(ctx *c, const point *at, const node *a, iv *out)
+static istate multiply(ctx *c, const point *at, const node *a, iv *out)
 {
-    iv x, sum;
+    iv x, product;
+    r1_math_iv_init(&x, prec_of(out));
+    r1_math_iv_init(&product, prec_of(out));
+    r1_math_iv_set_si(&product, 1);
+    istate s = I_OK;
+    for (uint32_t i = 0; i < a->n && s == I_OK; i++) {
+        s = r1_math_real(c, at, a->kid[i], &x);
+        if (s == I_OK) s = r1_math_iv_mul(&product, &product, &x);
+        if (!r1_math_spend(c, 6 + (uint64_t)prec_of(out) / 64)) s = I_NOT;
+    }
+    if (s == I_OK) r1_math_iv_set(out, &product);
+    r1_math_iv_clear(&x);
+    r1_math_iv_clear(&product);
+    return s;
+}
+
+/* Terms too small to be seen beside the largest are noted: equality may hang on them. The smallest and largest so far are enough. */
+static istate add(ctx *c, const point *at, const node *a, iv *out)
+{
+    iv x, sum, least;
     r1_math_iv_init(&x, prec_of(out));
     r1_math_iv_init(&sum, prec_of(out));
-    r1_math_iv_set_si(&sum, a->kind == K_MUL);
+    r1_math_iv_init(&least, prec_of(out));
+    mpfr_exp_t top = MPFR_EMIN_DEFAULT / 2;
     istate s = I_OK;
     for (uint32_t i = 0; i < a->n && s == I_OK; i++) {
         s = r1_math_real(c, at, a->kid[i], &x);
         if (s != I_OK) break;
-        if (a->kind == K_MUL) s = r1_math_iv_mul(&sum, &sum, &x);
-        else r1_math_iv_add(&sum, &sum, &x);
+        mpfr_exp_t e = r1_math_iv_exponent(&x);
+        top = e > top ? e : top;
+        if (r1_math_iv_sign(&x) && (!r1_math_iv_sign(&least) || e < r1_math_iv_exponent(&least))) r1_math_iv_set(&least, &x);
+        r1_math_iv_add(&sum, &sum, &x);
         if (!r1_math_spend(c, 6 + (uint64_t)prec_of(out) / 64)) s = I_NOT;
     }
     if (s == I_OK) {
+        r1_math_iv_note_small(c, &least, top);
         r1_math_iv_set(out, &sum);
         s = r1_math_iv_check(out);
     }
     r1_math_iv_clear(&x);
     r1_math_iv_clear(&sum);
+    r1_math_iv_clear(&least);
     return s;
 }
 
@@ -280,7 +304,8 @@ istate r1_math_real(ctx *c, const point *at, const node *a, iv *out)
                 return I_OK;
             }
         return I_NOT;
-    case K_ADD: case K_MUL: return add_or_mul(c, at, a, out);
+    case K_ADD: return add(c, at, a, out);
+    case K_MUL: return multiply(c, at, a, out);
     case K_POW: return power(c, at, a, out);
     case K_FUNC: return function(c, at, a, out);
     case K_APPLY: return r1_math_apply_real(c, at, a, out);

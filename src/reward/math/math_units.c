@@ -18,7 +18,7 @@ static const row table[] = {
     { "min|minute|mins", "T1", "60", "" }, { "h|hr|hour|hrs", "T1", "3600", "" }, { "day", "T1", "86400", "" }, { "week|wk", "T1", "604800", "" }, { "month", "", "1", "month" },
     { "year|yr|yrs", "", "12", "month" }, { "decade", "", "120", "month" }, { "century|centurie", "", "1200", "month" },
     { "A|ampere|amp", "A1", "1", "" }, { "mA|milliampere", "A1", "1/1000", "" }, { "K|kelvin", "K1", "1", "" }, { "mol|mole", "N1", "1", "" }, { "mmol", "N1", "1/1000", "" },
-    { "deg|degree", "D1", "1", "" }, { "rad|radian", "", "1", "" }, { "revolution|rev|turn", "D1", "360", "" },
+    { "deg|degree", "D1", "1", "" }, { "rad|radian", "", "1", "radian" }, { "revolution|rev|turn", "D1", "360", "" },
     { "L|l|liter|litre|ltr", "L3", "1/1000", "" }, { "mL|ml|milliliter|millilitre", "L3", "1/1000000", "" }, { "gallon|gal", "L3", "473176473/125000000000", "" }, { "quart|qt", "L3", "473176473/500000000000", "" },
     { "pint|pt", "L3", "473176473/1000000000000", "" }, { "cup", "L3", "473176473/2000000000000", "" }, { "cc", "L3", "1/1000000", "" },
     { "acre", "L2", "316160658/78125", "" }, { "hectare|ha", "L2", "10000", "" },
@@ -254,9 +254,9 @@ static bool unit_factor(ctx *c, const node *a, unit *all)
     unit u;
     int power = 1;
     const node *sym = a;
-    if (a->kind == K_POW && a->kid[1]->kind == K_NUM && !mpz_cmp_ui(mpq_denref(a->kid[1]->q), 1) && mpz_cmpabs_ui(mpq_numref(a->kid[1]->q), 9) <= 0) {
-        power = (int)mpz_get_si(mpq_numref(a->kid[1]->q));
-        sym = a->kid[0];
+    while (sym->kind == K_POW && sym->kid[1]->kind == K_NUM && !mpz_cmp_ui(mpq_denref(sym->kid[1]->q), 1) && mpz_cmpabs_ui(mpq_numref(sym->kid[1]->q), 9) <= 0) { /* (s^2)^-1 */
+        power *= (int)mpz_get_si(mpq_numref(sym->kid[1]->q));
+        sym = sym->kid[0];
     }
     return sym->kind == K_SYM && r1_math_unit_find(c, sym->name, sym->n_name, &u) && r1_math_unit_mul(c, all, &u, power);
 }
@@ -267,7 +267,8 @@ node *r1_math_as_quantity(ctx *c, node *a)
     uint32_t k = a->n;
     while (k && !no_symbols(a->kid[k - 1])) k--;
     if (!k || k == a->n) return NULL;
-    const node *first = a->kid[k]->kind == K_POW ? a->kid[k]->kid[0] : a->kid[k];
+    const node *first = a->kid[k];
+    while (first->kind == K_POW) first = first->kid[0];
     unit *all = r1_math_unit_new(c);
     if (!all || first->kind != K_SYM || !first->spaced) return NULL;
     for (uint32_t i = k; i < a->n; i++)

@@ -7,7 +7,7 @@
 #include "reward/math/math_hash.h"
 #include "reward/math/math_interval.h"
 
-enum { BITS_FIRST = 256, BITS_LAST = 2048, BITS_AGAIN = 768, BITS_AGREE = 200, BITS_BOUND_MAX = 3000, POINTS_WANTED = 6, POINTS_LEAST = 4, POINTS_TRIED = 28 };
+enum { BITS_FIRST = 256, BITS_LAST = 2048, BITS_AGAIN = 768, BITS_AGREE = 200, BITS_BOUND_MAX = 20000, POINTS_WANTED = 6, POINTS_LEAST = 4, POINTS_TRIED = 28 };
 
 typedef enum where { REALS, WHOLE, COMPLEX } where;
 
@@ -282,8 +282,9 @@ static sameness constants(ctx *c, const node *gold, const node *cand, where w)
         if (s != SAME_UNKNOWN) return s;
     }
     if (v == AGREE || v == UNCLEAR) {
+        c->hidden = false;
         v = at_point(c, w, &nowhere, gold, cand, BITS_LAST, BITS_LAST - 400);
-        if (v == AGREE) return SAME_NUMERIC;
+        if (v == AGREE) return c->hidden ? SAME_UNKNOWN : SAME_NUMERIC;
         if (v == DISAGREE) return SAME_NOT;
     }
     return v == OUT_CAND ? SAME_UNDEFINED : SAME_UNKNOWN;
@@ -333,7 +334,8 @@ static sameness at_points(ctx *c, const node *gold, const node *cand, where w)
     }
     for (unsigned k = 0; k < 2 && agreed >= POINTS_LEAST && !differ && !c->over; k++) {
         choose(c, &at, first[k], w);
-        differ = at_point(c, w, &at, gold, cand, BITS_AGAIN, BITS_AGAIN - 100) != AGREE;
+        c->hidden = false;
+        differ = at_point(c, w, &at, gold, cand, BITS_AGAIN, BITS_AGAIN - 100) != AGREE || c->hidden;
     }
     point_deinit(&at);
     if (c->over) return SAME_UNKNOWN;
