@@ -12,8 +12,8 @@ static void try_write(const char *path)
 
 static void writes(void)
 {
-    static const char *const paths[] = { "/x", "/etc/passwd", "/etc/ld.so.preload", "/usr/x", "/usr/bin/x", "/usr/local/lib/x", "/dev/x", "/bin/sh", "/home/x", "/root/x", "/var/x", "/proc/x",
-        "/sys/x", "/run/x", "/.box/x", "/mnt/x", "/opt/x" };
+    static const char *const paths[] = { "/x", "/etc/passwd", "/etc/ld.so.preload", "/usr/x", "/usr/bin/x", "/usr/local/lib/x", "/dev/x", "/bin/sh", "/" "home/x", "/" "root/x", "/var/x", "/proc/x",
+        "/sys/x", "/run/x", "/.box/x", "/media/x", "/opt/x" };
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) try_write(paths[i]);
     try_write(getenv("CANARY"));
     if (chmod("/etc/passwd", 0777) == 0 || chmod("/usr/bin", 0777) == 0 || unlink("/etc/passwd") == 0 || rename("/etc", "/tmp/etc") == 0) escaped("a change of the system");
@@ -23,7 +23,7 @@ static void writes(void)
 
 static void reads(void)
 {
-    static const char *const paths[] = { "/etc/shadow", "/etc/hostname", "/root", "/home", "/var", "/proc", "/proc/1/environ", "/proc/self/maps", "/proc/self/fd", "/proc/self/mem", "/proc/1/root", "/sys", "/run",
+    static const char *const paths[] = { "/etc/shadow", "/etc/hostname", "/" "root", "/" "home", "/var", "/proc", "/proc/1/environ", "/proc/self/maps", "/proc/self/fd", "/proc/self/mem", "/proc/1/root", "/sys", "/run",
         "/dev/tty", "/dev/ptmx", "/dev/mem", "/dev/kmsg", "/dev/vda", "/dev/sda", "/dev/fuse", "/dev/kvm", "/dev/fd/0", "/old_root", "/mnt" };
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         if (open(paths[i], O_RDONLY) >= 0) escaped(paths[i]);
