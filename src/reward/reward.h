@@ -104,8 +104,9 @@ typedef struct r1_language_share {
  * a Han character is a word, of the others three letters make one.
  * Languages that share no script are told apart by it. Chinese and Japanese: Han characters of a sentence with Kana are Japanese,
  * of others Chinese. Languages of the Latin script are told apart by common words and letters of each (reward_words.c), sentence by
- * sentence: words that nothing tells of go with the language most of the sentence's known words have, a sentence without known words with
- * the whole text's, and a text without any with the target. A word that only other languages' lists have counts against the target.
+ * sentence: words that nothing tells of go with the language most of the sentence's known words have, a sentence that tells too little with
+ * the whole text, and a text without evidence with the target. Two words that only another
+ * language's list has, in one sentence, count against the target.
  * Cyrillic and Arabic: a word with a letter the target does not use counts against it. A word of two scripts is of no language.
  * What it cannot see: whether the words make sense (a list of words pasted in counts; r1_repetition sees one that repeats), and languages
  * of one script that no list tells apart (Urdu and Arabic, Hindi and Marathi).

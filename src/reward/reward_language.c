@@ -15,28 +15,33 @@ enum { SENTENCE_MOST = 64, WORD_BYTES = 64, TABLE_BITS = 13, TABLE = 1 << TABLE_
 
 typedef struct entry { const char *word; uint32_t n, mask; } entry;
 
+typedef struct latin_word { uint32_t mask, id; } latin_word; /* languages that know it, 0: none; equal ids: probably the same word */
+
 typedef struct reader {
     const char *begin, *p, *end;
     const r1_language *target;
     uint32_t bit;                           /* of the target, 0 when it is not Latin */
     entry *table;                           /* [TABLE] known words */
     bool no_more[8];                        /* closing marks of which there are none behind p */
-    uint32_t sentence[SENTENCE_MOST];       /* masks of Latin words; 0: unknown */
+    latin_word sentence[SENTENCE_MOST];
     size_t n_sentence, n_han, n_kana;       /* n_kana: letters */
     double votes[R1_LATIN_MOST];            /* of the whole text */
-    size_t n_undecided;                     /* Latin words of sentences without a known one */
+    size_t n_undecided, n_unknown;          /* Latin words of sentences that tell too little; those that no list knows */
+    size_t n_both[R1_LATIN_MOST + 1];       /* of them: known to the target; [1 + l]: and to language l */
     size_t n_words, n_target;
     size_t letters_words, letters_target;   /* of scripts without blanks, Han aside */
 } reader;
 
 /* ---- known words ---- */
 
-static uint32_t hash(const char *p, size_t n)
+static uint32_t full_hash(const char *p, size_t n)
 {
     uint32_t h = 2166136261u; /* FNV-1a */
     for (size_t i = 0; i < n; i++) h = (h ^ (unsigned char)p[i]) * 16777619u;
-    return (h ^ h >> 15) & (TABLE - 1);
+    return h ^ h >> 15;
 }
+
+static uint32_t hash(const char *p, size_t n) { return full_hash(p, n) & (TABLE - 1); }
 
 static entry *slot(entry *table, const char *p, size_t n)
 {
@@ -61,33 +66,90 @@ static entry *build_table(void)
 
 /* ---- sentences ---- */
 
-static int winner(const double votes[R1_LATIN_MOST], uint32_t bit)
+/* The language with most votes; -1 when it is not ahead of the next by `margin`. Equal ones: the target, else the first. */
+static int winner(const double votes[R1_LATIN_MOST], uint32_t bit, double margin)
 {
     int best = -1;
-    for (int l = 0; l < R1_LATIN_MOST; l++)
-        if (votes[l] > 0 && (best < 0 || votes[l] > votes[best] + 1e-9 || (votes[l] > votes[best] - 1e-9 && bit == 1u << l))) best = l;
-    return best;
+    double next = 0;
+    for (int l = 0; l < R1_LATIN_MOST; l++) {
+        double ahead = best < 0 ? votes[l] : votes[l] - votes[best];
+        bool better = ahead > 1e-9 || (best >= 0 && ahead > -1e-9 && bit == 1u << l);
+        if (better) {
+            next = best >= 0 ? votes[best] : 0;
+            best = l;
+        } else if (votes[l] > next) {
+            next = votes[l];
+        }
+    }
+    return best >= 0 && votes[best] - next >= margin ? best : -1;
+}
+
+/* Whether a word is of the target, where `best` is the language around it. */
+static bool is_target(const reader *r, uint32_t mask, int best)
+{
+    uint32_t best_bit = 1u << best;
+    return r->bit && (!mask || mask & best_bit ? best_bit == r->bit : (mask & r->bit) != 0);
+}
+
+/* A word that only other languages' lists have may be one of this language that no list has ("car" is French, too). It counts as
+ * foreign when the sentence has another one of the same language. */
+static void forgive_single_words(reader *r, uint32_t best_bit)
+{
+    uint32_t first[R1_LATIN_MOST] = { 0 }, seen = 0, several = 0;
+    for (size_t i = 0; i < r->n_sentence; i++) {
+        const latin_word *w = &r->sentence[i];
+        for (uint32_t m = w->mask & best_bit ? 0 : w->mask; m; m &= m - 1) {
+            int l = __builtin_ctz(m);
+            if (seen & 1u << l && first[l] != w->id) several |= 1u << l;
+            if (!(seen & 1u << l)) first[l] = w->id;
+            seen |= 1u << l;
+        }
+    }
+    for (size_t i = 0; i < r->n_sentence; i++)
+        if (!(r->sentence[i].mask & (several | best_bit))) r->sentence[i].mask = 0;
+}
+
+/* Whether a word of the sentence stands in it before: it is no new evidence. */
+static bool is_again(const reader *r, size_t i)
+{
+    for (size_t k = 0; k < i; k++)
+        if (r->sentence[k].id == r->sentence[i].id) return true;
+    return false;
 }
 
 static void end_latin(reader *r)
 {
     double votes[R1_LATIN_MOST] = { 0 };
+    const double clear = 1.9; /* about two words that no other language has */
     for (size_t i = 0; i < r->n_sentence; i++)
-        for (uint32_t m = r->sentence[i]; m; m &= m - 1) votes[__builtin_ctz(m)] += 1.0 / __builtin_popcount(r->sentence[i]);
-    int best = winner(votes, r->bit);
-    uint32_t best_bit = best < 0 ? 0 : 1u << best;
+        for (uint32_t m = is_again(r, i) ? 0 : r->sentence[i].mask; m; m &= m - 1) votes[__builtin_ctz(m)] += 1.0 / __builtin_popcount(r->sentence[i].mask);
+    int best = winner(votes, r->bit, clear);
+    forgive_single_words(r, best >= 0 ? 1u << best : r->bit);
     for (size_t i = 0; i < r->n_sentence; i++) {
-        uint32_t mask = r->sentence[i];
-        if (!mask && best < 0) {
-            r->n_undecided++;
+        uint32_t mask = r->sentence[i].mask;
+        if (best >= 0) {
+            r->n_words++;
+            r->n_target += is_target(r, mask, best);
             continue;
         }
-        uint32_t is = !mask || mask & best_bit ? best_bit : mask & r->bit;
-        r->n_words++;
-        r->n_target += is && is == r->bit;
+        r->n_undecided++;
+        r->n_unknown += !mask;
+        if (!(mask & r->bit)) continue;
+        r->n_both[0]++;
+        for (uint32_t m = mask; m; m &= m - 1) r->n_both[1 + __builtin_ctz(m)]++;
     }
     for (int l = 0; l < R1_LATIN_MOST; l++) r->votes[l] += votes[l];
     r->n_sentence = 0;
+}
+
+/* What the sentences could not tell goes with the whole text, and without any evidence with the target. */
+static void end_undecided(reader *r)
+{
+    int best = winner(r->votes, r->bit, 0);
+    r->n_words += r->n_undecided;
+    if (!r->bit) return;
+    if (best < 0 || r->bit == 1u << best) r->n_target += r->n_unknown + r->n_both[0];
+    else r->n_target += r->n_both[0] - r->n_both[1 + best];
 }
 
 static void end_sentence(reader *r)
@@ -177,7 +239,7 @@ static void add_word(reader *r, word *w)
         if (r1_is_function_name((r1_span){ w->text, w->n })) return;
         uint32_t known = w->n ? slot(r->table, w->text, w->n)->mask : 0;
         if (r->n_sentence == SENTENCE_MOST) end_latin(r);
-        r->sentence[r->n_sentence++] = known ? known : w->evidence;
+        r->sentence[r->n_sentence++] = (latin_word){ known ? known : w->evidence, full_hash(w->text, w->n) };
         return;
     }
     r->n_words++;
@@ -372,9 +434,7 @@ r1_status r1_language_check(const char *language, const char *text, size_t n, r1
     if (!r.table) return r1_fail(err, R1_ENOMEM, "no memory for lists of words");
     read_text(&r);
     free(r.table);
-    int best = winner(r.votes, r.bit);
-    r.n_words += r.n_undecided;
-    if (r.bit && (best < 0 || r.bit == 1u << best)) r.n_target += r.n_undecided;
+    end_undecided(&r);
     size_t words = r1_ceil_div(r.letters_words, UNSPACED_LETTERS);
     out->n_words = r.n_words + words;
     out->n_target = r.n_target + r1_min(words, r1_ceil_div(r.letters_target, UNSPACED_LETTERS));

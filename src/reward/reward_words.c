@@ -104,9 +104,9 @@ const r1_language r1_languages[] = {
 
 const char *const r1_latin_words[R1_LATIN_MOST + 1] = {
     [EN] =
-        "the of and to in is that it for was on are as with his they at be this have from or had by but not what all were when we there can an "
+        "the of and to in is that it he she an am for was on are as with his they at be this have from or had by but not what all were when we there can an "
         "your which their said if will each about how up out them then she many some so these would other into has more her two like him see "
-        "time could no make than first been its who now my made over did down only way find use may after also our just where most know get "
+        "time could no make than first been its who now my made over did got gets gives per down only way find use may after also our just where most know get "
         "through back much before go good new write me any same right look think such because turn here why ask went need us let try again "
         "off between must both does don't doesn't isn't it's let's that's i'm we'll we've i'll can't won't didn't aren't "
         "wait okay since therefore thus hence however maybe actually alternatively check means equal equals answer problem question number numbers "
