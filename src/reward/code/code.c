@@ -223,6 +223,7 @@ r1_status r1_code_verify(r1_code_checker *c, const r1_code_task *t, const char *
     result->verdict = R1_CODE_NO_VERDICT;
     result->tests = t->n_tests;
     if (n > SOLUTION_MAX) return r1_fail(err, R1_ELIMIT, "the solution has %zu bytes, at most %zu are read", n, SOLUTION_MAX);
+    if (n >= 3 && !memcmp(solution, "\xEF\xBB\xBF", 3)) solution += 3, n -= 3; /* a byte order mark is no part of a text */
     r1_code_run run = { c, t, { solution, n }, result };
     if (memchr(solution, 0, n)) {
         r1_code_say(result, R1_CODE_COMPILE_ERROR, "the solution holds a NUL byte");

@@ -15,7 +15,7 @@ class Guest(Peer):
         import _thread
         self.lock = _thread.RLock()
         self.module = ModuleType("solution")
-        self.module.__dict__["__builtins__"] = builtins
+        self.module.__dict__.update(__builtins__=builtins, __file__="solution.py")
         sys.modules["solution"] = self.module
         self.globals = self.module.__dict__
 
@@ -313,7 +313,7 @@ class RemoteObject:
 
 
 def remote_dunder(name):
-    return lambda self, *args: self.r1_peer.ask("dunder", self.r1_target, (name, *args))
+    return lambda self, *args, **kwargs: self.r1_peer.ask("dunder", self.r1_target, (name, *args), kwargs)
 
 
 def load(guest, source):

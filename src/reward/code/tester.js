@@ -242,7 +242,8 @@ function compiles(source) {
 }
 
 function main(init) {
-  const { prompt, test, entry } = init;
+  const { prompt, entry } = init;
+  const test = /^[ \t]*import\b/m.test(init.test) ? withoutModules(init.test) : init.test;
   const own = init.anew && compiles(prompt) && !new RegExp('\\b' + (entry.split('.')[0] || '\0').replace(/\$/g, '\\$&') + '\\b').test(prompt) ? prompt.replace(/\n/g, ' \n') : '';
   const call = entry ? `\n;if (typeof check === 'function') return check(${entry});` : '';
   let script;

@@ -3,6 +3,7 @@
 # functions and classes become stand-ins, values are copied. Complete definitions of the prompt are made here as well, so
 # that the test has its own. What it finds goes to descriptor 5, with the number when everything passed.
 import _thread
+from types import CodeType, FrameType, TracebackType
 
 # Comparisons and arithmetic are asked of a solution's object only where the test itself names its class: an object that comes instead
 # of a number is not asked whether it is equal.
@@ -141,12 +142,12 @@ class Tester(Peer):
             return next(x)
         if op == "call" and callable(x):
             return x(*args, **kwargs)
-        if type(x).__module__ == "__main__":  # an object of a class of the test
+        if not isinstance(x, FUNCTIONS + (type,)):  # an object the test has handed over: its plain members
             name = args[0]
             if type(name) is not str:
                 raise WireError("a name")
             if op == "dunder" and name in OFFERED:
-                return getattr(type(x), name)(x, *args[1:])
+                return getattr(type(x), name)(x, *args[1:], **kwargs)
             if not name.startswith("_"):
                 if op == "get":
                     v = getattr(x, name)
@@ -161,14 +162,9 @@ class Tester(Peer):
         i = getattr(x, "r1_target", None) if type(x) in (RemoteFunction, RemoteIterator) or isinstance(type(x), RemoteMeta) or isinstance(x, RemoteMeta) else None
         if i is not None:
             return i
-        c = type(x)
-        if kind is None and not isinstance(x, FUNCTIONS + ITERATORS + (type,)) and c.__module__ != "__main__" and not hasattr(c, "__next__") and not callable(x):
-            raise TypeError("a value of class %s cannot be handed to the solution" % c.__name__)
+        if isinstance(x, (ModuleType, CodeType, FrameType, TracebackType)):
+            raise TypeError("a %s cannot be handed to the solution" % type(x).__name__)
         return super().export(x, kind, **more)
-
-    def kind(self, x):
-        k = super().kind(x)
-        return "f" if k == "z" and type(x).__module__ != "__main__" else k
 
     def describe(self, x):
         return {"d": [n for n in OFFERED if getattr(type(x), n, None) is not getattr(object, n, None)]}
@@ -383,7 +379,7 @@ class RemoteObject(metaclass=RemoteMeta):
 
 
 def remote_dunder(name):
-    return lambda self, *args: self.r1_peer.ask("dunder", self.r1_target, (name, *args))
+    return lambda self, *args, **kwargs: self.r1_peer.ask("dunder", self.r1_target, (name, *args), kwargs)
 
 
 def remote_comparison(name):

@@ -291,6 +291,18 @@ function changes(encoder, objects, before) {
   return out;
 }
 
+// A source with import and export at the start of lines, as one that has require: for what is a module by its form alone.
+function withoutModules(source) {
+  return source
+    .replace(/^[ \t]*import[ \t]+([\w$]+)[ \t]+from[ \t]+(['"][^'"]+['"]);?/gm, 'const $1 = require($2);')
+    .replace(/^[ \t]*import[ \t]+\*[ \t]+as[ \t]+([\w$]+)[ \t]+from[ \t]+(['"][^'"]+['"]);?/gm, 'const $1 = require($2);')
+    .replace(/^[ \t]*import[ \t]*(\{[^}]*\})[ \t]*from[ \t]+(['"][^'"]+['"]);?/gm, (m, names, from) => 'const ' + names.replace(/(\w)\s+as\s+/g, '$1: ') + ' = require(' + from + ');')
+    .replace(/^[ \t]*import[ \t]+(['"][^'"]+['"]);?/gm, 'require($1);')
+    .replace(/^export[ \t]+default[ \t]+(?=(async[ \t]+)?function[ \t*]+[\w$]|class[ \t]+[\w$])/gm, '')
+    .replace(/^export[ \t]+(?=(async|function|class|const|let|var)\b)/gm, '')
+    .replace(/^export[ \t]+(default[ \t]+[\w$]+|\{[^}]*\})[ \t]*;?[ \t]*$/gm, '');
+}
+
 class Peer {
   constructor() {
     this.exported = [];

@@ -26,6 +26,7 @@ FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, MethodWrapperType, M
 BUILTIN_CLASSES = {c.__name__: c for c in vars(builtins).values() if type(c) is type}
 LIBRARY_CLASSES = {"collections": ("Counter", "OrderedDict", "defaultdict", "deque", "ChainMap"), "decimal": ("Decimal",),
                    "fractions": ("Fraction",), "datetime": ("date", "datetime", "time", "timedelta", "timezone")}
+LIBRARY_MAKERS = {"pathlib": ("PosixPath", "PurePosixPath"), "uuid": ("UUID",), "re": ("compile",), "io": ("StringIO", "BytesIO")}
 
 
 class WireError(Exception):
@@ -224,6 +225,12 @@ LIBRARY_ENCODE = {
     ("collections", "defaultdict"): lambda e, x: e.dict(x, "defaultdict", e.value(x.default_factory)),
     ("decimal", "Decimal"): lambda e, x: {"D": str(x)},
     ("fractions", "Fraction"): lambda e, x: {"F": [e.value(x.numerator), e.value(x.denominator)]},
+    ("pathlib", "PosixPath"): lambda e, x: {"L": ["pathlib.PosixPath", str(x)]},
+    ("pathlib", "PurePosixPath"): lambda e, x: {"L": ["pathlib.PurePosixPath", str(x)]},
+    ("uuid", "UUID"): lambda e, x: {"L": ["uuid.UUID", str(x)]},
+    ("re", "Pattern"): lambda e, x: {"L": ["re.compile", e.value(x.pattern), x.flags]},
+    ("_io", "StringIO"): lambda e, x: {"L": ["io.StringIO", x.getvalue(), "", x.tell()]} if not x.closed else e.peer.export(x, "z"),
+    ("_io", "BytesIO"): lambda e, x: {"L": ["io.BytesIO", e.value(x.getvalue()), x.tell()]} if not x.closed else e.peer.export(x, "z"),
     ("array", "array"): lambda e, x: {"A": [x.typecode, e.run(x)]},
     **{("datetime", n): Encoder.moment for n in ("date", "datetime", "time", "timedelta", "timezone")},
 }
@@ -389,6 +396,15 @@ class Decoder:
         from array import array
         return array(v[0], self.run(v[1]))
 
+    def library(self, v, x):
+        module, _, name = v[0].partition(".")
+        if name not in LIBRARY_MAKERS.get(module, ()):
+            raise WireError("a class")
+        out = getattr(__import__(module), name)(*(self.value(a) for a in v[1:2 if module == "io" else 3]))
+        if module == "io":
+            out.seek(v[-1])
+        return out
+
     def items(self, v, x):
         return dict(self.value(p) for p in v).items()
 
@@ -396,7 +412,7 @@ class Decoder:
 DECODE = {
     "l": Decoder.list, "s": Decoder.set, "d": Decoder.dict, "B": Decoder.bytearray, "q": Decoder.deque, "r": Decoder.ref,
     "N": Decoder.named_tuple, "n": Decoder.instance, "T": Decoder.moment, "x": Decoder.klass, "D": Decoder.decimal,
-    "F": Decoder.fraction, "A": Decoder.array, "I": Decoder.items,
+    "L": Decoder.library, "F": Decoder.fraction, "A": Decoder.array, "I": Decoder.items,
     "t": lambda d, v, x: tuple(d.run(v)),
     "f": lambda d, v, x: frozenset(d.run(v)),
     "i": lambda d, v, x: int(v, 16),

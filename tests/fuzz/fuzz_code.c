@@ -1,0 +1,95 @@
+/* Fuzz target: what the code checker reads from outside. The first byte chooses: 't' a task file, 's' a solution, of which the file to
+ * compile is made for a C and a C++ task, 'e' an object file, 'x' a response to take code out of, 'o' two outputs with a NUL
+ * between. A task that is accepted keeps its promises; the file to compile holds the solution whole. */
+#define _GNU_SOURCE
+#include "reward/code/code_int.h"
+#include "tests/fuzz/require.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const char test_text[] = "#include <assert.h>\n#include <string.h>\nint main(void) { assert(f(1) == 2 && strcmp(g(), \"a\") == 0 && MAX(1, 2)); return 0; }\n";
+
+static void fuzz_task(const char *text, size_t n)
+{
+    r1_code_task *t;
+    r1_error e = { 0 };
+    r1_status s = r1_code_task_parse_text(&t, text, n, &e);
+    if (s) {
+        require((s == R1_EFORMAT || s == R1_ELIMIT) && e.msg[0] && !t);
+        return;
+    }
+    require(t->n_tests >= 1 && t->time_limit_s > 0 && t->memory_limit > 0);
+    require(t->kind == R1_CODE_FUNCTION ? !t->tests && t->test.data && !memchr(t->test.data, 0, t->test.n) : t->tests && !t->test.n);
+    r1_code_task_free(t);
+}
+
+static r1_code_task c_task(bool cpp, bool entry)
+{
+    return (r1_code_task){ .kind = R1_CODE_FUNCTION, .language = cpp ? R1_CODE_CPP : R1_CODE_C, .prompt = { "#include <stdio.h>\n", 19 },
+                           .test = { test_text, sizeof test_text - 1 }, .entry_point = { entry ? "f" : "", entry }, .n_tests = 1 };
+}
+
+static void fuzz_solution(const char *text, size_t n)
+{
+    for (int i = 0; i < 4; i++) {
+        r1_code_task t = c_task(i & 1, i & 2);
+        r1_code_run run = { NULL, &t, { text, n }, NULL };
+        char what[80] = "";
+        r1_buf out;
+        r1_buf_init(&out, SIZE_MAX / 2);
+        require(!r1_code_native_source(&run, "0", &out, NULL));
+        require(out.len > n && (!n || memmem(out.data, out.len, text, n)) && memmem(out.data, out.len, test_text, sizeof test_text - 1));
+        if (r1_code_redefines(&run, what, sizeof what)) require(what[0]);
+        r1_buf_deinit(&out);
+    }
+}
+
+static void fuzz_object(const char *bytes, size_t n)
+{
+    r1_code_task t = c_task(false, true);
+    r1_code_run run = { NULL, &t, { "", 0 }, NULL };
+    char what[80] = "";
+    if (r1_code_replaces(&run, bytes, n, what, sizeof what)) require(!strcmp(what, "strcmp"));
+}
+
+static void fuzz_response(const char *text, size_t n)
+{
+    for (int l = 0; l < 4; l++) {
+        r1_code_task t = { .language = (r1_code_language)l };
+        char *code;
+        size_t n_code;
+        require(!r1_code_extract(&t, text, n, &code, &n_code, NULL));
+        require(code ? n_code <= n && code[n_code] == 0 && (!n_code || memmem(text, n, code, n_code)) : n_code == 0);
+        free(code);
+    }
+}
+
+static void fuzz_outputs(const char *text, size_t n)
+{
+    const char *nul = n ? memchr(text, 0, n) : NULL;
+    if (!nul) return;
+    r1_code_text a = { text, (size_t)(nul - text) }, b = { nul + 1, n - a.n - 1 };
+    size_t line = 0;
+    bool same = r1_code_same_output(a, b, -1, &line);
+    require(line >= 1 && r1_code_same_output(a, a, -1, &line) && r1_code_same_output(a, a, 0, &line));
+    if (same) require(r1_code_same_output(b, a, -1, &line) && r1_code_same_output(a, b, 0, &line));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (!size) return 0;
+    char *copy = malloc(size); /* of its own, so that a byte too far is seen */
+    require(copy != NULL);
+    memcpy(copy, data, size);
+    const char *text = copy + 1;
+    switch (copy[0]) {
+    case 't': fuzz_task(text, size - 1); break;
+    case 's': fuzz_solution(text, size - 1); break;
+    case 'e': fuzz_object(text, size - 1); break;
+    case 'x': fuzz_response(text, size - 1); break;
+    case 'o': fuzz_outputs(text, size - 1); break;
+    default: break;
+    }
+    free(copy);
+    return 0;
+}
