@@ -90,7 +90,7 @@ static r1_final find_tag(r1_span s, r1_span *out)
 
 enum { BOXES_MOST = 64 }; /* open at once, one in the other */
 
-typedef struct box { const char *content; size_t depth; } box;
+typedef struct box { const char *mark, *content; size_t depth; } box;
 
 /* Length of "\boxed{" or "\fbox{" with blanks before the brace, 0 for anything else. */
 static size_t box_mark(const char *p, const char *end)
@@ -105,17 +105,34 @@ static size_t box_mark(const char *p, const char *end)
     return 0;
 }
 
-/* The last box that is closed: one pass that counts braces; an escaped brace is none. */
+/* Whether what stands between two boxes makes them one saying: nothing, or "or", "and". */
+static bool joins(const char *p, const char *end)
+{
+    static const char *const words[] = { "", "or", "and", "ormaybe", "orelse", "orpossibly", "text{or}", "text{and}" };
+    char word[16];
+    size_t n = 0;
+    for (; p < end; p++) {
+        if (is_space(*p) || strchr(",;:/&|$.()[]*\\", *p)) continue;
+        if (n == sizeof word) return false;
+        word[n++] = *p;
+    }
+    for (size_t i = 0; i < R1_COUNT(words); i++)
+        if (r1_span_is_word((r1_span){ word, n }, words[i])) return true;
+    return false;
+}
+
+/* The last box that is closed: one pass that counts braces; an escaped brace is none. Boxes side by side that say different things are several. */
 static r1_final find_box(r1_span s, r1_span *out)
 {
     box open[BOXES_MOST];
     size_t n_open = 0, depth = 0;
-    bool mark = false, closed = false;
+    const char *before = NULL; /* end of the box that was closed last */
+    bool mark = false, closed = false, several = false;
     for (const char *p = s.p, *end = s.p + s.n; p < end; p++) {
         size_t n = *p == '\\' ? box_mark(p, end) : 0;
         if (n) {
             mark = true;
-            if (n_open < BOXES_MOST) open[n_open++] = (box){ p + n, depth };
+            if (n_open < BOXES_MOST) open[n_open++] = (box){ p, p + n, depth };
             depth++;
             p += n - 1;
         } else if (*p == '\\') {
@@ -125,14 +142,19 @@ static r1_final find_box(r1_span s, r1_span *out)
         } else if (*p == '}' && depth) {
             depth--;
             if (n_open && open[n_open - 1].depth == depth) {
-                const char *content = open[--n_open].content;
-                *out = r1_span_trim((r1_span){ content, (size_t)(p - content) });
+                const box *b = &open[--n_open];
+                r1_span content = r1_span_trim((r1_span){ b->content, (size_t)(p - b->content) });
+                bool joined = before && b->mark >= before && joins(before, b->mark);
+                several = joined && (several || content.n != out->n || memcmp(content.p, out->p, content.n) != 0);
+                *out = content;
+                before = p + 1;
                 closed = true;
             }
         }
     }
     if (!mark) return R1_FINAL_NONE;
-    return closed && out->n ? R1_FINAL_BOX : R1_FINAL_EMPTY;
+    if (!closed || !out->n) return R1_FINAL_EMPTY;
+    return several ? R1_FINAL_SEVERAL : R1_FINAL_BOX;
 }
 
 static const char *skip_marks(const char *p, const char *end)
@@ -197,7 +219,7 @@ r1_final r1_response_final(r1_span answer, r1_span *out)
     }
     r1_final boxed = find_box(tag == R1_FINAL_TAG ? *out : answer, &in_box);
     if (boxed == R1_FINAL_BOX) *out = in_box;
-    if (boxed == R1_FINAL_EMPTY) *out = (r1_span){ NULL, 0 };
+    if (boxed == R1_FINAL_EMPTY || boxed == R1_FINAL_SEVERAL) *out = (r1_span){ NULL, 0 };
     if (boxed != R1_FINAL_NONE) return boxed;
     return tag == R1_FINAL_TAG ? tag : find_phrase(answer, out);
 }

@@ -49,6 +49,13 @@ TEST(the_last_complete_box_is_the_answer)
     finds("\\boxed 5", R1_FINAL_NONE, NULL);
     finds("\\boxedx{5}", R1_FINAL_NONE, NULL);
     finds("}}}\\boxed{1}", R1_FINAL_BOX, "1");
+    finds("\\boxed{3} or \\boxed{4}", R1_FINAL_SEVERAL, NULL);
+    finds("$\\boxed{3}$, $\\boxed{4}$", R1_FINAL_SEVERAL, NULL);
+    finds("\\boxed{3}\n\n\\boxed{4}", R1_FINAL_SEVERAL, NULL);
+    finds("\\boxed{3} \\text{or} \\boxed{4} and \\boxed{4}", R1_FINAL_SEVERAL, NULL);
+    finds("\\boxed{4}, \\boxed{4}", R1_FINAL_BOX, "4");
+    finds("\\boxed{3} or \\boxed{4}? No, certainly \\boxed{5}", R1_FINAL_BOX, "5");
+    finds("\\boxed{3} is wrong, it is \\boxed{4}", R1_FINAL_BOX, "4");
 }
 
 TEST(tags_hold_one_answer)

@@ -65,7 +65,7 @@ void r1_response_split(const char *text, size_t n, bool opened, r1_response *out
 typedef enum r1_final {
     R1_FINAL_NONE,    /* nothing that says it is the answer */
     R1_FINAL_EMPTY,   /* an empty or unclosed box or tag */
-    R1_FINAL_SEVERAL, /* <answer> tags that say different things */
+    R1_FINAL_SEVERAL, /* <answer> tags that say different things, or boxes side by side: "\boxed{A} or \boxed{B}" */
     R1_FINAL_BOX,     /* the last complete \boxed{} or \fbox{} */
     R1_FINAL_TAG,     /* <answer>...</answer> */
     R1_FINAL_PHRASE   /* "The answer is ...", "Answer: ...", "#### ...": the last of them, to the end of its line */
