@@ -162,11 +162,18 @@ static r1_status share_of(const request *q, const char *key, double fallback, do
 
 /* ---- the text to judge ---- */
 
+/* The last line with more in it than signs of Markdown. */
 static r1_span last_line(r1_span s)
 {
-    s = r1_span_trim(s);
-    const char *from = s.n ? memrchr(s.p, '\n', s.n) : NULL;
-    return from ? r1_span_trim((r1_span){ from + 1, (size_t)(s.p + s.n - from - 1) }) : s;
+    for (;;) {
+        s = r1_span_trim(s);
+        const char *from = s.n ? memrchr(s.p, '\n', s.n) : NULL;
+        r1_span line = from ? r1_span_trim((r1_span){ from + 1, (size_t)(s.p + s.n - from - 1) }) : s;
+        size_t i = 0;
+        while (i < line.n && strchr("`*-_~#", line.p[i])) i++;
+        if (i < line.n || !from) return line;
+        s.n = (size_t)(from - s.p);
+    }
 }
 
 /* The answer that is compared: NULL and *out, or why there is none. Without any mark it is the last line, or all of the answer. */

@@ -168,7 +168,7 @@ const char *r1_countdown_check(const r1_countdown *task, r1_span expression);
  *   gold     a letter, or several parted by commas (all of them have to be chosen, in any order)
  *   choices  [n] texts of A, B, C ...; n 0: not known
  * "C", "(C)", "**C.**", "\text{C}", "option C", "C) because ..." choose C. With choices known their text does, too, and a letter with
- * the text of another is a mismatch. Another letter beside it ("A or C", "C, maybe B") is hedging.
+ * the text of another is a mismatch. Another letter beside it ("A or C", "C, maybe B") is hedging; sentences that follow "C." may name others.
  * found (may be NULL) receives the letters chosen, "" for none. */
 typedef struct r1_choices { const char *const *texts; size_t n; } r1_choices;
 #define R1_CHOICES_MOST 26

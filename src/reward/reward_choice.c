@@ -1,7 +1,7 @@
 /* Multiple choice: does the answer choose the gold letter, and nothing else?
  *
- * The answer is read from the front: wrappers and a few leading words go, then a letter must stand alone. What follows it may explain, but
- * may not name another letter: a model that says two things has not chosen.
+ * The answer is read from the front: wrappers and a few leading words go, then a letter must stand alone. Only this letter can be right,
+ * so naming several gains nothing; naming another beside it is hedging and wrong. Sentences after its full stop may speak of others.
  */
 #define _GNU_SOURCE
 #include "reward/reward.h"
@@ -155,29 +155,63 @@ static bool read_letters(r1_span s, char found[R1_CHOICES_MOST + 1])
     return n > 0;
 }
 
+/* "\\textbf{(C) } because": the group at the front, unwrapped, is *inner, what follows it *rest. */
+static bool front_group(r1_span s, r1_span *inner, r1_span *rest)
+{
+    static const char *const fronts[] = { "\\text{", "\\textbf{", "\\mathrm{", "\\mathbf{", "**", "(", "[" }, *const backs[] = { "}", "}", "}", "}", "**", ")", "]" };
+    for (size_t i = 0; i < R1_COUNT(fronts); i++) {
+        size_t n = strlen(fronts[i]);
+        if (s.n <= n || memcmp(s.p, fronts[i], n) != 0) continue;
+        const char *close = memmem(s.p + n, s.n - n, backs[i], strlen(backs[i])), *end = s.p + s.n;
+        if (!close) return false;
+        *inner = unwrap((r1_span){ s.p + n, (size_t)(close - s.p) - n });
+        close += strlen(backs[i]);
+        *rest = (r1_span){ close, (size_t)(end - close) };
+        return true;
+    }
+    return false;
+}
+
+/* The letter an answer begins with: 0 for none. *parted: a sign stands behind it; *ended: a full stop, so that what follows is a sentence of
+ * its own, which may speak of other choices. */
+static char front_letter(r1_span s, r1_span *rest, bool *parted, bool *ended)
+{
+    r1_span inner;
+    *parted = *ended = false;
+    if (s.n && !is_letter(s.p[0]) && front_group(s, &inner, rest)) {
+        *parted = true;
+        s = inner;
+        if (s.n != 1) return 0;
+    } else {
+        *rest = (r1_span){ s.p + 1, s.n ? s.n - 1 : 0 };
+    }
+    if (!s.n || !is_letter(s.p[0]) || (!*parted && rest->n && is_word(rest->p[0]))) return 0;
+    for (*rest = r1_span_trim(*rest); rest->n && strchr(").:*]}", rest->p[0]); *rest = r1_span_trim((r1_span){ rest->p + 1, rest->n - 1 })) {
+        *parted = true;
+        *ended |= rest->p[0] == '.';
+    }
+    bool small = s.p[0] >= 'a';
+    if (rest->n && !*parted && !hedges(*rest) && (small || (s.p[0] == 'A' && is_letter(rest->p[0])))) return 0; /* an article: "a dog", "A dog" */
+    return upper(s.p[0]);
+}
+
 static const char *check_one(char gold, const r1_choices *choices, r1_span answer, char found[R1_CHOICES_MOST + 1])
 {
     char last = choices->n ? (char)('A' + r1_min(choices->n, R1_CHOICES_MOST) - 1) : 'J';
-    r1_span s = unwrap(answer);
+    r1_span s = unwrap(answer), rest;
+    bool parted, ended;
     int by_text = choice_of_text(s, choices);
-    if (by_text < 0) by_text = choice_of_text(r1_span_trim(answer), choices);
+    if (by_text < 0) by_text = choice_of_text(answer, choices);
     if (by_text >= 0) {
         found[0] = (char)('A' + by_text);
         return found[0] == gold ? NULL : "wrong_choice";
     }
-    if (s.n && s.p[0] == '(' && s.n > 2 && s.p[2] == ')') s = (r1_span){ s.p + 1, s.n - 1 }; /* "(C) because" */
-    if (s.n > 4 && !memcmp(s.p, "**", 2) && !memcmp(s.p + 3, "**", 2)) s = (r1_span){ s.p + 2, s.n - 2 };
-    if (!s.n || !is_letter(s.p[0]) || (s.n > 1 && is_word(s.p[1]))) return "no_choice";
-    r1_span rest = r1_span_trim((r1_span){ s.p + 1, s.n - 1 });
-    bool parted = rest.n && strchr(").:*]}", rest.p[0]);
-    while (rest.n && strchr(").:*]}", rest.p[0])) rest = r1_span_trim((r1_span){ rest.p + 1, rest.n - 1 });
-    char letter = upper(s.p[0]);
+    char letter = front_letter(s, &rest, &parted, &ended);
+    if (!letter) return "no_choice";
     if (rest.n) {
         int of_rest = choice_of_text(rest, choices);
         if (of_rest >= 0 && of_rest != letter - 'A') return "mismatch";
-        if (of_rest < 0 && (hedges(rest) || names_another(rest, letter, last))) return "hedged";
-        if (of_rest < 0 && !parted && !(s.p[0] >= 'A' && s.p[0] <= 'Z')) return "no_choice"; /* "a cat": an article */
-        if (of_rest < 0 && !parted && letter == 'A' && is_letter(rest.p[0])) return "no_choice";
+        if (of_rest < 0 && (hedges(rest) || (!ended && names_another(rest, letter, last)))) return "hedged";
     }
     found[0] = letter;
     return letter == gold ? NULL : "wrong_choice";

@@ -16,6 +16,7 @@ TEST(choice_takes_a_letter_in_its_wrappers)
     static const char *const right[] = {
         "C", "c", " C ", "C.", "(C)", "C)", "[C]", "**C**", "**(C)**", "\\text{C}", "$\\text{(C)}$", "\\mathrm{C}", "\\boxed{C}", "option C", "Option (C)", "The answer is C.",
         "the correct answer is: **C**", "Answer: C", "C: because of this", "C) 42 m/s", "(C) since x > 0", "**C**: it fits", "C. A dog has it", "C. I think so", "`C`", "\"C\"", "C\xe3\x80\x82",
+        "\\textbf{(C) } 12", "\\text{(C) }12", "(C). B is too large, and A is none", "C. The mass of A is larger than D.", "**(C)** because",
     };
     for (size_t i = 0; i < R1_COUNT(right); i++) gives("C", NULL, right[i], NULL);
     gives("A", NULL, "A", NULL);
@@ -28,6 +29,8 @@ TEST(choice_refuses_hedging)
     static const char *const hedged[] = { "C or D", "C, D", "C and D", "C/D", "C D", "(C) or (D)", "C, maybe B", "C. Or D", "C) not sure, B) maybe", "C; b", "C (or D)" };
     for (size_t i = 0; i < R1_COUNT(hedged); i++) gives("C", NULL, hedged[i], "hedged");
     gives("C", NULL, "A, B, C, D", "hedged");
+    gives("C", NULL, "\\text{C} or \\text{D}", "hedged");
+    gives("C", NULL, "(AC) both", "no_choice");
     gives("C", NULL, "D", "wrong_choice");
     gives("C", NULL, "", "no_choice");
     gives("C", NULL, "Cannot tell", "no_choice");
@@ -49,7 +52,7 @@ TEST(choice_knows_texts)
     gives("A", &known, "A. a dog", "mismatch");
     gives("A", &known, "12 m/s", "wrong_choice");
     gives("D", &known, "D. Vitamin A", NULL);
-    gives("D", NULL, "D. Vitamin A", "hedged"); /* nothing says that A belongs to the text */
+    gives("D", NULL, "D) Vitamin A", "hedged"); /* nothing says that A belongs to the text */
     gives("B", &known, "(B) 12 m/s", NULL);
 }
 
