@@ -389,7 +389,7 @@ static size_t pages_for(const r1_session *t, size_t n)
 /* ---- a step ---------------------------------------------------------------------------------------------------- */
 
 typedef struct plan {
-    size_t n_rows, n_logits;   /* of both: so many are taken */
+    size_t n_rows;
     size_t room;               /* tokens of prompts that still fit */
     size_t promised;           /* pages that rows will take */
 } plan;
@@ -410,7 +410,7 @@ static void add_row(r1_scheduler *s, size_t i, plan *p)
     job *j = s->running[i];
     r1_sequence *q = &j->q;
     bool reading = q->state == R1_SEQUENCE_READING;
-    size_t V = (size_t)r1_model_get_info(s->e->m)->n_vocab, guesses = 0;
+    size_t guesses = 0;
     if (reading && p->room == 0) return;
     bool can_guess = j->o.speculation != R1_SPECULATION_AUTO || r1_sequence_guess(q, !reading && s->state.n_running == 1) == R1_OK;
     if (!reading && can_guess && q->guessing) guesses = r1_min(s->n_guesses, r1_min(q->max_guesses, j->n_ctx - q->s->n - 1));
@@ -418,13 +418,23 @@ static void add_row(r1_scheduler *s, size_t i, plan *p)
     if (!make_room(s, i, pages, p->promised)) return;
     r1_batch_row *row = &s->rows[p->n_rows];
     if (!r1_sequence_next(q, p->room, guesses, row)) return;
-    row->logits = row->n_logits ? s->logits + p->n_logits * V : NULL;
     if (reading) p->room -= row->n_ids;
     else s->n_guesses -= row->n_ids - 1;
-    p->n_logits += row->n_logits;
     p->promised += pages;
     p->n_rows++;
     j->in_step = true;
+}
+
+/* Rows of logits for the guesses of jobs that always guess, that of the new job j included. Without memory there are fewer guesses. */
+static void make_room_for_guesses(r1_scheduler *s, const job *j)
+{
+    size_t n = s->state.parallel + R1_DRAFT_MAX + j->q.max_guesses;
+    for (size_t i = 0; i < s->state.n_running; i++) n += s->running[i]->o.speculation > 0 ? s->running[i]->q.max_guesses : 0;
+    if (n <= s->n_logits) return;
+    float *p = realloc(s->logits, n * (size_t)r1_model_get_info(s->e->m)->n_vocab * sizeof *p);
+    if (!p) return;
+    s->logits = p;
+    s->n_logits = n;
 }
 
 /* Begin waiting jobs while there is room for what they read. */
@@ -456,6 +466,7 @@ static void begin_waiting(r1_scheduler *s, plan *p)
         else s->state.n_reread -= shared;
         j->started = true;
         j->in_step = false;
+        if (j->o.speculation > 0) make_room_for_guesses(s, j);
         if (shared) r1_sequence_share(&j->q, from, shared);
         s->running[s->state.n_running++] = j;
         add_row(s, s->state.n_running - 1, p);
@@ -548,6 +559,11 @@ static void end_jobs(r1_scheduler *s)
 static r1_status run_plan(r1_scheduler *s, const plan *p, r1_error *err)
 {
     if (!p->n_rows) return R1_OK;
+    size_t V = (size_t)r1_model_get_info(s->e->m)->n_vocab, n_logits = 0;
+    for (size_t i = 0; i < p->n_rows; i++) {
+        s->rows[i].logits = s->rows[i].n_logits ? s->logits + n_logits * V : NULL;
+        n_logits += s->rows[i].n_logits;
+    }
     double begin = r1_now();
     r1_status st = r1_batch_step(s->e, s->rows, p->n_rows, err);
     double seconds = p->n_rows == 1 ? r1_now() - begin : 0;

@@ -1,8 +1,10 @@
 /* base survives the failure of each of its allocations. */
 #include "tests/faults/faults.h"
+#include "base/append.h"
 #include "base/base.h"
 #include "base/json.h"
 #include "base/map.h"
+#include "base/reader.h"
 #include "base/thread.h"
 
 static r1_status make_pool(void *ctx, r1_error *err)
@@ -65,3 +67,27 @@ static r1_status read_json(void *ctx, r1_error *err)
 }
 
 TEST(r1_json_read) { FAULTS_SWEEP(read_json, (void *)test_path("golden/models/llama/config.json")); }
+
+static r1_status read_lines(void *ctx, r1_error *err)
+{
+    r1_reader r;
+    r1_line l = { .kind = R1_LINE_TEXT };
+    r1_status s = r1_reader_open(&r, ctx, 1 << 20, err);
+    while (s == R1_OK && l.kind != R1_LINE_END) s = r1_reader_next(&r, true, &l, err);
+    r1_reader_close(&r);
+    return s;
+}
+
+TEST(r1_reader) { FAULTS_SWEEP(read_lines, (void *)test_path("test.h")); }
+
+static r1_status append_lines(void *ctx, r1_error *err)
+{
+    r1_append a;
+    r1_status s = r1_append_open(&a, ctx, R1_APPEND_FORCE, err);
+    if (s) return s;
+    s = r1_append_line(&a, "x", 1, err);
+    r1_status closed = r1_append_close(&a, s ? NULL : err);
+    return s ? s : closed;
+}
+
+TEST(r1_append) { FAULTS_SWEEP(append_lines, (void *)"/dev/null"); }
