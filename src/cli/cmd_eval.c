@@ -285,7 +285,7 @@ static r1_status conclude(job *j, r1_error *err)
     if (s) return s;
     s = r1_score_write(j->folder, summary, err);
     if (s == R1_OK) s = write_predictions(j, err);
-
+    if (s == R1_OK) s = r1_eval_report(j->folder, err);
     if (s == R1_OK && o->json) s = r1_print_json(summary, err);
     else if (s == R1_OK) r1_eval_print_summary(summary);
     if (s == R1_OK) r1_note(j->c, "the run is in '%s': samples.jsonl, summary.json, report.html", j->folder);
