@@ -87,10 +87,10 @@ static int stop_and_refuse(scmp_filter_ctx c, uint32_t stop)
     if (!e) e = rule(c, stop, "ioctl", 1, (struct scmp_arg_cmp[]){ LOW(1, 0x5412) }); /* TIOCSTI: types into a terminal */
     if (!e) e = rule(c, stop, "ioctl", 1, (struct scmp_arg_cmp[]){ LOW(1, 0x541C) }); /* TIOCLINUX: the same */
     const struct { const char *name; uint32_t action; unsigned n; struct scmp_arg_cmp a[2]; } refused[] = {
-        { "rt_sigaction", stop == SCMP_ACT_NOTIFY ? stop : eperm, 2, { LOW(0, SIGCHLD), SCMP_CMP(1, SCMP_CMP_NE, 0) } }, /* see launcher_measure.c */
-        { "socket", SCMP_ACT_ERRNO(EAFNOSUPPORT), 1, { SCMP_CMP(0, SCMP_CMP_NE, AF_UNIX) } },
-        { "socketpair", SCMP_ACT_ERRNO(EAFNOSUPPORT), 1, { SCMP_CMP(0, SCMP_CMP_NE, AF_UNIX) } },
-        { "sendmsg", eperm, 1, { SCMP_CMP(0, SCMP_CMP_NE, BOX_LISTENER_FD) } },
+        { "rt_sigaction", stop == SCMP_ACT_NOTIFY ? stop : eperm, 2, { LOW(0, SIGCHLD), SCMP_CMP(1, SCMP_CMP_NE, 0, 0) } }, /* see launcher_measure.c */
+        { "socket", SCMP_ACT_ERRNO(EAFNOSUPPORT), 1, { SCMP_CMP(0, SCMP_CMP_NE, AF_UNIX, 0) } },
+        { "socketpair", SCMP_ACT_ERRNO(EAFNOSUPPORT), 1, { SCMP_CMP(0, SCMP_CMP_NE, AF_UNIX, 0) } },
+        { "sendmsg", eperm, 1, { SCMP_CMP(0, SCMP_CMP_NE, BOX_LISTENER_FD, 0) } },
         { "sendmmsg", eperm, 0, { { 0 } } },
         { "fcntl", eperm, 1, { LOW(1, 1031) } },                      /* F_SETPIPE_SZ */
         { "mmap", SCMP_ACT_ERRNO(ENOMEM), 1, { BIT(3, 0x40000) } },   /* MAP_HUGETLB: resident nowhere */
@@ -99,7 +99,7 @@ static int stop_and_refuse(scmp_filter_ctx c, uint32_t stop)
         { "prctl", eperm, 1, { LOW(0, 4) } },                         /* PR_SET_DUMPABLE: hides from measuring */
         { "prctl", eperm, 1, { LOW(0, 22) } },                        /* PR_SET_SECCOMP */
         { "prctl", eperm, 1, { LOW(0, 35) } },                        /* PR_SET_MM */
-        { "setuid", eperm, 1, { SCMP_CMP(0, SCMP_CMP_EQ, 0) } },
+        { "setuid", eperm, 1, { SCMP_CMP(0, SCMP_CMP_EQ, 0, 0) } },
         { "mknod", eperm, 1, { SCMP_CMP(1, SCMP_CMP_MASKED_EQ, S_IFMT, S_IFCHR) } },
         { "mknod", eperm, 1, { SCMP_CMP(1, SCMP_CMP_MASKED_EQ, S_IFMT, S_IFBLK) } },
         { "mknodat", eperm, 1, { SCMP_CMP(2, SCMP_CMP_MASKED_EQ, S_IFMT, S_IFCHR) } },
