@@ -11,7 +11,8 @@
  * least 8 significant digits are right.
  *
  * Policies, in short: values decide, in any notation; comma lists are unordered, tuples are not; a solved inequality is its
- * interval; "x = 5" may stand for 5; a unit, a degree sign or a percent sign may be left out on one side; two answers, a list
+ * interval; "x = 5" may stand for 5; a unit, a degree sign or a percent sign may be left out on one side
+ * (25 and 25%: also where the gold is the bare number, unless that could be a share); units of one dimension compare by value; two answers, a list
  * that contains the answer, "A or B" are wrong; only text after </think> counts; the last complete box wins.
  *
  * Hostile text: it is never evaluated as code. Every step is counted (nodes, bits, interval operations) against one budget,

@@ -277,6 +277,10 @@ static node *arguments_in_brackets(parser *p)
     p->in_bars = false;
     node *list = elements(p, r1_math_node(p->c, K_LIST, 0), T_CLOSE);
     p->in_bars = outer;
+    for (uint32_t i = 0; list && i < list->n; i++) { /* degrees are a number here */
+        node *k = list->kid[i];
+        if (k->kind == K_QUANTITY && k->u->is_degree) list->kid[i] = r1_math_fn(p->c, F_DEGREE, k->kid[0], NULL);
+    }
     return list && list != &p->c->bad && list->n ? closed(p, list, T_CLOSE, '(') : NULL;
 }
 
@@ -353,6 +357,7 @@ static node *function(parser *p, func f)
         made->kind = K_FUNC;
         made->op = (uint8_t)f;
     } else if (many) return NULL;
+    else if (f == F_CIS) made = r1_math_op2(c, K_POW, r1_math_node(c, K_E, 0), r1_math_op2(c, K_MUL, r1_math_node(c, K_I, 0), x));
     else if (base) made = r1_math_fn(c, F_LOG, base, x);
     else made = r1_math_fn(c, f, x, NULL);
     return power ? r1_math_op2(c, K_POW, made, power) : made;
@@ -425,7 +430,7 @@ static node *letter_with_marks(parser *p)
 {
     ctx *c = p->c;
     const token *t = r1_math_peek(p, 0);
-    node *x = symbol(c, t->s, t->n, t->space);
+    node *x = symbol(c, t->s, t->n, t->space || t->text);
     p->i++;
     for (;;) {
         if (r1_math_take(p, T_PRIME, -1)) {

@@ -85,6 +85,11 @@ static bool equation(const node *a)
 /* x = value, f(x) = value, value = x; a chain whose values are all the same. */
 static bool assigned(ctx *c, const node *a, node **name, node **value)
 {
+    if (a->kind == K_REL && a->n == 2 && a->ops[0] == R_IN && a->kid[0]->kind == K_SYM && a->kid[1]->kind == K_SET) { /* x is one of these */
+        *name = a->kid[0];
+        *value = a->kid[1];
+        return true;
+    }
     if (!equation(a)) return false;
     node *first = a->kid[0], *last = a->kid[a->n - 1];
     if (is_name(first)) *name = first, *value = last;
@@ -260,6 +265,10 @@ static bool vector(const node *m) { return m->kind == K_MATRIX && (m->rows == 1 
 static r1_math_reason tuples(ctx *c, node *gold, node *cand)
 {
     if (cand->kind == K_LIST) {
+        if (gold->n == 2 && gold->op != '<' && r1_math_is_real_set(cand)) {
+            sameness s = r1_math_equal_sets(c, gold, cand);
+            if (s != SAME_UNKNOWN) return reason_of(c, s);
+        }
         node *tuple = assigned_tuple(c, cand);
         return tuple && gold->lo_open && gold->hi_open ? ordered(c, gold, tuple) : R1_MATH_WRONG_TYPE;
     }

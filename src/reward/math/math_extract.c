@@ -180,7 +180,7 @@ static r1_math_text phrase(const char *s, size_t n)
         if (k) from = k;
     }
     if (!from) return (r1_math_text){ NULL, 0 };
-    while (!tagged && from < n && (blank(s[from]) || s[from] == ':' || s[from] == '*' || s[from] == '_')) from++;
+    while (!tagged && from < n && (blank(s[from]) || strchr(":*_", s[from]) || at(s, n, from, "\xEF\xBC\x9A"))) from += s[from] == '\xEF' ? 3 : 1;
     if (!tagged) {
         to = line ? from : phrase_end(s, n, from);
         while (line && to < n && s[to] != '\n') to++;

@@ -129,11 +129,18 @@ static node *with_unit(parser *p)
     return a == &c->bad || a->kid[0]->kind != K_NUM ? a : more_quantities(p, a);
 }
 
+/* "3 to 2" */
+static bool word_to(const parser *p)
+{
+    const token *t = r1_math_peek(p, 0);
+    return t->kind == T_WORD && r1_math_word_is(t->s, t->n, "to") && p->i && p->t[p->i - 1].kind == T_NUM && r1_math_peek(p, 1)->kind == T_NUM;
+}
+
 static node *ratio(parser *p, node *first)
 {
     ctx *c = p->c;
     node *list = NULL;
-    while (!p->in_builder && r1_math_is(p, T_COLON, -1) && r1_math_is_scalar(first) && !c->over) {
+    while (!p->in_builder && (r1_math_is(p, T_COLON, -1) || word_to(p)) && r1_math_is_scalar(first) && !c->over) {
         p->i++;
         node *b = r1_math_parse_sum(p);
         if (!b || !r1_math_is_scalar(b)) return NULL;
@@ -280,7 +287,7 @@ static uint32_t next_separator(const r1_math_tokens *all, uint32_t from, uint32_
         else if ((kind == T_CLOSE || kind == T_RBRACE || kind == T_ENDENV) && level) level--;
         if (level) continue;
         if (kind == T_OR) return k;
-        if (!or_only && (kind == T_COMMA || kind == T_SEMI || kind == T_AND || kind == T_ROW)) return k;
+        if (!or_only && (kind == T_COMMA || kind == T_SEMI || kind == T_AND || kind == T_AMP || kind == T_ROW)) return k;
     }
     return to;
 }

@@ -31,7 +31,7 @@ static const command commands[] = {
     { "arcsin", T_FUNC, F_ASIN }, { "arccos", T_FUNC, F_ACOS }, { "arctan", T_FUNC, F_ATAN }, { "arccot", T_FUNC, F_ACOT }, { "arcsec", T_FUNC, F_ASEC }, { "arccsc", T_FUNC, F_ACSC },
     { "sinh", T_FUNC, F_SINH }, { "cosh", T_FUNC, F_COSH }, { "tanh", T_FUNC, F_TANH }, { "coth", T_FUNC, F_COTH }, { "ln", T_FUNC, F_LN }, { "log", T_FUNC, F_LOG10 },
     { "lg", T_FUNC, F_LOG10 }, { "exp", T_FUNC, F_EXP }, { "max", T_FUNC, F_MAX }, { "min", T_FUNC, F_MIN }, { "gcd", T_FUNC, F_GCD }, { "lcm", T_FUNC, F_LCM }, { "det", T_FUNC, F_DET },
-    { "arg", T_FUNC, F_ARG }, { "Re", T_FUNC, F_RE }, { "Im", T_FUNC, F_IM },
+    { "arg", T_FUNC, F_ARG }, { "Re", T_FUNC, F_RE }, { "Im", T_FUNC, F_IM }, { "cis", T_FUNC, F_CIS },
 };
 
 /* Runs of plain letters that are more than letters. `tight` ones are functions only before a bracket or one letter ("min" is a unit too). */
@@ -44,7 +44,7 @@ static const run_name run_names[] = {
     { "arctanh", T_FUNC, F_ATANH, false }, { "arsinh", T_FUNC, F_ASINH, false }, { "arcosh", T_FUNC, F_ACOSH, false }, { "artanh", T_FUNC, F_ATANH, false },
     { "ln", T_FUNC, F_LN, false }, { "log", T_FUNC, F_LOG10, false }, { "exp", T_FUNC, F_EXP, true }, { "abs", T_FUNC, F_ABS, true }, { "floor", T_FUNC, F_FLOOR, true },
     { "ceil", T_FUNC, F_CEIL, true }, { "max", T_FUNC, F_MAX, true }, { "min", T_FUNC, F_MIN, true }, { "gcd", T_FUNC, F_GCD, true }, { "lcm", T_FUNC, F_LCM, true },
-    { "det", T_FUNC, F_DET, true }, { "sgn", T_FUNC, F_SGN, true }, { "sign", T_FUNC, F_SGN, true }, { "Re", T_FUNC, F_RE, true }, { "Im", T_FUNC, F_IM, true }, { "arg", T_FUNC, F_ARG, true },
+    { "det", T_FUNC, F_DET, true }, { "sgn", T_FUNC, F_SGN, true }, { "cis", T_FUNC, F_CIS, false }, { "sign", T_FUNC, F_SGN, true }, { "Re", T_FUNC, F_RE, true }, { "Im", T_FUNC, F_IM, true }, { "arg", T_FUNC, F_ARG, true },
     { "conj", T_FUNC, F_CONJ, true }, { "sqrt", T_SQRT, 2, true }, { "cbrt", T_SQRT, 3, true }, { "binom", T_BINOM, 0, true }, { "choose", T_BINOM, 1, false }, { "pi", T_CONST, K_PI, false },
     { "infinity", T_INFTY, 0, false }, { "infty", T_INFTY, 0, false }, { "inf", T_INFTY, 0, false }, { "mod", T_MODULO, 0, false }, { "union", T_SETOP, 'u', false },
     { "and", T_AND, 0, false }, { "or", T_OR, 0, false }, { "AND", T_AND, 0, false }, { "OR", T_OR, 0, false }, { "Or", T_OR, 0, false }, { "And", T_AND, 0, false }, { "percent", T_PERCENT, 0, false }, { "degrees", T_DEGREE, 0, false },
@@ -140,8 +140,10 @@ static bool only_lines(r1_math_text name)
 static void environment(lexer *x, bool begin, size_t from)
 {
     r1_math_text name = group(x);
-    if (only_lines(name)) {
-        x->in_lines = begin;
+    bool cases = name.n == 5 && !memcmp(name.p, "cases", 5); /* a system; a column of conditions makes it something else */
+    if (only_lines(name) || cases) {
+        x->in_lines = begin && !cases;
+        x->in_cases = begin && cases;
         x->space = true;
         return;
     }
@@ -244,6 +246,7 @@ static void backslash(lexer *x)
 static bool tight_here(const lexer *x)
 {
     size_t k = x->i;
+    if (x->text && k < x->len && x->s[k] == '}') k++; /* \operatorname{lcm}( */
     while (k < x->len && blank(x->s[k])) k++;
     if (k >= x->len) return false;
     char ch = x->s[k];
@@ -311,7 +314,7 @@ static void symbol(lexer *x)
         if (at(x, ops[k].s)) {
             if (ops[k].kind == T_OPEN) x->brackets++;
             if (ops[k].kind == T_CLOSE && x->brackets) x->brackets--;
-            push_long(x, strlen(ops[k].s), (tok)ops[k].kind, ops[k].sub);
+            push_long(x, strlen(ops[k].s), ops[k].kind == T_AMP && x->in_cases ? T_UNKNOWN : (tok)ops[k].kind, ops[k].sub);
             return;
         }
     push_long(x, 1, T_UNKNOWN, 0);
@@ -376,8 +379,9 @@ static void one(lexer *x)
 /* "((x))" as "(x)": brackets around brackets cost no depth later. */
 static void strip_double(lexer *x)
 {
-    uint32_t *partner = r1_math_alloc(x->c, (x->n + 1) * 2 * sizeof *partner), *open = partner + x->n + 1, top = 0, m = 0;
+    uint32_t *partner = r1_math_alloc(x->c, (x->n + 1) * 2 * sizeof *partner), top = 0, m = 0;
     if (!partner || x->c->over) return;
+    uint32_t *open = partner + x->n + 1;
     for (uint32_t i = 0; i < x->n; i++) {
         const token *t = &x->t[i];
         partner[i] = UINT32_MAX;

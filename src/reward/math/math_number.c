@@ -280,7 +280,8 @@ static bool alnum_upper(char ch) { return digit(ch) || (ch >= 'A' && ch <= 'Z');
 static bool based_letters(lexer *x)
 {
     size_t k = x->i;
-    while (alnum_upper(peek(x, k)) && k - x->i < 300) k++;
+    bool small = digit(peek(x, k)); /* 2a_{16}, but not ab_{16} */
+    while ((alnum_upper(peek(x, k)) || (small && letter(peek(x, k)))) && k - x->i < 300) k++;
     if (peek(x, k) != '_' || k - x->i < 2) return false;
     unsigned base;
     size_t end = take_base(x, k + 1, &base);

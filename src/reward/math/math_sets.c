@@ -211,6 +211,13 @@ static bool combine(ctx *c, node *a, set *s)
     return true;
 }
 
+/* (5,2) is a point, (5,2] is nothing. */
+static bool backwards(ctx *c, const node *a)
+{
+    int o = r1_math_order(c, a->kid[0], a->kid[1]);
+    return o == 1 || (o == 0 && (a->lo_open || a->hi_open));
+}
+
 static bool convert(ctx *c, node *a, set *s)
 {
     if (c->over || !r1_math_spend(c, 10)) return false;
@@ -219,7 +226,7 @@ static bool convert(ctx *c, node *a, set *s)
         if (a->n != 2 || a->op == '<') return false;
         /* fall through */
     case K_INTERVAL:
-        if (a->n != 2 || !end_ok(a->kid[0]) || !end_ok(a->kid[1])) return false;
+        if (a->n != 2 || !end_ok(a->kid[0]) || !end_ok(a->kid[1]) || backwards(c, a)) return false;
         add(s, (piece){ a->kid[0], a->kid[1], a->lo_open || r1_math_has(a->kid[0], K_INF), a->hi_open || r1_math_has(a->kid[1], K_INF) });
         return true;
     case K_SET:

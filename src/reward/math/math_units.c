@@ -34,7 +34,7 @@ static const row table[] = {
     { "bit", "B1", "1", "" }, { "byte|B", "B1", "8", "" }, { "kB|KB|kilobyte", "B1", "8000", "" }, { "MB|megabyte", "B1", "8000000", "" }, { "GB|gigabyte", "B1", "8000000000", "" }, { "TB|terabyte", "B1", "8000000000000", "" },
     { "dollar|usd|USD|buck", "", "1", "usd" }, { "cent|penny|pennie", "", "1/100", "usd" }, { "quarter", "", "1", "quarter" }, { "euro|eur|EUR", "", "1", "eur" }, { "yen|jpy|JPY", "", "1", "jpy" }, { "gbp|GBP", "", "1", "gbp" },
     { "rupee|Rs", "", "1", "inr" }, { "yuan|rmb|cny", "", "1", "cny" }, { "celsius", "", "1", "celsius" }, { "fahrenheit", "", "1", "fahrenheit" },
-    { "unit", "", "1", "" }, { "dozen", "", "12", "" }, { "mpg", "L-2", "1", "mpg" }, { "dB|decibel", "", "1", "db" }, { "M|molar", "N1L-3", "1000", "" },
+    { "unit", "", "1", "unit" }, { "dozen", "", "12", "" }, { "mpg", "L-2", "1", "mpg" }, { "dB|decibel", "", "1", "db" }, { "M|molar", "N1L-3", "1000", "" },
 };
 
 unit *r1_math_unit_new(ctx *c)
@@ -178,6 +178,12 @@ static uint32_t one_unit(ctx *c, const token *t, uint32_t n, unit *u, int *power
     return i;
 }
 
+static bool is_number_word(ctx *c, const token *t)
+{
+    node *number;
+    return r1_math_number_words(c, t, 1, &number) > 0;
+}
+
 /* Words that name a thing: "apples", "red balls". How many tokens; 0 when one cannot be such a word. */
 static uint32_t thing(ctx *c, const token *t, uint32_t n, unit *u)
 {
@@ -187,7 +193,7 @@ static uint32_t thing(ctx *c, const token *t, uint32_t n, unit *u)
     for (uint32_t i = 0; i < n; i++) {
         bool plain_word = t[i].kind == T_WORD && t[i].n > 2;
         bool small = t[i].n <= 2 && i && (is_word(&t[i], "of") || is_word(&t[i], "a") || is_word(&t[i], "in"));
-        if (!(plain_word || small || (t[i].text && t[i].kind == T_WORD)) || r1_math_is_stop_word(t[i].s, t[i].n)) return 0;
+        if (!(plain_word || small || (t[i].text && t[i].kind == T_WORD)) || r1_math_is_stop_word(t[i].s, t[i].n) || is_number_word(c, &t[i])) return 0;
         bytes += t[i].n + 1;
     }
     char *name = r1_math_alloc(c, bytes + 1);
@@ -254,6 +260,11 @@ static bool unit_factor(ctx *c, const node *a, unit *all)
     unit u;
     int power = 1;
     const node *sym = a;
+    if (a->kind == K_MUL) { /* \frac{\text{m}}{\text{s}} */
+        for (uint32_t i = 0; i < a->n; i++)
+            if (!unit_factor(c, a->kid[i], all)) return false;
+        return a->n > 0;
+    }
     while (sym->kind == K_POW && sym->kid[1]->kind == K_NUM && !mpz_cmp_ui(mpq_denref(sym->kid[1]->q), 1) && mpz_cmpabs_ui(mpq_numref(sym->kid[1]->q), 9) <= 0) { /* (s^2)^-1 */
         power *= (int)mpz_get_si(mpq_numref(sym->kid[1]->q));
         sym = sym->kid[0];
@@ -268,7 +279,7 @@ node *r1_math_as_quantity(ctx *c, node *a)
     while (k && !no_symbols(a->kid[k - 1])) k--;
     if (!k || k == a->n) return NULL;
     const node *first = a->kid[k];
-    while (first->kind == K_POW) first = first->kid[0];
+    while (first->kind == K_POW || first->kind == K_MUL) first = first->kid[0];
     unit *all = r1_math_unit_new(c);
     if (!all || first->kind != K_SYM || !first->spaced) return NULL;
     for (uint32_t i = k; i < a->n; i++)

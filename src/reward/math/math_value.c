@@ -231,12 +231,22 @@ static bool long_decimals(const node *a)
     return false;
 }
 
+/* Whether some constant in a has no finite decimal form: then a decimal may stand for it. */
+static bool infinite_decimals(ctx *c, const node *a)
+{
+    if (a->kind == K_I || a->kind == K_SYM || c->over) return false;
+    if (!r1_math_has(a, K_SYM) && !r1_math_has(a, K_I) && !r1_math_has(a, K_APPLY)) return !finite_decimal(c, a);
+    for (uint32_t i = 0; i < a->n; i++)
+        if (infinite_decimals(c, a->kid[i])) return true;
+    return false;
+}
+
 /* Expressions with long decimals in them: the exact one lies in what they enclose, and that is narrow, everywhere. */
 static bool fuzzy_equal(ctx *c, const node *gold, const node *cand, where w)
 {
     enum { AGREE_FUZZY = 22 }; /* a width of 2.4e-7 of the value: two units of the eighth digit */
     bool g = long_decimals(gold), k = long_decimals(cand);
-    if (g == k || finite_decimal(c, g ? cand : gold)) return false;
+    if (g == k || !infinite_decimals(c, g ? cand : gold)) return false;
     point at;
     point_init(c, &at, gold, cand);
     unsigned agreed = 0;
