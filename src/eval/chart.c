@@ -198,12 +198,12 @@ static double round_up(double x)
 
 static double share_y(double share) { return PLOT_BOTTOM - share * (PLOT_BOTTOM - PLOT_TOP); }
 
-/* Lines for shares of 0 to 100 %, named on the side given by x. */
-static void share_axis(pen *p, double x, const char *anchor)
+/* Lines for shares of 0 to top, named on the side given by x. */
+static void share_axis(pen *p, double top, double x, const char *anchor)
 {
     for (int i = 0; i <= 4; i++) {
         char text[16];
-        snprintf(text, sizeof text, "%d %%", 25 * i);
+        snprintf(text, sizeof text, "%g %%", 25 * i * top);
         grid_line(p, PLOT_LEFT, share_y(i / 4.0), PLOT_RIGHT, share_y(i / 4.0));
         label(p, x, share_y(i / 4.0) + 5, anchor, text);
     }
@@ -249,7 +249,7 @@ r1_status r1_chart_bins(r1_buf *out, const char *title, const r1_chart_bin *bins
     size_t most = 0;
     char text[24];
     begin(&p, title, PLOT_HEIGHT);
-    share_axis(&p, PLOT_RIGHT + 6, "start");
+    share_axis(&p, 1, PLOT_RIGHT + 6, "start");
     for (size_t i = 0; i < n; i++) most = r1_max(most, bins[i].right + bins[i].wrong);
     const double top = round_up((double)most), width = (PLOT_RIGHT - PLOT_LEFT) / (double)r1_max(n, 1);
     for (int i = 0; i <= 4; i += 2) label(&p, PLOT_LEFT - 6, share_y(i / 4.0) + 5, "end", r1_chart_count(top * i / 4, text));
@@ -269,19 +269,27 @@ r1_status r1_chart_bins(r1_buf *out, const char *title, const r1_chart_bin *bins
 
 /* ---- lines ----------------------------------------------------------------------------------------------------- */
 
-typedef struct scale { double lo, hi; } scale; /* logarithms */
+typedef struct scale { double lo, hi, top; } scale; /* logarithms of the ends of x; the largest share */
 
 static double line_x(const scale *s, double x) { return PLOT_LEFT + (log(x) - s->lo) / (s->hi - s->lo) * (PLOT_RIGHT - PLOT_LEFT); }
 
 static scale lines_scale(const r1_chart_line *lines, size_t n)
 {
-    scale s = { INFINITY, -INFINITY };
+    static const double tops[] = { 0.05, 0.1, 0.2, 0.5, 1 };
+    scale s = { INFINITY, -INFINITY, 0 };
     for (size_t i = 0; i < n; i++) {
         if (lines[i].n == 0) continue;
+        for (size_t j = 0; j < lines[i].n; j++) s.top = fmax(s.top, lines[i].y[j]);
         s.lo = fmin(s.lo, log(lines[i].x[0]));
         s.hi = fmax(s.hi, log(lines[i].x[lines[i].n - 1]));
     }
-    if (!(s.hi > s.lo)) s = (scale){ isfinite(s.lo) ? s.lo : 0, (isfinite(s.lo) ? s.lo : 0) + log(2) };
+    if (!isfinite(s.lo)) s.lo = 0;
+    if (!(s.hi > s.lo)) s.hi = s.lo + log(2);
+    for (size_t i = 0; i < R1_COUNT(tops); i++) {
+        if (s.top > tops[i] && i + 1 < R1_COUNT(tops)) continue;
+        s.top = tops[i];
+        break;
+    }
     return s;
 }
 
@@ -302,16 +310,16 @@ static void one_line(pen *p, const r1_chart_line *l, size_t colour, const scale 
 {
     draw(p, "<path class=\"line c%zu\" d=\"M", colour);
     for (size_t i = 0; i < l->n; i++) {
-        if (i == 0) draw(p, "%.1f %.1f", line_x(s, l->x[0]), share_y(l->y[0]));
-        else if (steps) draw(p, "H%.1fV%.1f", line_x(s, l->x[i]), share_y(l->y[i]));
-        else draw(p, "L%.1f %.1f", line_x(s, l->x[i]), share_y(l->y[i]));
+        if (i == 0) draw(p, "%.1f %.1f", line_x(s, l->x[0]), share_y(l->y[0] / s->top));
+        else if (steps) draw(p, "H%.1fV%.1f", line_x(s, l->x[i]), share_y(l->y[i] / s->top));
+        else draw(p, "L%.1f %.1f", line_x(s, l->x[i]), share_y(l->y[i] / s->top));
     }
     draw(p, "\"><title>");
     words(p, l->label);
     draw(p, "</title></path>\n");
     if (steps && l->n > 40) return; /* a curve of many samples, not of chosen places */
     for (size_t i = 0; i < l->n; i++) {
-        draw(p, "<circle class=\"dot c%zu\" cx=\"%.1f\" cy=\"%.1f\" r=\"3\"><title>", colour, line_x(s, l->x[i]), share_y(l->y[i]));
+        draw(p, "<circle class=\"dot c%zu\" cx=\"%.1f\" cy=\"%.1f\" r=\"3\"><title>", colour, line_x(s, l->x[i]), share_y(l->y[i] / s->top));
         words(p, l->label);
         draw(p, ", %g: %.1f %%</title></circle>\n", l->x[i], 100 * l->y[i]);
     }
@@ -323,7 +331,7 @@ r1_status r1_chart_lines(r1_buf *out, const r1_chart_axes *axes, const r1_chart_
     if (n > R1_CHART_LINES) return r1_fail(err, R1_EINVAL, "%zu lines in a chart, at most %d can be told apart", n, R1_CHART_LINES);
     const scale s = lines_scale(lines, n);
     begin(&p, axes->title, PLOT_HEIGHT);
-    share_axis(&p, PLOT_LEFT - 6, "end");
+    share_axis(&p, s.top, PLOT_LEFT - 6, "end");
     x_axis(&p, &s);
     for (size_t i = 0; i < n; i++) {
         if (lines[i].n) one_line(&p, &lines[i], i, &s, axes->steps);

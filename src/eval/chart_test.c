@@ -125,6 +125,11 @@ TEST(lines_rise_with_their_shares)
     EXPECT_INT(sscanf(path + strlen("class=\"line c0\" d=\""), "M%lf %lfL%lf %lfL%lf %lf", p, p + 1, p + 2, p + 3, p + 4, p + 5), 6);
     EXPECT(fabs(p[2] - (p[0] + p[4]) / 2) < 0.2 && fabs(p[3] - (p[1] + p[5]) / 2) < 0.2 && p[5] < p[1]);
     r1_buf_clear(&b);
+    const double low[] = { 0, 0.01, 0.04 };
+    EXPECT_OK(r1_chart_lines(&b, &axes, &(r1_chart_line){ "low", x, low, 3 }, 1, &e), &e); /* small shares get a scale of their own, named at its side */
+    EXPECT_CONTAINS(made(&b), ">5 %</text>");
+    EXPECT(!strstr(b.data, ">100 %</text>"));
+    r1_buf_clear(&b);
     EXPECT_OK(r1_chart_lines(&b, &axes, &(r1_chart_line){ "a point", one, y + 1, 1 }, 1, &e), &e);
     EXPECT(!strstr(made(&b), "nan") && !strstr(b.data, "inf"));
     r1_chart_line many[R1_CHART_LINES + 1] = { { "l", x, y, 3 } };

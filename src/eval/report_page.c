@@ -46,6 +46,13 @@ static double member(const json_t *o, const char *key) { return number_of(json_o
 
 static r1_interval interval_of(const json_t *v) { return (r1_interval){ number_of(json_array_get(v, 0)), number_of(json_array_get(v, 1)) }; }
 
+/* The 95 % interval of an estimate: Wilson's where drawing anew gives no width, because all scores are equal. */
+static r1_interval interval_95(const json_t *e)
+{
+    const r1_interval i = interval_of(json_object_get(e, "ci95")), w = interval_of(json_object_get(e, "ci95_wilson"));
+    return i.hi > i.lo || isnan(w.lo) ? i : w;
+}
+
 /* ---- cells ----------------------------------------------------------------------------------------------------- */
 
 static void cell(page *p, const char *text)
@@ -73,7 +80,7 @@ static void share_cell(page *p, double x)
 static void estimate_cell(page *p, const json_t *e)
 {
     const double v = member(e, "value");
-    const r1_interval i = interval_of(json_object_get(e, "ci95"));
+    const r1_interval i = interval_95(e);
     html(p, "<td class=\"big\">");
     if (isnan(v)) html(p, "–");
     else if (isnan(i.lo)) wordsf(p, "%.1f %%", 100 * v);
@@ -215,7 +222,7 @@ static void accuracy_chart(page *p, json_t *list, const char *title, const char 
     for (size_t i = 0; i < n; i++) {
         const json_t *o = json_array_get(list, i), *e = json_object_get(o, "pass_at_1");
         const char *name = json_string_value(json_object_get(o, label));
-        const r1_interval w = interval_of(json_object_get(e, "ci95"));
+        const r1_interval w = interval_95(e);
         rows[i] = (r1_chart_row){ .label = name ? name : "?", .value = member(e, "value"), .lo = w.lo, .hi = w.hi, .extra = member(last_pass(o), "value"),
                                   .other = member(json_object_get(o, "cons_at_k"), "value") };
     }
@@ -357,10 +364,10 @@ static void cost_table(page *p, json_t *tasks)
         wordsf(p, "Price: %.4g, at %g a million tokens of prompts and %g a million tokens generated.", member(cost, "total"), member(cost, "price_in"), member(cost, "price_out"));
         html(p, "</p>\n");
     }
-    if (member(timings, "sample_seconds") > 0) {
+    if (member(timings, "part_tokens_per_second") > 0) {
         html(p, "<p class=\"soft\">");
-        wordsf(p, "Samples took %.0f seconds, each counted alone: %.1f tokens a second of a sample. Several run at the same time.", member(timings, "sample_seconds"),
-               member(timings, "tokens_per_sample_second"));
+        wordsf(p, "The last part of the run made %.0f tokens in %.0f seconds, %.1f a second.", member(timings, "part_tokens"), member(timings, "part_seconds"),
+               member(timings, "part_tokens_per_second"));
         html(p, "</p>\n");
     }
 }
