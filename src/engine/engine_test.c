@@ -419,6 +419,46 @@ TEST(many_sessions_do_not_see_each_other)
     }
 }
 
+/* Steps of one token each, as many as make a thread attend for whole tokens; rows of logits lie one after the other, or with gaps. */
+TEST(many_short_steps_give_what_each_gives_alone)
+{
+    enum { SESSIONS = 45, N = 90, ROUNDS = 6 };
+    uint64_t seed = test_seed();
+    for (size_t f = 0; f < R1_COUNT(files); f++) {
+        bench b = bench_open(files[f], 1 + (int)f % 3, 64, R1_KV_AUTO);
+        int32_t ids[SESSIONS][N];
+        r1_session *s[SESSIONS];
+        float *alone[SESSIONS], *y = floats(2 * SESSIONS * b.V);
+        for (size_t i = 0; i < SESSIONS; i++) {
+            size_t before = test_random(&seed) % (N - ROUNDS);
+            s[i] = open_session(&b, N);
+            random_ids(ids[i], N, b.V, &seed);
+            alone[i] = floats(N * b.V);
+            step(&b, s[i], ids[i], N, alone[i], N);
+            r1_session_truncate(s[i], before);
+        }
+        for (int round = 0; round < ROUNDS; round++) {
+            r1_batch_row rows[SESSIONS];
+            r1_error e = { 0 };
+            size_t at = 0;
+            for (size_t i = 0; i < SESSIONS; i++) {
+                size_t n = r1_session_length(s[i]);
+                rows[i] = (r1_batch_row){ s[i], ids[i] + n, 1, y + at * b.V, round == 1 && i % 7 == 0 ? 0 : 1 };
+                at += round > 3 ? 1 + test_random(&seed) % 2 : 1;
+            }
+            EXPECT_OK(r1_batch_step(b.e, rows, SESSIONS, &e), &e);
+            for (size_t i = 0; i < SESSIONS; i++)
+                EXPECT(!memcmp(rows[i].logits, alone[i] + (r1_session_length(s[i]) - 1) * b.V, rows[i].n_logits * b.V * sizeof *y));
+        }
+        for (size_t i = 0; i < SESSIONS; i++) {
+            r1_session_close(s[i]);
+            free(alone[i]);
+        }
+        free(y);
+        bench_close(&b);
+    }
+}
+
 TEST(a_step_may_be_given_ids_of_the_session_itself)
 {
     enum { N = 20 };

@@ -119,6 +119,13 @@ typedef struct work {
     size_t group;        /* query heads of one key head */
 } work;
 
+static work work_of(const r1_attention *a)
+{
+    const r1_config *c = &a->f->m->c;
+    const size_t H = (size_t)c->n_heads, n_heads = a->expanded ? H : (size_t)c->n_kv_heads;
+    return (work){ a, n_heads, H / n_heads };
+}
+
 static void attend_block(const work *w, const r1_span *span, size_t base, const r1_tile *tile, size_t head, size_t first_key, size_t n_keys, scratch *s)
 {
     const r1_attention *a = w->a;
@@ -156,16 +163,14 @@ static void decode_head(const r1_attention *a, size_t head, scratch *s)
     for (size_t r = 0; r < v_b->rows; r++) r1_weight_decode(v_b, k, r, s->w_v + r * v_b->k);
 }
 
-static void attend_tile(void *ctx, size_t i, int thread)
+/* A tile of one head; token0: the run's tokens before its span. */
+static void attend_tile(const work *w, const r1_tile *tile, size_t token0, size_t head, int thread)
 {
-    const work *w = ctx;
     const r1_attention *a = w->a;
     const r1_forward *f = a->f;
     const r1_kernels *k = &f->m->k;
-    const r1_tile *tile = &f->tiles[f->n_tiles - 1 - i / w->n_heads]; /* the last see most keys: begin with them */
-    size_t head = i % w->n_heads, H = w->n_heads * w->group, token0 = 0, skip = a->first;
+    size_t H = w->n_heads * w->group, skip = a->first;
     const r1_span *span = &f->spans[tile->span];
-    for (size_t j = 0; j < tile->span; j++) token0 += f->spans[j].n;
     /* The part of the span inside [first, first + n): its first token has position `base`, its column is token0 - first. */
     size_t cut = skip > token0 ? skip - token0 : 0, base = span->pos + cut, column = token0 + cut - skip;
     scratch s = lay_out(&f->m->c, a->expanded, f->tile_rows, &(parts){ f->attn_scratch + (size_t)thread * f->attn_floats, 0 });
@@ -194,12 +199,29 @@ static void attend_tile(void *ctx, size_t i, int thread)
     }
 }
 
+static void attend_piece(void *ctx, size_t i, int thread)
+{
+    const work *w = ctx;
+    const r1_forward *f = w->a->f;
+    const r1_tile *tile = &f->tiles[f->n_tiles - 1 - i / w->n_heads]; /* the last see most keys: begin with them */
+    size_t token0 = 0;
+    for (size_t j = 0; j < tile->span; j++) token0 += f->spans[j].n;
+    attend_tile(w, tile, token0, i % w->n_heads, thread);
+}
+
+void r1_attend_token(const r1_attention *a, size_t c, int thread)
+{
+    const work w = work_of(a);
+    const size_t tile_rows = a->f->tile_rows;
+    for (size_t head = 0; head < w.n_heads; head++)
+        for (size_t r = 0; r < w.group; r += tile_rows)
+            attend_tile(&w, &(r1_tile){ (uint32_t)c, (uint32_t)r, (uint32_t)r1_min(tile_rows, w.group - r) }, c, head, thread);
+}
+
 void r1_attend(const r1_attention *a)
 {
     r1_forward *f = a->f;
-    const r1_config *c = &f->m->c;
-    size_t H = (size_t)c->n_heads, n_heads = a->expanded ? H : (size_t)c->n_kv_heads;
-    work w = { a, n_heads, H / n_heads };
+    work w = work_of(a);
     size_t token0 = 0;
     f->n_tiles = 0;
     for (size_t i = 0; i < f->n_spans; token0 += f->spans[i++].n) {
@@ -209,5 +231,5 @@ void r1_attend(const r1_attention *a)
         for (size_t r = 0; r < rows; r += f->tile_rows)
             f->tiles[f->n_tiles++] = (r1_tile){ (uint32_t)i, (uint32_t)r, (uint32_t)r1_min(f->tile_rows, rows - r) };
     }
-    r1_pool_run(f->pool, f->n_tiles * n_heads, attend_tile, &w);
+    r1_pool_run(f->pool, f->n_tiles * w.n_heads, attend_piece, &w);
 }

@@ -47,7 +47,7 @@ static r1_exec_sizes exec_sizes(const r1_forward *f)
     size_t input = f->chunk * dense;
     if (f->latent_tokens) input = r1_max(input, H * r1_round_up(f->latent_tokens, 4) * (size_t)r1_max((size_t)c->nope_dim, (size_t)c->kv_lora));
     if (f->expert_tokens) input = r1_max(input, (f->expert_tokens + 3 + f->expert_rows) * r1_max(D, (size_t)c->n_ff_expert));
-    input = r1_max(input, LOGIT_COLUMNS * D);
+    input = r1_max(input, LOGIT_ROWS * D);
     return (r1_exec_sizes){ .input_values = input, .max_k = f->m->max_k, .need_32 = f->m->need_32, .need_256 = f->m->need_256,
                             .max_products = 2 * (size_t)c->n_experts + r1_max(4, (size_t)c->n_heads) };
 }
@@ -77,7 +77,7 @@ static r1_status allocate(r1_forward *f, r1_error *err)
         { (void **)&f->expert_row, ET * used * 4 }, { (void **)&f->expert_token, ER * 4 }, { (void **)&f->expert_first, E * 4 }, { (void **)&f->expert_n, E * 4 },
         { (void **)&f->products, (2 * E + r1_max(4, H)) * sizeof(r1_product) },
         { (void **)&f->tiles, f->cap_tiles * sizeof(r1_tile) }, { (void **)&f->attn_scratch, threads * f->attn_floats * fl },
-        { (void **)&f->head_x, LOGIT_COLUMNS * D * fl }, { (void **)&f->head_y, LOGIT_COLUMNS * V * fl },
+        { (void **)&f->head_x, LOGIT_ROWS * D * fl }, { (void **)&f->head_y, LOGIT_COLUMNS * V * fl },
     };
     for (size_t i = 0; i < R1_COUNT(list); i++) {
         if (!list[i].bytes) continue;
@@ -234,16 +234,44 @@ static void store_column(void *ctx, size_t c, int thread)
     }
 }
 
+/* A token's keys and values into the cache, and its attention over them. */
+static void attend_column(void *ctx, size_t c, int thread)
+{
+    const r1_attention *a = ctx;
+    store_column(&(store){ a->f, a->layer_index }, c, thread);
+    r1_attend_token(a, c, thread);
+}
+
+/* Are these many short sequences, a token each? Then a token's attention is done by whoever rounds its result for the next product: a region
+ * would cost as much as what it shares out, and what a core has just written is in its cache. */
+static bool short_steps(const r1_forward *f)
+{
+    size_t longest = 0;
+    if (f->n != f->n_spans || f->n < SHORT_STEPS * (size_t)r1_pool_threads(f->pool)) return false;
+    for (size_t i = 0; i < f->n_spans; i++) longest = r1_max(longest, f->spans[i].pos);
+    return longest < SHORT_CONTEXT;
+}
+
+/* y = wo * attention of h. */
 static void grouped_attention(r1_forward *f, const r1_layer *l, int index, r1_residual *in)
 {
     const r1_config *c = &f->m->c;
-    size_t d = (size_t)c->head_dim, Q = (size_t)c->n_heads * d, KV = (size_t)c->n_kv_heads * d;
+    size_t d = (size_t)c->head_dim, D = (size_t)c->n_embd, Q = (size_t)c->n_heads * d, KV = (size_t)c->n_kv_heads * d;
     const r1_product qkv[] = {
         { &l->wq, l->bq, f->q, Q, 0, f->n }, { &l->wk, l->bk, f->k, KV, 0, f->n }, { &l->wv, l->bv, f->v, KV, 0, f->n },
     };
-    r1_multiply(&f->exec, qkv, 3, &(r1_input){ .x = f->h, .ldx = (size_t)c->n_embd, .C = f->n, .K = (size_t)c->n_embd, .before = r1_residual_column, .ctx = in });
-    r1_columns(&f->exec, f->n, store_column, &(store){ f, index });
-    r1_attend(&(r1_attention){ .f = f, .layer = l, .layer_index = index, .n = f->n, .q = f->q, .key_dim = d, .o = f->o, .value_dim = d });
+    const r1_product out = { &l->wo, NULL, f->y, D, 0, f->n };
+    r1_attention a = { .f = f, .layer = l, .layer_index = index, .n = f->n, .q = f->q, .key_dim = d, .o = f->o, .value_dim = d };
+    r1_input o = { .x = f->o, .ldx = Q, .C = f->n, .K = Q };
+    r1_multiply(&f->exec, qkv, 3, &(r1_input){ .x = f->h, .ldx = D, .C = f->n, .K = D, .before = r1_residual_column, .ctx = in });
+    if (short_steps(f)) {
+        o.before = attend_column;
+        o.ctx = &a;
+    } else {
+        r1_columns(&f->exec, f->n, store_column, &(store){ f, index });
+        r1_attend(&a);
+    }
+    r1_multiply(&f->exec, &out, 1, &o);
 }
 
 /* ---- layers ---------------------------------------------------------------------------------------------------- */
@@ -261,12 +289,15 @@ static void dense_feed_forward(r1_forward *f, const r1_mlp *m, r1_residual *befo
 static void run_layer(r1_forward *f, const r1_layer *l, int index, int moe_index, bool pending)
 {
     const r1_config *c = &f->m->c;
-    size_t D = (size_t)c->n_embd, O = (size_t)c->n_heads * (size_t)(c->mla ? c->v_dim : c->head_dim);
     r1_residual in = { f, pending ? f->y : NULL, l->attn_norm }, between = { f, f->y, l->ffn_norm };
-    if (c->mla) r1_latent_attention(f, l, index, &in);
-    else grouped_attention(f, l, index, &in);
-    const r1_product out = { &l->wo, NULL, f->y, D, 0, f->n };
-    r1_multiply(&f->exec, &out, 1, &(r1_input){ .x = f->o, .ldx = O, .C = f->n, .K = O });
+    if (c->mla) {
+        const size_t O = (size_t)c->n_heads * (size_t)c->v_dim;
+        const r1_product out = { &l->wo, NULL, f->y, (size_t)c->n_embd, 0, f->n };
+        r1_latent_attention(f, l, index, &in);
+        r1_multiply(&f->exec, &out, 1, &(r1_input){ .x = f->o, .ldx = O, .C = f->n, .K = O });
+    } else {
+        grouped_attention(f, l, index, &in);
+    }
     if (l->moe) r1_experts(f, l, moe_index, &between);
     else dense_feed_forward(f, &l->mlp, &between);
 }
@@ -319,22 +350,55 @@ bool r1_forward_run(r1_forward *f, const r1_span *spans, size_t n_spans, const r
     return true;
 }
 
-/* Columns x[n, D] (not yet normed) through a norm and a head, at most LOGIT_COLUMNS of them, into head_y. */
-static void head_columns(r1_forward *f, const float *norm, const r1_weight *head, size_t n)
+/* Tokens whose logits are wanted, and where their columns come from. */
+typedef struct head_columns {
+    r1_forward *f;
+    const float *norm;
+    const r1_logits_to *to;
+} head_columns;
+
+static void head_column(void *ctx, size_t c, int thread)
 {
-    size_t D = (size_t)f->m->c.n_embd, V = (size_t)f->m->c.n_vocab;
-    r1_normalise(f, f->head_x, f->head_x, norm, D, n, D, f->m->c.eps);
-    const r1_product p = { head, NULL, f->head_y, V, 0, n };
-    r1_multiply(&f->exec, &p, 1, &(r1_input){ .x = f->head_x, .ldx = D, .C = n, .K = D });
+    const head_columns *a = ctx;
+    r1_forward *f = a->f;
+    size_t D = (size_t)f->m->c.n_embd;
+    (void)thread;
+    f->m->k.rmsnorm(f->head_x + c * D, f->x + a->to[c].token * D, a->norm, D, f->m->c.eps);
+}
+
+/* n columns, at most LOGIT_ROWS, through a norm and a head; rows of logits are ld apart. */
+static void head_product(r1_forward *f, const head_columns *a, const r1_weight *head, float *logits, size_t ld, size_t n)
+{
+    size_t D = (size_t)f->m->c.n_embd;
+    const r1_product p = { head, NULL, logits, ld, 0, n };
+    r1_multiply(&f->exec, &p, 1, &(r1_input){ .x = f->head_x, .ldx = D, .C = n, .K = D, .before = head_column, .ctx = (void *)a });
+}
+
+/* How many of n rows, from the first on, have one distance from each to the next, at least V. */
+static size_t evenly_spaced(const r1_logits_to *to, size_t n, size_t V, size_t *distance)
+{
+    *distance = V;
+    for (size_t i = 1; i < n; i++) {
+        const uintptr_t last = (uintptr_t)to[i - 1].out, at = (uintptr_t)to[i].out, bytes = at - last;
+        if (at < last || bytes % sizeof(float) || bytes / sizeof(float) < V || (i > 1 && bytes / sizeof(float) != *distance)) return i;
+        *distance = bytes / sizeof(float);
+    }
+    return n;
 }
 
 void r1_forward_logits(r1_forward *f, const r1_logits_to *to, size_t n)
 {
-    size_t D = (size_t)f->m->c.n_embd, V = (size_t)f->m->c.n_vocab;
-    for (size_t i = 0; i < n; i += LOGIT_COLUMNS) {
-        size_t m = r1_min(LOGIT_COLUMNS, n - i);
-        for (size_t j = 0; j < m; j++) memcpy(f->head_x + j * D, f->x + to[i + j].token * D, D * sizeof(float));
-        head_columns(f, f->m->out_norm, &f->m->head, m);
+    size_t V = (size_t)f->m->c.n_vocab;
+    for (size_t i = 0, m; i < n; i += m) {
+        const head_columns which = { f, f->m->out_norm, to + i };
+        size_t ld;
+        m = evenly_spaced(to + i, r1_min(LOGIT_ROWS, n - i), V, &ld);
+        if (m == n - i || m >= LOGIT_COLUMNS) {
+            head_product(f, &which, &f->m->head, to[i].out, ld, m);
+            continue;
+        }
+        m = r1_min(LOGIT_COLUMNS, n - i);
+        head_product(f, &which, &f->m->head, f->head_y, V, m);
         for (size_t j = 0; j < m; j++) memcpy(to[i + j].out, f->head_y + j * V, V * sizeof(float));
     }
 }
@@ -374,10 +438,10 @@ void r1_forward_mtp(r1_forward *f, const r1_kv *kv, size_t pos, const int32_t *n
     r1_multiply(&f->exec, &p, 1, &(r1_input){ .x = f->wide, .ldx = 2 * D, .C = n, .K = 2 * D });
     run_layer(f, &m->layer, 0, 0, false);
     add_residual(f);
-    for (size_t i = 0; i < n; i += LOGIT_COLUMNS) {
-        size_t c = r1_min(LOGIT_COLUMNS, n - i);
-        memcpy(f->head_x, f->x + i * D, c * D * sizeof(float));
-        head_columns(f, m->head_norm, &m->head, c);
-        memcpy(logits + i * V, f->head_y, c * V * sizeof(float));
+    for (size_t i = 0; i < n; i += LOGIT_ROWS) {
+        r1_logits_to rows[LOGIT_ROWS];
+        size_t c = r1_min(LOGIT_ROWS, n - i);
+        for (size_t j = 0; j < c; j++) rows[j] = (r1_logits_to){ i + j, NULL };
+        head_product(f, &(head_columns){ f, m->head_norm, rows }, &m->head, logits + i * V, V, c);
     }
 }

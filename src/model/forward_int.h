@@ -6,13 +6,19 @@
 #include "model/model_int.h"
 
 enum {
-    LOGIT_COLUMNS = 16,            /* columns of the head product at a time */
+    SHORT_STEPS = 8,               /* tokens a thread of a step where whoever rounds a token's attention computes it, at least */
     QUERY_ROWS = 96,               /* query rows of an attention tile: a multiple of the 6 that kernels take at once */
     LATENT_ROWS = 64,              /* the same for latents, whose rows are five times as long and share L2 with the block; divides 128 heads */
 #ifdef R1_TINY                     /* a few tokens of a golden model */
+    LOGIT_COLUMNS = 2,
+    LOGIT_ROWS = 5,
+    SHORT_CONTEXT = 20,
     LATENT_BYTES = 16 << 10,
     EXPERT_BYTES = 16 << 10
 #else
+    LOGIT_COLUMNS = 16,            /* columns of the head product at a time, when the rows of logits lie anyhow */
+    LOGIT_ROWS = 96,               /* and when one distance leads from each to the next: the head's weights are read once for all */
+    SHORT_CONTEXT = 256,           /* such a step has fewer keys in every sequence */
     LATENT_BYTES = 64 << 20,       /* absorbed queries and outputs held at a time: bounds the tokens of a step */
     EXPERT_BYTES = 384 << 20       /* gathered inputs and outputs of experts held at a time */
 #endif
@@ -62,7 +68,7 @@ struct r1_forward {
     size_t tile_rows;
     float *attn_scratch; size_t attn_floats; /* a thread */
     /* head */
-    float *head_x, *head_y;        /* [LOGIT_COLUMNS, D], [LOGIT_COLUMNS, V] */
+    float *head_x, *head_y;        /* [LOGIT_ROWS, D], [LOGIT_COLUMNS, V] */
 };
 
 /* Attention over the cache for queries q (n tokens of the current run from token `first`), after their keys are stored.
@@ -77,6 +83,8 @@ typedef struct r1_attention {
     bool expanded;                 /* the cache holds latents, q is per head: expand keys and values block by block */
 } r1_attention;
 void r1_attend(const r1_attention *a);
+/* The same for token c of a run whose spans have one token each; may run for several tokens at a time, in threads. */
+void r1_attend_token(const r1_attention *a, size_t c, int thread);
 size_t r1_attention_scratch(const r1_model *m, size_t tile_rows); /* floats a thread */
 
 /* Rotate n_heads vectors of rope.dim floats, `stride` apart, of token column c. */
