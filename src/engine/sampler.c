@@ -83,6 +83,7 @@ static bool make(r1_sampler *s)
     size_t n = (size_t)s->n_tokens;
     r1_scan *row = &s->row;
     row->n_blocks = r1_ceil_div(n, R1_SCAN_BLOCK);
+    row->exp_sum = r1_soft_sum_of(R1_CPU_AUTO);
     size_t padded = row->n_blocks * R1_SCAN_BLOCK;
     row->x = r1_alloc_aligned(padded * sizeof *row->x);
     row->max = zeros(row->n_blocks, sizeof *row->max);

@@ -8,8 +8,9 @@
 #define R1_ENGINE_SAMPLER_INT_H
 
 #include "base/base.h"
+#include "kernels/soft_sum.h"
 
-#define R1_SCAN_BLOCK 16
+#define R1_SCAN_BLOCK R1_SOFT_BLOCK
 #define R1_SCAN_DIGIT 11 /* bits of a float looked at together */
 
 /* A row of n_blocks * R1_SCAN_BLOCK logits, 16-byte aligned, without NaN and +inf. */
@@ -18,6 +19,7 @@ typedef struct r1_scan {
     float *max;     /* [n_blocks] largest of each block */
     double *sum;    /* [n_blocks] of the last r1_scan_exp_sum */
     size_t n_blocks;
+    r1_soft_sum exp_sum; /* of this machine */
 } r1_scan;
 
 /* Copy n logits into s: NaN becomes -inf, +inf FLT_MAX, what is left of the last block -inf. Returns the largest. */
@@ -26,7 +28,7 @@ float r1_scan_read(r1_scan *s, const float *logits, size_t n);
 float r1_scan_max(r1_scan *s);
 /* y[i] = exp((x[i] - max) * scale) for one block; no x is above max, 0 < scale <= FLT_MAX. 0 below 1.2e-38. */
 void r1_scan_exp(float *y, const float *x, float max, float scale);
-/* Sum of the same over the whole row: blocks first (kept in s->sum), then block after block. */
+/* Sum of the same over the whole row: blocks first (kept in s->sum), then block after block (kernels/soft_sum.h). */
 double r1_scan_exp_sum(r1_scan *s, float max, float scale);
 /* Ids of all values >= floor, ascending, to ids[]; returns how many. */
 size_t r1_scan_at_least(const r1_scan *s, float floor, int32_t *ids);

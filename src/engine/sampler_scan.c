@@ -1,18 +1,19 @@
 /* Passes over a row of logits: copy, exponentials, sums, and finding the largest without sorting.
  *
  * Written with vectors of four floats, which every compiler here turns into the instructions all x86-64 and ARM64 machines
- * have; wider ones would gain little, because a row is read from beyond the second cache anyway.
+ * have; wider ones gain little where a row is only read. The sum of exponentials is where they gain, and comes from kernels/.
  * Finding a rank is a radix selection: count (or weigh) values by the upper 11 bits of their keys, go to the bucket where the
  * rank falls, and again with the next 11 and the last 10. Three passes for any input: no bad pivots, nothing moved.
  */
+#define R1_LANES 4
 #include "engine/sampler_int.h"
+#include "kernels/soft_lanes.h"
 
 #include <float.h>
 #include <math.h>
 
 typedef float v4 __attribute__((vector_size(16), may_alias));
 typedef int32_t v4i __attribute__((vector_size(16)));
-typedef double v4d __attribute__((vector_size(32)));
 
 #define SAME(f) ((v4){ (f), (f), (f), (f) })
 
@@ -24,24 +25,6 @@ static inline float largest(v4 a)
 {
     float p = a[0] > a[1] ? a[0] : a[1], q = a[2] > a[3] ? a[2] : a[3];
     return p > q ? p : q;
-}
-
-/* exp(x) for x <= 0: x = n ln 2 + r, Taylor's series to r^7 (the next term is below 2^-27), times 2^n. ln 2 is taken off in two
- * parts; n times the first, of 15 bits, is exact. */
-static inline v4 exp4(v4 x)
-{
-    v4i live = x >= SAME(-87.3365f); /* just above ln 2^-126 */
-    x = (v4)((v4i)x & live);
-    v4 t = x * 0x1.715476p+0f + 0x1.8p23f, n = t - 0x1.8p23f; /* the whole number is in the low bits of t */
-    v4 r = x - n * 0x1.62e4p-1f;
-    r = r - n * 0x1.7f7d1cp-20f;
-    v4 p = r * (1 / 5040.0f) + 1 / 720.0f;
-    p = p * r + 1 / 120.0f;
-    p = p * r + 1 / 24.0f;
-    p = p * r + 1 / 6.0f;
-    p = p * r + 0.5f;
-    p = p * (r * r) + (r + 1.0f);
-    return (v4)(((v4i)p + ((v4i)t << 23)) & live);
 }
 
 float r1_scan_max(r1_scan *s)
@@ -72,23 +55,9 @@ float r1_scan_read(r1_scan *s, const float *logits, size_t n)
     return r1_scan_max(s);
 }
 
-void r1_scan_exp(float *y, const float *x, float max, float scale)
-{
-    for (size_t i = 0; i < R1_SCAN_BLOCK; i += 4) *(v4 *)(y + i) = exp4((load(x + i) - max) * scale);
-}
+void r1_scan_exp(float *y, const float *x, float max, float scale) { soft_block(y, x, max, scale); }
 
-double r1_scan_exp_sum(r1_scan *s, float max, float scale)
-{
-    double all = 0;
-    for (size_t b = 0; b < s->n_blocks; b++) {
-        const float *x = s->x + b * R1_SCAN_BLOCK;
-        v4d d = { 0 };
-        for (size_t i = 0; i < R1_SCAN_BLOCK; i += 4) d += __builtin_convertvector(exp4((load(x + i) - max) * scale), v4d);
-        s->sum[b] = (d[0] + d[1]) + (d[2] + d[3]);
-        all += s->sum[b];
-    }
-    return all;
-}
+double r1_scan_exp_sum(r1_scan *s, float max, float scale) { return s->exp_sum(s->x, s->sum, s->n_blocks, max, scale); }
 
 size_t r1_scan_at_least(const r1_scan *s, float floor, int32_t *ids)
 {
