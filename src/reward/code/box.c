@@ -244,7 +244,7 @@ static bool same_name(const char *a, const char *b)
 
 static r1_status add_strings(r1_buf *b, box_request *q, const r1_box_party *p, r1_error *err)
 {
-    static const char *const fixed[] = { "PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "HOME=" R1_BOX_WORK, "TMPDIR=/tmp", "UV_USE_IO_URING=0" };
+    static const char *const fixed[] = { "PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", ("HOME=" R1_BOX_WORK), "TMPDIR=/tmp", "UV_USE_IO_URING=0" };
     r1_status s = R1_OK;
     for (; !s && p->argv[q->n_argv] && q->n_argv < MAX_STRINGS; q->n_argv++) s = r1_buf_add(b, p->argv[q->n_argv], strlen(p->argv[q->n_argv]) + 1, err);
     for (size_t i = 0; !s && i < R1_COUNT(fixed); i++) {
