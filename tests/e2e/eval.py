@@ -2,13 +2,14 @@
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import threading
 import time
 
 from fake_openai import Server
-from harness import R1, TMP, environment, fails, main, model, r1, real, test, tmp
+from harness import R1, TMP, Skip, environment, fails, main, model, r1, real, test, tmp
 
 TINY = ("--model", model("llama_256", "llama_256.Q8_0.gguf"), "--template", "smollm2", "--ctx", "256")
 
@@ -202,6 +203,18 @@ def ctrl_c_keeps_what_is_finished():
         assert len(lines("stop")) == 12
 
 
+@test
+def a_full_disk_keeps_what_is_finished():
+    with Server(lambda q, n: {"content": f"\\boxed{{{right(q)}}}"}) as s:
+        args = [R1, "eval", sums(), "--url", s.url, "--out", folder("full"), "--samples", "8", "-q"]
+        p = subprocess.run(args, env=environment(), capture_output=True, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000)))
+        assert p.returncode == 4 and b"samples.jsonl': File too large" in p.stderr, p.stderr
+        kept, asked = len(lines("full")), len(s.requests)
+        assert 5 < kept < 20
+        r1(*args[1:])
+        assert len(lines("full")) == 48 and len(s.requests) - asked == 48 - kept
+
+
 # ---- local models ----
 
 @test
@@ -289,6 +302,30 @@ def choices_and_countdown_and_templates():
         r1("eval", sums(1), "--url", s.url, "--out", folder("mine"), "--samples", 1, "--prompt-template", "@" + tmp("t", "{{{category}}} {problem} Box it."))
         assert s.requests[0]["messages"][0]["content"] == "{low} What is 0 + 0? Box it."
         fails(3, "{nothing}", "s0", args=["eval", sums(1), "--url", s.url, "--out", folder("none"), "--prompt-template", "{nothing}"])
+
+
+@test
+def code_runs_in_the_sandbox():
+    human = jsonl("human.jsonl", [{"id": f"H/{i}", "problem": f"def f(x):\n    \"\"\" Add {i}. \"\"\"\n", "entry_point": "f", "test": f"def check(c):\n    assert c(1) == {i + 1}\n"} for i in range(6)])
+    programs = jsonl("programs.jsonl", [{"id": f"{i}A", "problem": f"Print {i} times the input.", "language": "python", "rating": 800 + 400 * i, "tests": [{"stdin": "2\n", "stdout": f"{2 * i}\n"}]}
+                                        for i in range(3)])
+    def answer(q, n):
+        number = int(re.search(r"(?:Add|Print) (\d+)", q["messages"][0]["content"]).group(1))
+        if "Print" in q["messages"][0]["content"]:
+            return {"content": f"```python\nprint({number} * int(input()) {'' if number < 2 else '+ 1'})\n```"}
+        body = "return x + %d" % number if number != 4 else "while True: pass" if q["seed"] % 2 else "return x"
+        return {"content": f"Here.\n```python\ndef f(x):\n    {body}\n```\n"}
+    with Server(answer) as s:
+        try:
+            r1("eval", "humaneval", "--data", human, "--url", s.url, "--out", folder("human"), "--samples", 2)
+        except AssertionError as e:
+            raise Skip("no sandbox here") if "ended with 5" in str(e) else e
+        r = r1("eval", "codeforces", "--data", programs, "--url", s.url, "--out", folder("programs"), "--samples", 2)
+    got = lines("human")
+    assert [x["verdict"] for x in got] == [1] * 8 + [0] * 2 + [1] * 2, [(x["id"], x["reason"]) for x in got]
+    assert {x["reason"] for x in got} == {"pass", "time_limit", "wrong_answer"}
+    t = load("programs", "summary.json")["tasks"][0]
+    assert t["rating"]["problems"] == 3 and 1200 < t["rating"]["value"] < 1600 and "rating" in r.text and t["cons_at_k"] is None
 
 
 @test
