@@ -1,6 +1,8 @@
-/* r1 eval: a model measured on benchmarks; a run that goes on after whatever ended it; two runs compared. */
+/* r1 eval: a model measured on benchmarks; a run that goes on after whatever ended it; its answers judged again; two runs
+ * compared. */
 #define _GNU_SOURCE
 #include "cli/eval_print.h"
+#include "eval/grade.h"
 #include "eval/plan.h"
 #include "eval/report.h"
 #include "eval/score.h"
@@ -317,11 +319,56 @@ static r1_status run(job *j, r1_error *err)
     return s;
 }
 
-static r1_status eval_tasks(r1_cli *c, char *usual, r1_error *err)
+/* ---- judging again --------------------------------------------------------------------------------------------- */
+
+typedef struct regrading { job *j; r1_grader *grader; r1_progress bar; size_t n; } regrading;
+
+static bool is_interrupted(void *ctx)
+{
+    (void)ctx;
+    return r1_interrupted();
+}
+
+static r1_status regrade_one(void *ctx, r1_eval_sample *s, r1_error *err)
+{
+    regrading *g = ctx;
+    r1_progress_step(&g->bar, (double)g->n++, (double)g->j->done);
+    if (r1_interrupted()) return r1_fail(err, R1_ECANCELLED, "stopped; nothing was changed");
+    return r1_grade(g->grader, &g->j->tasks[s->task].items.items[s->item], s, err);
+}
+
+/* The answers of a run through the checkers of this r1. */
+static r1_status regrade(job *j, r1_error *err)
+{
+    regrading g = { .j = j };
+    size_t changed = 0;
+    r1_status s = r1_plan_read(j->folder, &j->record, err);
+    if (s == R1_OK && !j->record) s = r1_fail(err, R1_EIO, "'%s' is no folder of a run: it has no run.json", j->folder);
+    if (s == R1_OK) s = r1_context(err, r1_plan_of(j->record, &j->plan, err), "'%s/run.json'", j->folder);
+    if (s == R1_OK && j->c->o.eval_data) j->plan.data = j->c->o.eval_data;
+    if (s == R1_OK) s = r1_plan_open(&j->plan, j->usual, &j->tasks, err);
+    if (s == R1_OK) s = compare_record(j, json_object_get(j->record, "model"), err);
+    if (s == R1_OK) s = open_log(j, err);
+    if (s == R1_OK) s = r1_grader_open(&g.grader, &(r1_grade_options){ is_interrupted, NULL }, err);
+    if (s) return s;
+    r1_progress_begin(&g.bar, &j->c->err, j->c->o.quiet, "judging", "answers");
+    r1_interrupt_arm(true);
+    s = r1_samples_regrade(j->log, regrade_one, &g, &changed, err);
+    r1_interrupt_arm(false);
+    r1_progress_end(&g.bar);
+    r1_grader_close(g.grader);
+    if (s) return s;
+    r1_note(j->c, "%zu of %zu verdicts are others than before", changed, j->done);
+    return conclude(j, err);
+}
+
+static r1_status eval_tasks(r1_cli *c, char *usual, const char *again, r1_error *err)
 {
     job j = { .c = c, .usual = usual, .line = { .term = &c->err, .quiet = c->o.quiet } };
-    r1_status s = prepare(&j, err);
-    if (s == R1_OK) s = run(&j, err);
+    r1_status s = R1_OK;
+    if (again) s = (j.folder = strdup(again)) ? regrade(&j, err) : r1_fail(err, R1_ENOMEM, "no memory for a path");
+    else s = prepare(&j, err);
+    if (s == R1_OK && !again) s = run(&j, err);
     r1_interrupt_arm(false);
     if (j.source) j.source->close(j.source);
     r1_model_close(j.model);
@@ -356,8 +403,10 @@ r1_status r1_cmd_eval(r1_cli *c, r1_error *err)
     r1_status s;
     if (!strcmp(first, "list")) {
         s = c->n_args == 1 ? r1_eval_print_list(c->o.eval_data, usual, c->o.json, err) : r1_fail(err, R1_EINVAL, "'eval list' takes nothing more, so '%s' is too much", c->args[1]);
+    } else if (!strcmp(first, "regrade")) {
+        s = c->n_args == 2 ? eval_tasks(c, usual, c->args[1], err) : r1_fail(err, R1_EINVAL, "'eval regrade' takes the folder of one run");
     } else {
-        s = !strcmp(first, "compare") ? compare(c, err) : eval_tasks(c, usual, err);
+        s = !strcmp(first, "compare") ? compare(c, err) : eval_tasks(c, usual, NULL, err);
     }
     free(usual);
     return s;

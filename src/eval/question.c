@@ -5,7 +5,8 @@
 
 static const char math_prompt[] = "{problem}\n\nPlease reason step by step, and put your final answer within \\boxed{{}}.";
 static const char choice_prompt[] = "{problem}\n\n{choices}\n\nPlease reason step by step, and put the letter of your choice within \\boxed{{}}.";
-static const char countdown_prompt[] = "{problem}\n\nPut the final expression, without an equals sign, between <answer> and </answer>, for example <answer>(1 + 2) / 3</answer>.";
+static const char countdown_prompt[] = "{problem}\n\nThink first, between <think> and </think>. Then put the final expression, without an equals sign, between <answer> and "
+    "</answer>, for example <answer>(1 + 2) / 3</answer>.";
 static const char function_prompt[] = "{problem}\n\n{starter}Write the code in {language}, in one block that begins with ```{fence}.";
 static const char stdio_prompt[] = "{problem}\n\nWrite a program in {language} that reads from standard input and writes to standard output. Put the whole program in one block "
     "that begins with ```{fence}.";

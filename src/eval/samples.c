@@ -374,16 +374,10 @@ static bool is_sorted(const r1_samples *l)
     return at == l->size;
 }
 
-r1_status r1_samples_sort(r1_samples *l, r1_error *err)
+/* The file was replaced: its new bytes, a lock on them, and where records stand now. */
+static r1_status reopen(r1_samples *l, r1_error *err)
 {
-    if (is_sorted(l)) return R1_OK;
-    r1_map m;
-    r1_status s = r1_map_open(&m, l->path, err);
-    if (s) return s;
-    s = write_sorted(l, &m, err);
-    r1_map_close(&m);
-    if (s) return s;
-    int fd = open(l->path, O_RDWR | O_APPEND | O_CLOEXEC); /* the new file; the old one, and the lock on it, goes */
+    int fd = open(l->path, O_RDWR | O_APPEND | O_CLOEXEC); /* the old file, and the lock on it, goes */
     if (fd < 0) return r1_fail(err, R1_EIO, "cannot open '%s': %s", l->path, strerror(errno));
     (void)flock(fd, LOCK_EX | LOCK_NB);
     close(l->fd);
@@ -395,4 +389,98 @@ r1_status r1_samples_sort(r1_samples *l, r1_error *err)
         l->size += l->records[i].bytes + 1;
     }
     return R1_OK;
+}
+
+r1_status r1_samples_sort(r1_samples *l, r1_error *err)
+{
+    if (is_sorted(l)) return R1_OK;
+    r1_map m;
+    r1_status s = r1_map_open(&m, l->path, err);
+    if (s) return s;
+    s = write_sorted(l, &m, err);
+    r1_map_close(&m);
+    return s ? s : reopen(l, err);
+}
+
+/* ---- judging again --------------------------------------------------------------------------------------------- */
+
+typedef struct regrading {
+    r1_samples *log;
+    r1_regrade_fn grade;
+    void *ctx;
+    r1_writer *writer;
+    const r1_map *map;
+} regrading;
+
+/* A line with a new verdict instead of its old one; what the record says of it changes along. */
+static r1_status regrade_line(const regrading *g, r1_record *r, r1_eval_sample *a, const char *old, r1_error *err)
+{
+    json_t *o, *now = NULL;
+    char *text = NULL;
+    r1_status s = r1_json_parse(&o, old, (size_t)r->bytes, err);
+    if (s) return s;
+    const char *finish = json_string_value(json_object_get(o, "finish_reason")), *thought = json_string_value(json_object_get(o, "reasoning_content"));
+    const char *content = json_string_value(json_object_get(o, "content"));
+    a->seed = (uint64_t)json_integer_value(json_object_get(o, "seed"));
+    a->prompt_tokens = r->prompt_tokens;
+    a->completion_tokens = r->completion_tokens;
+    a->reasoning_tokens = r->reasoning_tokens;
+    a->seconds = r->seconds;
+    a->finish = finish;
+    a->content = (char *)content; /* borrowed from the object, as the thinking is */
+    a->reasoning = (char *)thought;
+    s = g->grade(g->ctx, a, err);
+    if (s == R1_OK) now = line_of(g->log, a);
+    if (s == R1_OK) text = now ? json_dumps(now, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
+    if (s == R1_OK && !text) s = r1_fail(err, R1_ENOMEM, "no memory for the line of a sample");
+    if (s == R1_OK) s = r1_writer_add(g->writer, text, strlen(text), err);
+    if (s == R1_OK) s = r1_writer_add(g->writer, "\n", 1, err);
+    if (s == R1_OK) {
+        free(r->extracted);
+        r->extracted = a->extracted;
+        a->extracted = NULL;
+        r->verdict = (int8_t)a->verdict;
+        r->bytes = strlen(text);
+    }
+    free(text);
+    json_decref(now);
+    json_decref(o);
+    free(a->extracted);
+    free(a->reason);
+    return s;
+}
+
+static r1_status regrade_all(const regrading *g, size_t *changed, r1_error *err)
+{
+    r1_samples *l = g->log;
+    r1_status s = R1_OK;
+    for (size_t t = 0; t < l->n_tasks && s == R1_OK; t++)
+        for (size_t i = 0; i < l->tasks[t].items.n * l->tasks[t].k && s == R1_OK; i++) {
+            r1_record *r = &l->records[l->first[t] + i];
+            r1_eval_sample a = { .task = t, .item = i / l->tasks[t].k, .sample = (uint32_t)(i % l->tasks[t].k) };
+            const char *old = (const char *)g->map->data + r->at;
+            int before = r->verdict;
+            if (r->state == R1_RECORD_FAILED) s = r1_writer_add(g->writer, old, (size_t)r->bytes + 1, err);
+            if (r->state != R1_RECORD_DONE) continue;
+            s = regrade_line(g, r, &a, old, err);
+            *changed += r->verdict != before;
+        }
+    return s;
+}
+
+r1_status r1_samples_regrade(r1_samples *l, r1_regrade_fn grade, void *ctx, size_t *changed, r1_error *err)
+{
+    r1_map m;
+    r1_writer w;
+    *changed = 0;
+    r1_status s = r1_map_open(&m, l->path, err);
+    if (s) return s;
+    s = r1_writer_open(&w, l->path, l->size, true, err);
+    if (s == R1_OK) {
+        s = regrade_all(&(regrading){ l, grade, ctx, &w, &m }, changed, err);
+        if (s == R1_OK) s = r1_writer_finish(&w, err);
+        else r1_writer_abandon(&w);
+    }
+    r1_map_close(&m);
+    return s ? s : reopen(l, err);
 }

@@ -53,6 +53,12 @@ r1_status r1_samples_add(r1_samples *l, const r1_eval_sample *s, r1_error *err) 
 /* Put the lines in order of task, item and sample, without those that were replaced; atomic. Errors: the file is as before. */
 r1_status r1_samples_sort(r1_samples *l, r1_error *err) R1_MUST_CHECK;
 
+/* Judge every result again: `grade` gets a sample with everything but extracted, reason and verdict, which it sets. The file then has
+ * the new verdicts, in order; atomic. *changed: how many verdicts are others than before. Errors: those of grade and of r1_samples_sort;
+ * the file is as before, and the log can only be closed. */
+typedef r1_status (*r1_regrade_fn)(void *ctx, r1_eval_sample *s, r1_error *err);
+r1_status r1_samples_regrade(r1_samples *l, r1_regrade_fn grade, void *ctx, size_t *changed, r1_error *err) R1_MUST_CHECK;
+
 /* ---- lines, for who reads them alone ---- */
 
 typedef struct r1_sample_line {

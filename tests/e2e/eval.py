@@ -329,6 +329,24 @@ def code_runs_in_the_sandbox():
 
 
 @test
+def answers_are_judged_again():
+    with Server(lambda q, n: {"content": f"\\boxed{{{right(q)}}}"}) as s:
+        r1("eval", sums(), "--url", s.url, "--out", folder("judged"), "--samples", 2)
+    want = result("judged")
+    path = os.path.join(folder("judged"), "samples.jsonl")
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    with open(path, "w", encoding="utf-8") as f: # as if an older checker had known less
+        f.write(text.replace('"verdict":1', '"verdict":0', 5).replace('"extracted":"0"', '"extracted":null'))
+    r = r1("eval", "regrade", folder("judged"))
+    assert b"5 of 12 verdicts are others" in r.err, r.err
+    again = result("judged")
+    assert again == want and "100.00 %" in r.text
+    fails(3, "no run.json", args=["eval", "regrade", TMP.name])
+    fails(2, "one run", args=["eval", "regrade"])
+
+
+@test
 def patches_become_predictions():
     path = jsonl("swe.jsonl", [{"instance_id": "a__b-1", "problem_statement": "It breaks."}, {"instance_id": "a__b-2", "problem_statement": "Too."}])
     def answer(q, n):
