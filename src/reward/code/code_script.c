@@ -111,7 +111,7 @@ static void decide(r1_code_run *run, const r1_box_result *b, const char *number)
     const r1_box_result *guest = &b[GUEST], *tester = &b[TESTER];
     r1_code_result *r = run->result;
     char how[128];
-    if (r1_code_limit_verdict(run, guest, "the solution") || r1_code_limit_verdict(run, tester, "the test")) return;
+    if (r1_code_limit_verdict(run, guest, "the solution") || r1_code_limit_verdict(run, tester, tester->end == R1_BOX_WALL ? "the run" : "the test")) return;
     bool reported = read_report(run, tester, number);
     if (reported && r->verdict != R1_CODE_NO_VERDICT) {
         r->tests_passed = r->verdict == R1_CODE_PASS;

@@ -203,3 +203,8 @@ TEST(stdio_cannot_fake_a_pass)
 {
     run_cases("fake_stdio.cases", 8);
 }
+
+TEST(attacks_on_the_machine_end)
+{
+    run_cases("contain.cases", 15);
+}

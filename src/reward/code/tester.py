@@ -504,12 +504,12 @@ def describe_failure(x):
             where = "line %d of the test" % tb.tb_lineno
         tb = tb.tb_next
     trace = (remote[1] if remote else "")
+    if isinstance(x, Ended):
+        return "no_verdict", "the solution's process ended before the test did"
     try:
         sys.stderr.write("%s%s%s\n" % (where + "\n" if where else "", trace, said))
     except Exception:
         pass
-    if isinstance(x, Ended):
-        return "no_verdict", "the solution's process ended before the test did"
     if remote and isinstance(x, SystemExit):
         return "no_verdict", "the solution ended the program (%s)" % said
     if isinstance(x, WireError):

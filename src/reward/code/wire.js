@@ -170,7 +170,7 @@ class Encoder {
     let name = 'Error';
     for (let p = getProto(x), i = 0; p && i < 64; p = getProto(p), i++)
       if (mapHas(protoNames, p)) { name = mapGet(protoNames, p); break; }
-    const out = { c: name, m: '' + x.message, n: '' + x.name, s: ('' + x.stack).slice(0, 4000), d: [] };
+    const out = { c: name, m: '' + x.message, n: '' + x.name, s: ('' + x.stack).split('\n').filter((l) => !/^ +at .*(<r1>|node:internal|\[eval\])/.test(l)).join('\n').slice(0, 4000), d: [] };
     for (const k of keysOf(x)) if (scalar(x[k])) push(out.d, [k, x[k]]);
     const c = x.constructor;
     if (typeof c === 'function' && !mapHas(classNames, c)) out.C = this.fn(c);
