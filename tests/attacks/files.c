@@ -23,7 +23,7 @@ static void writes(void)
 
 static void reads(void)
 {
-    static const char *const paths[] = { "/etc/shadow", "/etc/hostname", "/" "root", "/" "home", "/var", "/proc", "/proc/1/environ", "/proc/self/maps", "/proc/self/fd", "/proc/self/mem", "/proc/1/root", "/sys", "/run",
+    static const char *const paths[] = { "/etc/shadow", "/etc/hostname", "/" "root", "/" "home", "/var", "/proc/1", "/proc/1/environ", "/proc/self/maps", "/proc/self/fd", "/proc/self/mem", "/proc/self/environ", "/proc/self/root", "/proc/self/exe", "/proc/1/root", "/proc/2", "/proc/sys", "/proc/mounts", "/sys", "/run",
         "/dev/tty", "/dev/ptmx", "/dev/mem", "/dev/kmsg", "/dev/vda", "/dev/sda", "/dev/fuse", "/dev/kvm", "/dev/fd/0", "/old_root", "/mnt" };
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         if (open(paths[i], O_RDONLY) >= 0) escaped(paths[i]);

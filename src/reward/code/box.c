@@ -17,6 +17,7 @@
 #define MAX_FILES 64
 #define MAX_STRINGS 4096
 #define MAX_REQUEST (1ull << 30)
+#define MAX_PROCESSES 4000      /* the launcher looks at 4,096 */
 #define CANCEL_MS 50
 #define MAX_IDLE 16
 
@@ -229,7 +230,7 @@ static r1_status limits(box_request *q, const r1_box_limits *l, r1_error *err)
     if (q->memory_bytes < 1 << 20 || q->memory_bytes > 1ull << 44) return r1_fail(err, R1_EINVAL, "box: a memory limit of %llu bytes, expected 1 MB to 16 TB", (unsigned long long)q->memory_bytes);
     if (q->output_bytes > 1 << 30) return r1_fail(err, R1_EINVAL, "box: an output limit of %llu bytes, at most 1 GB", (unsigned long long)q->output_bytes);
     if (q->n_open < 4 || q->n_open > BOX_MAX_OPEN) return r1_fail(err, R1_EINVAL, "box: %u open descriptors, expected 4 to %d", q->n_open, BOX_MAX_OPEN);
-    if (q->n_processes > 1 << 20) return r1_fail(err, R1_EINVAL, "box: %u processes, at most %d", q->n_processes, 1 << 20);
+    if (q->n_processes > MAX_PROCESSES) return r1_fail(err, R1_EINVAL, "box: %u processes, at most %d", q->n_processes, MAX_PROCESSES);
     q->cpu_us = (uint64_t)(cpu * 1e6);
     q->wall_us = (uint64_t)(wall * 1e6);
     return R1_OK;

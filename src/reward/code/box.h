@@ -3,7 +3,7 @@
  * A party is one program with everything it starts. Each party has namespaces of its own (users, processes, mounts, network,
  * System V objects, host name, control groups), so parties of one test neither see nor signal each other; what they say to each
  * other goes over descriptors the caller makes. A party sees read-only /usr, /bin, /lib and the folders named in r1_box_options,
- * /dev/null, /dev/zero, /dev/urandom, a small /etc, no /proc and no /sys. It starts in an empty writable folder R1_BOX_WORK (a fresh
+ * /dev/null, /dev/zero, /dev/urandom, a small /etc, no /sys, and for /proc four files of made-up text. It starts in an empty writable folder R1_BOX_WORK (a fresh
  * tmpfs, also its HOME), with an empty /tmp (/dev/shm is a name of it), no network, no capabilities, and the environment PATH=/usr/local/bin:/usr/bin:/bin,
  * LANG=C.UTF-8, HOME=R1_BOX_WORK, TMPDIR=/tmp, UV_USE_IO_URING=0 and what the party adds. A second wall is Landlock, a third one
  * seccomp: calls that are of no use to an honest program and of much use to an attacker (ptrace, mount, unshare, bpf, io_uring, keyctl ...) end
@@ -84,7 +84,7 @@ typedef struct r1_box_limits {
     uint64_t output_bytes;  /* 1 MB, for stdout and stderr each; a byte more ends the party */
     uint64_t file_bytes;    /* memory_bytes: largest file */
     uint64_t stack_bytes;   /* 16 MB */
-    unsigned n_processes;   /* 64, threads included */
+    unsigned n_processes;   /* 64, threads included; at most 4000 */
     unsigned n_open;        /* 256 open descriptors of one process, at most 512 */
 } r1_box_limits;
 
@@ -124,7 +124,7 @@ typedef enum r1_box_end {
     R1_BOX_WALL,       /* limits.wall_s */
     R1_BOX_MEMORY,     /* limits.memory_bytes; as CPU */
     R1_BOX_OUTPUT,     /* limits.output_bytes; as CPU */
-    R1_BOX_DENIED,     /* a denied call: denied */
+    R1_BOX_DENIED,     /* a denied call: denied. Also hiding from being measured, then denied is "" */
     R1_BOX_STOPPED,    /* the end of another party, or the caller's cancel */
     R1_BOX_NOT_STARTED /* argv[0] could not be executed: exit_status is errno */
 } r1_box_end;

@@ -1,10 +1,12 @@
 /* launcher_root: the file system every party sees. A tmpfs with read-only binds of what programs are made of, a few devices and a small
  * /etc; the old root is let go, so that nothing outside can be named any more. It is built once; a party's namespace is a copy.
  *
- * /proc is not in it. The launcher keeps its own one open without a name, for measuring. */
+ * There is no real /proc in it, only four files of text that runtimes fail without (Node's process.memoryUsage and os.cpus), the same in
+ * every box. The launcher keeps its own /proc open without a name, for measuring. */
 #include "reward/code/launcher/launcher.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -141,6 +143,26 @@ static int fill_dev(void)
     return e;
 }
 
+/* Made-up numbers but for the processors. 2 GB of memory make V8 choose a heap that suits the usual limits. */
+static int fill_proc(void)
+{
+    cpu_set_t cpus;
+    char info[16384], stat[8192];
+    size_t n = 0, k = (size_t)snprintf(stat, sizeof stat, "cpu  0 0 0 0 0 0 0 0 0 0\n");
+    int count = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
+    for (int i = 0; i < count && i < 128; i++) {
+        n += (size_t)snprintf(info + n, sizeof info - n, "processor\t: %d\nmodel name\t: box\ncpu MHz\t\t: 1000.000\n\n", i);
+        k += (size_t)snprintf(stat + k, sizeof stat - k, "cpu%d 0 0 0 0 0 0 0 0 0 0\n", i);
+    }
+    snprintf(stat + k, sizeof stat - k, "btime 0\n");
+    int e = make_folders("/proc/self");
+    if (!e) e = text_file("/proc/cpuinfo", info);
+    if (!e) e = text_file("/proc/stat", stat);
+    if (!e) e = text_file("/proc/meminfo", "MemTotal:        2097152 kB\nMemFree:         1048576 kB\nMemAvailable:    1048576 kB\nSwapTotal:             0 kB\nSwapFree:              0 kB\n");
+    if (!e) e = text_file("/proc/self/stat", "2 (program) R 1 2 2 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 0 67108864 8192 18446744073709551615 0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n");
+    return e;
+}
+
 /* Folders of an interpreter outside /usr. */
 static int show_folders(const char *folders, unsigned n, const char **what)
 {
@@ -177,8 +199,9 @@ int launcher_root(launcher *l, const char *folders, unsigned n_folders, const ch
     *what = "making /dev";
     e = fill_dev();
     if (e) return e;
-    *what = "making /etc";
+    *what = "making /etc and /proc";
     e = fill_etc();
+    if (!e) e = fill_proc();
     if (!e) e = make_folders("/box");
     if (!e) e = make_folders("/tmp");
     if (!e) e = make_folders("/.box");

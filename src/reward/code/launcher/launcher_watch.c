@@ -195,7 +195,7 @@ static void look(watch *w, uint64_t now)
     w->over = m.cpu_us > q->cpu_us ? w->over + 1 : 0;
     if (m.bytes > q->memory_bytes) stop(w, END_MEMORY);
     if (w->over > 1) stop(w, END_CPU);
-    if (w->hidden > 1) stop(w, END_DENIED);
+    if (w->hidden > 1 || m.n_processes > q->n_processes) stop(w, END_DENIED); /* the second only where RLIMIT_NPROC does not hold */
     uint64_t memory_left = q->memory_bytes > m.bytes ? q->memory_bytes - m.bytes : 0;
     uint64_t cpu_left = q->cpu_us > m.cpu_us ? q->cpu_us - m.cpu_us : 0;
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
