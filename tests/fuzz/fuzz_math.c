@@ -3,8 +3,9 @@
  * Input: a byte whose lowest bit asks for a whole response; a gold up to the first line break; the candidate. What must hold: the
  * verdict is consistent and within its budget, the same again for the same texts, the extracted answer lies in the candidate; and the
  * gold read twice is equal to itself, unless it has no value or is too much. */
-#include "reward/math/math_int.h"
 #include "tests/fuzz/require.h"
+
+#include "reward/math/math_int.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -20,10 +21,16 @@ static void verify(const char *gold, size_t n_gold, const char *answer, size_t n
     require(again.reason == v.reason && again.operations == v.operations);
     r1_math_verdict_deinit(&v);
     r1_math_verdict_deinit(&again);
-    /* a tiny budget gives up, or comes to a verdict all the same */
-    require(r1_math_verify(gold, n_gold, answer, n, mode, &(r1_math_options){ .budget = 200 }, &again, &e) == R1_OK);
-    require(again.operations <= 200);
-    r1_math_verdict_deinit(&again);
+}
+
+/* A small budget gives up somewhere in the middle, or comes to a verdict all the same. */
+static void give_up(const char *gold, size_t n_gold, const char *answer, size_t n, uint64_t budget)
+{
+    r1_math_verdict v;
+    r1_error e = { 0 };
+    require(r1_math_verify(gold, n_gold, answer, n, R1_MATH_ANSWER, &(r1_math_options){ .budget = budget }, &v, &e) == R1_OK);
+    require(v.operations <= budget);
+    r1_math_verdict_deinit(&v);
 }
 
 static void extract(const char *text, size_t n)
@@ -58,6 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t n_gold = end ? (size_t)(end - text) : size - 1, rest = end ? size - 2 - n_gold : 0;
     const char *answer = end ? end + 1 : text;
     verify(text, n_gold, answer, rest, data[0] & 1 ? R1_MATH_RESPONSE : R1_MATH_ANSWER);
+    for (unsigned k = 0; k < 3; k++) give_up(text, n_gold, answer, rest, 50 + 37u * data[0] + (size * 131 << 2 * k));
     extract(answer, rest);
     equals_itself(text, n_gold);
     equals_itself(answer, rest);

@@ -79,7 +79,7 @@ typedef struct ctx {
     bool over, nomem;
     bool hidden;             /* a term was too small to be seen at the precision of an enclosure */
     bool fuzzy;              /* long decimals stand for all values that would be written so */
-    node bad;
+    node bad, *bad_kids[4];  /* what there is when nothing can be made: 0, whose kids are itself */
 } ctx;
 
 /* ---- math_tree.c ---- */

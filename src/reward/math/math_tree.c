@@ -18,6 +18,8 @@ void r1_math_ctx_init(ctx *c, uint64_t budget, uint64_t seed)
     c->seed = seed;
     c->bad.kind = K_NUM;
     mpq_init(c->bad.q);
+    c->bad.kid = c->bad_kids;
+    for (size_t i = 0; i < R1_COUNT(c->bad_kids); i++) c->bad_kids[i] = &c->bad;
 }
 
 void r1_math_ctx_deinit(ctx *c)

@@ -290,6 +290,7 @@ node *r1_math_as_quantity(ctx *c, node *a)
         value = r1_math_append(c, value, a->kid[i]);
     }
     node *x = r1_math_op1(c, K_QUANTITY, k == 1 ? a->kid[0] : value);
-    if (x != &c->bad) x->u = all;
+    if (x == &c->bad) return NULL;
+    x->u = all;
     return x;
 }
