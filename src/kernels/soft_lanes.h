@@ -4,6 +4,9 @@
 #define R1_KERNELS_SOFT_LANES_H
 
 #include "kernels/soft_sum.h"
+#ifdef __AVX__
+#include <immintrin.h>
+#endif
 
 typedef float soft_lanes __attribute__((vector_size(4 * R1_LANES)));
 typedef int32_t soft_ints __attribute__((vector_size(4 * R1_LANES)));
@@ -39,6 +42,13 @@ static inline void soft_block(float *y, const float *x, float max, float scale)
     }
 }
 
+/* gcc 12 makes three instructions of it by itself. */
+#ifdef __AVX__
+#define SOFT_WIDEN(v) ((soft_doubles)_mm256_cvtps_pd((__m128)(v)))
+#else
+#define SOFT_WIDEN(v) __builtin_convertvector(v, soft_doubles)
+#endif
+
 static inline double soft_sum(const float *x, double *sum, size_t n_blocks, float max, float scale)
 {
     double all = 0;
@@ -49,7 +59,7 @@ static inline double soft_sum(const float *x, double *sum, size_t n_blocks, floa
         for (size_t i = 0; i < R1_SOFT_BLOCK; i += 4) {
             soft_four v;
             memcpy(&v, y + i, sizeof v);
-            d += __builtin_convertvector(v, soft_doubles);
+            d += SOFT_WIDEN(v);
         }
         sum[b] = (d[0] + d[1]) + (d[2] + d[3]);
         all += sum[b];
