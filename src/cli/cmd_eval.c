@@ -72,7 +72,10 @@ static r1_status take_options(job *j, r1_error *err)
     if (j->c->n_args > R1_EVAL_TASKS_MAX) return r1_fail(err, R1_EINVAL, "%zu tasks are asked for, at most %d can be", j->c->n_args, R1_EVAL_TASKS_MAX);
     if (j->c->n_args) p->n_tasks = j->c->n_args;
     for (size_t i = 0; i < j->c->n_args; i++) p->tasks[i] = j->c->args[i];
-    if (o->eval_data || (j->c->n_args && !o->resume)) p->data = o->eval_data;
+    if (o->eval_data || j->c->n_args) { /* what the record says of files is forgotten */
+        memset(p->files, 0, sizeof p->files);
+        p->data = o->eval_data;
+    }
     if (o->eval_model || o->eval_url) {
         p->model = o->eval_model;
         p->url = o->eval_url;
@@ -345,7 +348,10 @@ static r1_status regrade(job *j, r1_error *err)
     r1_status s = r1_plan_read(j->folder, &j->record, err);
     if (s == R1_OK && !j->record) s = r1_fail(err, R1_EIO, "'%s' is no folder of a run: it has no run.json", j->folder);
     if (s == R1_OK) s = r1_context(err, r1_plan_of(j->record, &j->plan, err), "'%s/run.json'", j->folder);
-    if (s == R1_OK && j->c->o.eval_data) j->plan.data = j->c->o.eval_data;
+    if (s == R1_OK && j->c->o.eval_data) {
+        memset(j->plan.files, 0, sizeof j->plan.files);
+        j->plan.data = j->c->o.eval_data;
+    }
     if (s == R1_OK) s = r1_plan_open(&j->plan, j->usual, &j->tasks, err);
     if (s == R1_OK) s = compare_record(j, json_object_get(j->record, "model"), err);
     if (s == R1_OK) s = open_log(j, err);

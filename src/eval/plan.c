@@ -40,8 +40,9 @@ static bool is_file_name(const char *task)
     return strchr(task, '/') || (n > 6 && !strcmp(task + n - 6, ".jsonl"));
 }
 
-static r1_status open_task(const r1_plan *p, const char *name, const char *usual, r1_run_task *t, r1_error *err)
+static r1_status open_task(const r1_plan *p, size_t i, const char *usual, r1_run_task *t, r1_error *err)
 {
+    const char *name = p->tasks[i];
     bool file = is_file_name(name);
     t->benchmark = file ? r1_benchmark_custom() : r1_benchmark_find(name);
     if (!t->benchmark) return unknown_task(name, err);
@@ -54,7 +55,7 @@ static r1_status open_task(const r1_plan *p, const char *name, const char *usual
         t->path = strdup(name);
         if (!t->path) s = r1_fail(err, R1_ENOMEM, "no memory for a path");
     } else {
-        s = r1_benchmark_locate(t->benchmark, p->data, usual, &t->path, err);
+        s = r1_benchmark_locate(t->benchmark, p->files[i] ? p->files[i] : p->data, usual, &t->path, err);
     }
     r1_items_options o = { .task = own, .limit = (size_t)p->limit, .seed = p->seed, .where = p->where };
     return s ? s : r1_items_read(&t->items, t->benchmark, &o, t->path, err);
@@ -67,7 +68,7 @@ r1_status r1_plan_open(const r1_plan *p, const char *usual, r1_run_task **out, r
     if (!tasks) return r1_fail(err, R1_ENOMEM, "no memory for %zu tasks", p->n_tasks);
     r1_status s = R1_OK;
     for (size_t i = 0; i < p->n_tasks && s == R1_OK; i++) {
-        s = open_task(p, p->tasks[i], usual, &tasks[i], err);
+        s = open_task(p, i, usual, &tasks[i], err);
         for (size_t j = 0; j < i && s == R1_OK; j++)
             if (!strcmp(tasks[j].name, tasks[i].name)) s = r1_fail(err, R1_EINVAL, "the task '%s' is given twice", tasks[i].name);
     }
@@ -230,7 +231,7 @@ static r1_status read_tasks(const json_t *list, r1_plan *p, r1_error *err)
         if (s == R1_OK) s = r1_json_str(t, "check", true, NULL, &check, err);
         if (s) return s;
         if (!strcmp(check, r1_eval_check_name(R1_EVAL_BY_ITEM))) p->tasks[i] = file;
-        else if (n == 1) p->data = file;
+        else p->files[i] = file;
     }
     return R1_OK;
 }

@@ -13,6 +13,7 @@
 
 typedef struct r1_plan {
     const char *tasks[R1_EVAL_TASKS_MAX]; /* names of benchmarks, or paths of JSONL files */
+    const char *files[R1_EVAL_TASKS_MAX]; /* of each task's items, as a record has them; NULL: they are looked for */
     size_t n_tasks;
     const char *data;            /* file or folder of items; NULL: the usual place */
     const char *where;           /* only items with "field=text"; NULL: all */

@@ -53,6 +53,7 @@ TEST(a_record_gives_its_plan)
     EXPECT_OK(r1_plan_of(back, &q, &e), &e);
     EXPECT_STR(q.tasks[0], "t");
     EXPECT_STR(q.model, "/x/m.gguf");
+    EXPECT_STR(q.files[0], "items.jsonl");
     json_t *again = record(&q, &r);
     EXPECT_OK(r1_plan_same(o, again, &e), &e);
     EXPECT(q.seed == 11 && q.limit == 3 && q.samples == 2 && q.loop_guard && q.context == 4096 && q.sampling.think_budget == 12);

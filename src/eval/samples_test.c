@@ -149,6 +149,53 @@ TEST(adding_after_sorting)
     small_run_free(&r);
 }
 
+typedef struct judge { size_t n, fail_at; } judge;
+
+static r1_status judge_anew(void *ctx, r1_eval_sample *s, r1_error *err)
+{
+    judge *j = ctx;
+    EXPECT_STR(s->content, "said");
+    EXPECT(s->seed == 5 && s->prompt_tokens == 7 && s->completion_tokens == 10 + (int64_t)s->item && !strcmp(s->finish, "stop") && !s->extracted && !s->reason);
+    if (j->n++ == j->fail_at) return r1_fail(err, R1_EIO, "broken");
+    s->verdict = s->item != 1;
+    s->extracted = strdup("new");
+    s->reason = strdup("again");
+    return R1_OK;
+}
+
+TEST(verdicts_are_replaced_all_or_none)
+{
+    small_run r = small_run_new(3, 1);
+    r1_samples *l = open_log(&r);
+    r1_error e = { 0 };
+    size_t changed;
+    small_add(l, 2, 0, 1, "2", 12);
+    small_add(l, 0, 0, 0, NULL, 10);
+    small_add(l, 1, 0, 1, "1", 11);
+    char *before = small_read(&r, "samples.jsonl");
+    judge j = { 0, 2 };
+    EXPECT_STATUS(r1_samples_regrade(l, judge_anew, &j, &changed, &e), R1_EIO);
+    r1_samples_close(l);
+    char *after = small_read(&r, "samples.jsonl");
+    EXPECT_STR(after, before);
+    free(after);
+    free(before);
+    l = open_log(&r);
+    j = (judge){ 0, 9 };
+    EXPECT_OK(r1_samples_regrade(l, judge_anew, &j, &changed, &e), &e);
+    EXPECT_INT(changed, 2);
+    EXPECT(r1_samples_get(l, 0, 0, 0)->verdict == 1 && r1_samples_get(l, 0, 1, 0)->verdict == 0 && r1_samples_get(l, 0, 2, 0)->verdict == 1);
+    EXPECT_STR(r1_samples_get(l, 0, 0, 0)->extracted, "new");
+    r1_samples_close(l);
+    l = open_log(&r);
+    EXPECT(r1_samples_get(l, 0, 1, 0)->verdict == 0 && r1_samples_get(l, 0, 1, 0)->completion_tokens == 11);
+    after = small_read(&r, "samples.jsonl");
+    EXPECT(strstr(after, "q0") < strstr(after, "q1") && strstr(after, "q1") < strstr(after, "q2") && strstr(after, "\"reason\":\"again\""));
+    free(after);
+    r1_samples_close(l);
+    small_run_free(&r);
+}
+
 static void refused(const char *text, const char *word)
 {
     small_run r = small_run_new(2, 2);

@@ -56,6 +56,7 @@ typedef struct r1_url_options {
     int parallel;                /* requests at once, >= 1 */
     double timeout_s;            /* of one request */
     int tries;                   /* of one question, >= 1 */
+    bool completion_tokens;      /* the limit of tokens is called max_completion_tokens; found out by itself when a server says so */
     r1_eval_sampling sampling;
 } r1_url_options;
 

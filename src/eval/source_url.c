@@ -24,6 +24,7 @@ typedef struct place {
     char *body;
     r1_buf reply;
     bool too_long;           /* the reply went over the limit */
+    bool completion_tokens;  /* the request on its way has this name for its limit */
     bool is_final;           /* the server says that trying again is of no use */
     char why[CURL_ERROR_SIZE];
     int tries;
@@ -112,12 +113,13 @@ static r1_status take_question(url_source *u, place *p, const r1_ask *ask, r1_er
 {
     p->ask = *ask;
     p->tries = 0;
+    p->completion_tokens = u->o.completion_tokens;
     p->started = r1_now();
     r1_status s = r1_url_request(&u->o, ask, &p->body, err);
     return s ? s : start(u, p, err);
 }
 
-typedef enum outcome { ANSWERED, AGAIN, FAILED, FATAL } outcome;
+typedef enum outcome { ANSWERED, AGAIN, OTHER_NAME, FAILED, FATAL } outcome;
 
 /* What became of a finished transfer; `why` (R1_ERROR_MAX bytes) gets a sentence unless it is an answer. */
 static outcome judge(url_source *u, place *p, CURLcode result, r1_eval_sample *a, char *why)
@@ -142,6 +144,7 @@ static outcome judge(url_source *u, place *p, CURLcode result, r1_eval_sample *a
     r1_url_complaint(p->reply.data ? p->reply.data : "", p->reply.len, said, sizeof said);
     snprintf(why, R1_ERROR_MAX, "%s answered %ld%s%s", u->address, code, *said ? ": " : "", said);
     if (code == 401 || code == 402 || code == 403 || code == 404 || code == 405 || (code >= 300 && code < 400)) return FATAL;
+    if (code == 400 && !p->completion_tokens && strstr(said, "max_completion_tokens")) return OTHER_NAME;
     bool may_pass = code == 408 || code == 409 || code == 429 || code >= 500;
     return may_pass && !p->is_final ? AGAIN : FAILED;
 }
@@ -175,6 +178,13 @@ static r1_status transfer_ended(url_source *u, place *p, CURLcode result, const 
     p->busy = false;
     outcome o = judge(u, p, result, &a, why);
     if (o == FATAL) return r1_fail(err, R1_EIO, "%s", why);
+    if (o == OTHER_NAME) { /* this question is asked once more, and all that follow, with the name the server wants */
+        u->o.completion_tokens = p->completion_tokens = true;
+        free(p->body);
+        p->body = NULL;
+        r1_status s = r1_url_request(&u->o, &p->ask, &p->body, err);
+        return s ? s : start(u, p, err);
+    }
     if (o == AGAIN && p->tries < u->o.tries) {
         snprintf(note, sizeof note, "%.900s; trying again", why);
         feed->note(feed->ctx, note);

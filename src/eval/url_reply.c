@@ -43,7 +43,7 @@ r1_status r1_url_request(const r1_url_options *o, const r1_ask *ask, char **out,
     json_t *prompt = json_string(ask->prompt);
     if (!prompt) return r1_fail(err, R1_EFORMAT, "the prompt is no UTF-8");
     json_t *v = json_pack("{s:s, s:[{s:s, s:o}], s:f, s:f, s:I, s:I, s:b}", "model", o->model, "messages", "role", "user", "content", prompt, "temperature", p->temperature,
-                          "top_p", p->top_p, "max_tokens", (json_int_t)p->max_tokens, "seed", (json_int_t)ask->seed, "stream", 0);
+                          "top_p", p->top_p, o->completion_tokens ? "max_completion_tokens" : "max_tokens", (json_int_t)p->max_tokens, "seed", (json_int_t)ask->seed, "stream", 0);
     int bad = !v;
     if (v && p->top_k > 0) bad |= json_object_set_new(v, "top_k", json_integer(p->top_k));
     if (v && p->min_p > 0) bad |= json_object_set_new(v, "min_p", json_real(p->min_p));

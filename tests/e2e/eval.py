@@ -103,6 +103,17 @@ def failures_of_a_server_are_tried_again():
 
 
 @test
+def a_server_names_the_limit_of_tokens():
+    def answer(q, n):
+        if "max_tokens" in q:
+            return 400, {}, b'{"error":{"message":"Unsupported parameter: max_tokens. Use max_completion_tokens instead."}}'
+        return {"content": f"\\boxed{{{right(q)}}}"} if q["max_completion_tokens"] == 99 else None
+    with Server(answer) as s:
+        r1("eval", sums(3), "--url", s.url, "--out", folder("named"), "--samples", 2, "--max-tokens", 99, "--parallel", 3)
+    assert 7 <= len(s.requests) <= 9 and all(x["verdict"] == 1 for x in lines("named"))
+
+
+@test
 def questions_that_fail_are_asked_again_by_the_next_run():
     broken = True
     def answer(q, n):
@@ -279,6 +290,20 @@ def prompts_longer_than_the_context_are_wrong_and_told():
 def a_real_model_is_measured():
     r = r1("eval", sums(2), "--model", real(), "--samples", 2, "--max-tokens", 80, "--out", folder("real"), "--json")
     assert r.json["complete"] and r.json["tasks"][0]["samples_done"] == 4 and r.json["timings"]["sample_seconds"] > 0
+
+
+@test
+def several_tasks_find_their_files_again():
+    data = os.path.join(TMP.name, "several")
+    os.makedirs(data, exist_ok=True)
+    for name in ("gsm8k", "svamp"):
+        with open(os.path.join(data, name + ".jsonl"), "w", encoding="utf-8") as f:
+            f.write(json.dumps({"problem": "What is 1 + 1?", "answer": "2"}) + "\n")
+    r1("eval", "gsm8k", "svamp", "--data", data, *TINY, "--max-tokens", 8, "--samples", 1, "--out", folder("both"))
+    os.truncate(os.path.join(folder("both"), "samples.jsonl"), 0)
+    r1("eval", "--resume", "--out", folder("both"))
+    assert [x["task"] for x in lines("both")] == ["gsm8k", "svamp"]
+    r1("eval", "regrade", folder("both"))
 
 
 # ---- kinds of tasks ----

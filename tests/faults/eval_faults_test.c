@@ -178,6 +178,39 @@ static r1_status speak(void *ctx, r1_error *err)
     return s;
 }
 
+static r1_status always_right(void *ctx, r1_eval_sample *s, r1_error *err)
+{
+    (void)ctx;
+    s->verdict = 1;
+    s->extracted = strdup("x");
+    s->reason = strdup("y");
+    return s->extracted && s->reason ? R1_OK : r1_fail(err, R1_ENOMEM, "no memory");
+}
+
+static r1_status regrade(void *ctx, r1_error *err)
+{
+    small_run *r = ctx;
+    r1_samples *l;
+    size_t changed;
+    r1_status s = r1_samples_open(&l, r->folder, r->tasks, r->n_tasks, err);
+    if (s) return s;
+    s = r1_samples_regrade(l, always_right, NULL, &changed, err);
+    r1_samples_close(l);
+    return s;
+}
+
+TEST(judging_again)
+{
+    small_run r = small_run_new(2, 1);
+    r1_samples *l;
+    r1_error e = { 0 };
+    EXPECT_OK(r1_samples_open(&l, r.folder, r.tasks, 1, &e), &e);
+    small_add(l, 1, 0, 0, "3", 5);
+    r1_samples_close(l);
+    FAULTS_SWEEP(regrade, &r);
+    small_run_free(&r);
+}
+
 TEST(requests_and_replies) { FAULTS_SWEEP(speak, NULL); }
 
 static r1_status answer_all(r1_source *base, const r1_feed *feed, r1_error *err)
