@@ -92,7 +92,7 @@ static r1_status make_hello(r1_boxes *b, const r1_box_options *o, r1_error *err)
 
 static r1_status new_launcher(const r1_boxes *b, box_launcher **out, r1_error *err)
 {
-    box_ready r;
+    box_ready r = { 0 };
     r1_status s = r1_box_start(out, b->image, err);
     if (s) return s;
     s = r1_box_send(*out, b->hello, b->hello_bytes, err);
@@ -140,7 +140,8 @@ r1_status r1_boxes_open(r1_boxes **out, const r1_box_options *o, r1_error *err)
     char names[256];
     *out = NULL;
     if (!o) o = &none;
-    r1_box_probe(&probe);
+    r1_status s = r1_box_try(&probe, err);
+    if (s) return s;
     unsigned missing = R1_BOX_ALL & ~(probe.present & ~o->pretend_missing);
     unsigned fatal = o->allow_weaker ? missing & R1_BOX_NEEDED : missing;
     if (fatal) {
@@ -154,7 +155,7 @@ r1_status r1_boxes_open(r1_boxes **out, const r1_box_options *o, r1_error *err)
     pthread_mutex_init(&b->lock, NULL);
     b->missing = missing;
     b->image = r1_box_image(err);
-    r1_status s = b->image < 0 ? R1_EIO : make_hello(b, o, err);
+    s = b->image < 0 ? R1_EIO : make_hello(b, o, err);
     if (!s) s = new_launcher(b, &b->idle, err);
     if (s) {
         r1_boxes_close(b);

@@ -24,6 +24,9 @@ void r1_box_stop_launcher(box_launcher *l);
 r1_status r1_box_send(box_launcher *l, const void *data, size_t n, r1_error *err) R1_MUST_CHECK;
 r1_status r1_box_receive(box_launcher *l, void *data, size_t n, r1_error *err) R1_MUST_CHECK;
 
+/* r1_box_probe with an error when nothing could be tried. */
+r1_status r1_box_try(r1_box_probe_result *out, r1_error *err) R1_MUST_CHECK;
+
 /* box_filter.c: the instructions of filter i as malloc'ed struct sock_filter. `notify`: stopped calls are told instead of killed. */
 r1_status r1_box_filter(void **out, unsigned *n, int i, bool notify, r1_error *err) R1_MUST_CHECK;
 /* Name of a system call of this machine; text[32]. */

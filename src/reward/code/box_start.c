@@ -123,24 +123,31 @@ r1_status r1_box_receive(box_launcher *l, void *data, size_t n, r1_error *err)
 
 /* ---- probing ----------------------------------------------------------------------------------------------------- */
 
-void r1_box_probe(r1_box_probe_result *out)
+r1_status r1_box_try(r1_box_probe_result *out, r1_error *err)
 {
-    r1_error e = { 0 };
     box_launcher *l = NULL;
     box_hello h = { .magic = BOX_PROBE };
     box_ready r = { 0 };
     memset(out, 0, sizeof *out);
-    int image = r1_box_image(&e);
-    if (image >= 0 && r1_box_start(&l, image, &e) == R1_OK && r1_box_send(l, &h, sizeof h, &e) == R1_OK && r1_box_receive(l, &r, sizeof r, &e) == R1_OK) {
+    int image = r1_box_image(err);
+    r1_status s = image < 0 ? R1_EIO : r1_box_start(&l, image, err);
+    if (!s) s = r1_box_send(l, &h, sizeof h, err);
+    if (!s) s = r1_box_receive(l, &r, sizeof r, err);
+    if (!s) {
         out->present = r.present & R1_BOX_ALL;
         out->landlock_abi = r.landlock_abi;
         r.what[sizeof r.what - 1] = 0;
         if (r.error) snprintf(out->why, sizeof out->why, "%s: %s", r.what, strerror(r.error));
-    } else {
-        snprintf(out->why, sizeof out->why, "%.*s", (int)sizeof out->why - 1, e.msg);
     }
     r1_box_stop_launcher(l);
     if (image >= 0) close(image);
+    return s;
+}
+
+void r1_box_probe(r1_box_probe_result *out)
+{
+    r1_error e = { 0 };
+    if (r1_box_try(out, &e)) snprintf(out->why, sizeof out->why, "%.*s", (int)sizeof out->why - 1, e.msg);
 }
 
 const char *r1_box_protections(unsigned bits, char *text, size_t size)

@@ -150,7 +150,7 @@ static void on_report(watch *w, const tell *t, int fd)
 
 static void on_tell(watch *w)
 {
-    tell t;
+    tell t = { 0 };
     int fds[3], n_fds = 3;
     long n = launcher_recv_fds(w->ctl, &t, sizeof t, fds, &n_fds, MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
