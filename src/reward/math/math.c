@@ -35,6 +35,7 @@ static r1_math_text bare(r1_math_text t)
         again = false;
         for (int k = 0; k < 2; k++) {
             char mark = "*`"[k];
+            if (t.n > 3 && t.p[0] == mark && t.p[t.n - 1] == '.' && t.p[t.n - 2] == mark) t.n--;
             while (t.n > 2 && t.p[0] == mark && t.p[t.n - 1] == mark) {
                 t = trim(t.p + 1, t.n - 2);
                 again = true;

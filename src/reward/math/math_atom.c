@@ -197,7 +197,8 @@ static node *brace(parser *p)
     node *a = r1_math_parse_argument(p);
     if (a || p->c->over) return a;
     p->i = start;
-    return set_of(p, T_RBRACE);
+    a = set_of(p, T_RBRACE);
+    return a && a->kind == K_SET && a->n == 1 ? a->kid[0] : a; /* {x = 5} */
 }
 
 static node *angle(parser *p)

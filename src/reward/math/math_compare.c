@@ -244,7 +244,7 @@ static r1_math_reason unordered(ctx *c, node *gold, node *cand)
 
 static r1_math_reason lists(ctx *c, node *gold, node *cand)
 {
-    if (r1_math_is_real_set(gold) || (cand->kind != K_LIST && r1_math_is_real_set(cand))) {
+    if (r1_math_is_real_set(gold) || r1_math_is_real_set(cand)) {
         sameness s = r1_math_equal_sets(c, gold, cand);
         if (s != SAME_UNKNOWN) return reason_of(c, s);
     }

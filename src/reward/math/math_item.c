@@ -363,6 +363,37 @@ static uint32_t skip_lead(const r1_math_tokens *all)
     return k < all->n ? k : 0;
 }
 
+/* Whether words name one thing: no second letter that could be a choice, none of the words that join, deny or doubt. */
+static bool one_thing(const r1_math_tokens *t)
+{
+    for (uint32_t i = 0; i < t->n; i++) {
+        const token *x = &t->t[i];
+        bool letter = x->n == 1 && *x->s >= 'A' && *x->s <= 'J' && (x->kind == T_IDENT || x->kind == T_WORD);
+        bool joins = x->kind == T_OR || x->kind == T_AND || x->kind == T_SEMI || x->kind == T_AMP || x->kind == T_ROW;
+        if (letter || joins || (x->kind == T_WORD && r1_math_is_stop_word(x->s, x->n))) return false;
+    }
+    return true;
+}
+
+/* "(B) 12 cm": what stands behind the letter must be one value or words for one thing; else the whole is only words. */
+static node *choice_with_text(ctx *c, node *choice, unsigned flags, const char *clean, size_t n_clean)
+{
+    r1_math_tokens inner;
+    const char *s;
+    size_t n;
+    node *content = NULL;
+    if (r1_math_lex(c, choice->name, choice->n_name, flags, &inner) && one_thing(&inner)) content = r1_math_parse_items(c, &inner, 0, inner.n, true);
+    bool ascii = true;
+    for (uint32_t i = 0; i < choice->n_name; i++) ascii = ascii && (unsigned char)choice->name[i] < 0x80;
+    if (content && content->kind != K_LIST && (ascii || content->kind != K_WORDS)) return r1_math_append(c, choice, content);
+    if (c->over || !r1_math_words(c, clean, n_clean, &s, &n)) return NULL;
+    node *words = r1_math_node(c, K_WORDS, 0);
+    if (words == &c->bad) return words;
+    words->name = s;
+    words->n_name = (uint32_t)n;
+    return words;
+}
+
 node *r1_math_parse_text(ctx *c, const char *s, size_t n, unsigned flags, bool *ambiguous)
 {
     const char *clean;
@@ -373,17 +404,7 @@ node *r1_math_parse_text(ctx *c, const char *s, size_t n, unsigned flags, bool *
     node *a = r1_math_choice(c, clean, n_clean);
     if (!a) a = r1_math_clock(c, clean, n_clean);
     if (!a) a = r1_math_date(c, clean, n_clean);
-    if (a && a->kind == K_CHOICE && a->n_name) { /* what the choice says */
-        bool unused;
-        r1_math_tokens inner;
-        if (r1_math_lex(c, a->name, a->n_name, flags, &inner)) {
-            unused = inner.ambiguous;
-            (void)unused;
-            node *content = r1_math_parse_items(c, &inner, 0, inner.n, true);
-            if (content) a = r1_math_append(c, a, content);
-        }
-        return a;
-    }
+    if (a && a->kind == K_CHOICE && a->n_name) a = choice_with_text(c, a, flags, clean, n_clean);
     if (a || c->over) return a;
     if (!r1_math_lex(c, clean, n_clean, flags, &all) || !all.n) return NULL;
     *ambiguous = all.ambiguous;

@@ -176,7 +176,12 @@ static void named_command(lexer *x, size_t from)
         open_wrapper(x, false);
         return;
     }
-    if (LISTED(decorations, s, n)) return;
+    if (LISTED(decorations, s, n)) {
+        size_t k = x->i;
+        while (k < x->len && (blank(x->s[k]) || x->s[k] == '{')) k++;
+        if (k < x->len && digit(x->s[k])) r1_math_push(x, T_UNKNOWN, 0, from); /* a mark on a number means something else */
+        return;
+    }
     if (LISTED(nothing, s, n)) {
         bool side = (n == 4 && !memcmp(s, "left", 4)) || (n == 5 && !memcmp(s, "right", 5));
         if (side && x->i < x->len && x->s[x->i] == '.') x->i++;
@@ -365,6 +370,10 @@ static void brace(lexer *x)
 static void one(lexer *x)
 {
     char ch = x->s[x->i];
+    if (ch == '~' && at(x, "~~") && !x->in_lines) { /* struck out in Markdown */
+        push_long(x, 2, T_UNKNOWN, 0);
+        return;
+    }
     if (blank(ch) || ch == '~' || (ch == '&' && x->in_lines)) {
         x->space = true;
         x->i++;

@@ -24,7 +24,7 @@ static bool three_digits(const lexer *x, size_t i)
     return digit(peek(x, i)) && digit(peek(x, i + 1)) && digit(peek(x, i + 2)) && !digit(peek(x, i + 3));
 }
 
-static const char *const separators[] = { "{,}", ",\\!", "\\!,", ",", "{\\,}", "\\,", "\\ ", "\\;", "\\:", "\\!", " ", "'", "~" };
+static const char *const separators[] = { "{,}", ",\\! ", ",\\!", "\\!,", ",", "{\\,}", "\\,", "\\ ", "\\;", "\\:", "\\!", " ", "'", "~" };
 
 /* The separator of thousands at i that three digits follow; NULL when none. */
 static const char *separator(const lexer *x, size_t i)

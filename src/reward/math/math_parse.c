@@ -180,7 +180,8 @@ node *r1_math_parse_product(parser *p)
         } else if (t->kind == T_WORD && (many = r1_math_multiplier(t->s, t->n)) > 0) {
             p->i++;
             last = r1_math_num(c, (long)many);
-        } else if (!p->used && r1_math_starts_factor(p, last)) last = r1_math_parse_power(p);
+        } else if (t->kind == T_NUM && p->i > 0 && p->t[p->i - 1].kind == T_BANG) last = r1_math_parse_power(p); /* 2!3! */
+        else if (!p->used && r1_math_starts_factor(p, last)) last = r1_math_parse_power(p);
         else break;
         if (!last) return NULL;
         if (!list) list = r1_math_append(c, r1_math_node(c, K_MUL, 0), first);

@@ -145,6 +145,11 @@ node *r1_math_neg(ctx *c, node *a)
         x->scientific = a->scientific;
         return x;
     }
+    if (a->kind == K_QUANTITY) { /* -4 degrees */
+        node *x = r1_math_op1(c, K_QUANTITY, r1_math_neg(c, a->kid[0]));
+        if (x != &c->bad) x->u = a->u;
+        return x;
+    }
     return r1_math_op2(c, K_MUL, r1_math_num(c, -1), a);
 }
 

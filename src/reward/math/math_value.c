@@ -38,11 +38,96 @@ static void point_deinit(point *p)
     for (uint32_t i = 0; i < p->n; i++) mpq_clears(p->value[i], p->imag[i], NULL);
 }
 
+/* What a comparison has to look at: functions with kinks or steps need points on both sides of each, wherever it lies. */
+enum { CONSTANTS_MAX = 6, SIGN_ROUNDS = 48, PLACES = 16, ROUNDS_KINKED_MAX = 160 };
+typedef struct point_plan { mpq_t constant[CONSTANTS_MAX]; unsigned n; bool kinked; unsigned rounds; } point_plan;
+
+static bool has_kink(ctx *c, const node *a)
+{
+    if (!a->n || c->over || !r1_math_has(a, K_SYM)) return false;
+    if (a->kind == K_FUNC) {
+        func f = (func)a->op;
+        if (f == F_ABS || f == F_FLOOR || f == F_CEIL || f == F_MAX || f == F_MIN || f == F_SGN || f == F_MOD || f == F_SQRT || f == F_ROOT || f == F_TANH) return true;
+    }
+    if (a->kind == K_POW && !r1_math_has(a->kid[1], K_SYM) && !(a->kid[1]->kind == K_NUM && mpz_cmp_ui(mpq_denref(a->kid[1]->q), 1) == 0)) return true;
+    r1_math_spend(c, 2);
+    for (uint32_t i = 0; i < a->n; i++)
+        if (has_kink(c, a->kid[i])) return true;
+    return false;
+}
+
+static void constants_in(ctx *c, const node *a, point_plan *p)
+{
+    if (a->kind == K_NUM && mpq_sgn(a->q) && p->n < CONSTANTS_MAX && mpz_sizeinbase(mpq_numref(a->q), 2) + mpz_sizeinbase(mpq_denref(a->q), 2) < 200) {
+        for (unsigned i = 0; i < p->n; i++)
+            if (!mpz_cmpabs(mpq_numref(p->constant[i]), mpq_numref(a->q)) && mpz_cmp(mpq_denref(p->constant[i]), mpq_denref(a->q)) == 0) return;
+        mpq_init(p->constant[p->n]);
+        mpq_set(p->constant[p->n++], a->q);
+    }
+    r1_math_spend(c, 2);
+    for (uint32_t i = 0; i < a->n && !c->over; i++) constants_in(c, a->kid[i], p);
+}
+
+static void plan_init(ctx *c, point_plan *p, const node *a, const node *b, uint32_t symbols)
+{
+    p->n = 0;
+    p->rounds = POINTS_TRIED;
+    p->kinked = has_kink(c, a) || has_kink(c, b);
+    if (!p->kinked) return;
+    constants_in(c, a, p);
+    constants_in(c, b, p);
+    p->rounds = SIGN_ROUNDS + PLACES * p->n * (symbols < 3 ? symbols : 3);
+    if (p->rounds > ROUNDS_KINKED_MAX) p->rounds = ROUNDS_KINKED_MAX;
+}
+
+static void plan_deinit(point_plan *p)
+{
+    for (unsigned i = 0; i < p->n; i++) mpq_clear(p->constant[i]);
+}
+
+/* A value beside a constant of the expressions: c or -c, or one more, and a little to either side. */
+static void beside(const point_plan *p, unsigned k, mpq_t out)
+{
+    static const long numerator[] = { 1, -1, 1, -1 }, denominator[] = { 10006, 10006, 6, 6 };
+    mpq_t step;
+    mpq_init(step);
+    mpq_set(out, p->constant[k / PLACES % p->n]);
+    if (k & 1) mpq_neg(out, out);
+    mpq_set_ui(step, k >> 1 & 1, 1);
+    mpq_add(out, out, step);
+    mpq_set_si(step, numerator[k >> 2 & 3], (unsigned long)denominator[k >> 2 & 3]);
+    mpq_add(out, out, step);
+    mpq_clear(step);
+}
+
+/* All patterns of signs of four letters near 1, then with sizes from 1e-5 to 1e6; then beside the constants, one letter at a time. */
+static void choose_kinked(const ctx *c, const point_plan *p, point *at, unsigned round)
+{
+    static const struct { unsigned long lo, width; unsigned long scale; } sizes[] = { { 200, 2800, 1000 }, { 10, 90, 1000000 }, { 10, 90, 1000 }, { 3, 47, 1 }, { 900, 2000, 1 }, { 900000, 2000000, 1 }, { 200, 2800, 1000 } };
+    for (uint32_t i = 0; i < at->n; i++) {
+        uint64_t h = r1_math_hash(at->sym[i]->name, at->sym[i]->n_name, c->seed * 17 + round + 5000);
+        unsigned size = round < 16 ? 0 : (unsigned)(h >> 40) % R1_COUNT(sizes);
+        bool minus = i < 4 ? round >> i & 1 : h >> 60 & 1;
+        long v = (long)(sizes[size].lo * 1024 + h % (sizes[size].width * 1024)) | 1; /* an even denominator: (-1)^x is not real there */
+        mpq_set_ui(at->imag[i], 0, 1);
+        if (round >= SIGN_ROUNDS - 4 && round < SIGN_ROUNDS) mpq_set_si(at->value[i], (long)(h % 9) - 4, 1); /* steps lie at whole numbers */
+        else mpq_set_si(at->value[i], minus ? -v : v, sizes[size].scale * 1024);
+        mpq_canonicalize(at->value[i]);
+    }
+    if (round < SIGN_ROUNDS || !p->n || !at->n) return;
+    unsigned k = round - SIGN_ROUNDS;
+    beside(p, k, at->value[k / (PLACES * p->n) % at->n]);
+}
+
 /* Numbers of the round: kinds of range alternate. Denominators are a power of two, so that no range meets a pole on purpose. */
-static void choose(const ctx *c, point *p, unsigned round, where w)
+static void choose(const ctx *c, const point_plan *plan, point *p, unsigned round, where w)
 {
     static const struct { int lo, hi; } ranges[] = { { 1, 3 }, { 0, 1 }, { -3, 0 }, { 2, 9 }, { -3, 3 }, { -1, 1 }, { 5, 40 }, { 0, 4 } };
     unsigned k = round % R1_COUNT(ranges);
+    if (w == REALS && plan && plan->kinked) {
+        choose_kinked(c, plan, p, round);
+        return;
+    }
     for (uint32_t i = 0; i < p->n; i++) {
         const node *s = p->sym[i];
         uint64_t h = r1_math_hash(s->name, s->n_name, c->seed * 31 + round + 1000);
@@ -253,7 +338,7 @@ static bool fuzzy_equal(ctx *c, const node *gold, const node *cand, where w)
     bool wrong = false;
     c->fuzzy = true;
     for (unsigned round = 0; round < (at.n ? POINTS_TRIED : 1) && agreed < POINTS_WANTED && !wrong && !c->over; round++) {
-        choose(c, &at, round, w);
+        choose(c, NULL, &at, round, w);
         verdict v = at_point(c, w, &at, gold, cand, BITS_FIRST, AGREE_FUZZY);
         agreed += v == AGREE;
         wrong = v == DISAGREE || v == NOT_DONE || v == UNCLEAR;
@@ -329,11 +414,14 @@ static sameness equal_constants(ctx *c, const node *gold, const node *cand)
 static sameness at_points(ctx *c, const node *gold, const node *cand, where w)
 {
     point at;
+    point_plan plan;
     unsigned agreed = 0, not_done = 0, out = 0, first[2] = { 0, 0 };
     bool differ = false;
     point_init(c, &at, gold, cand);
-    for (unsigned round = 0; round < POINTS_TRIED && agreed < POINTS_WANTED && not_done < 6 && !differ && !c->over; round++) {
-        choose(c, &at, round, w);
+    plan_init(c, &plan, gold, cand, at.n);
+    bool all = plan.kinked && w == REALS;
+    for (unsigned round = 0; round < (all ? plan.rounds : POINTS_TRIED) && (all || agreed < POINTS_WANTED) && not_done < 6 && !differ && !c->over; round++) {
+        choose(c, &plan, &at, round, w);
         verdict v = at_point(c, w, &at, gold, cand, BITS_FIRST, BITS_AGREE);
         differ = v == DISAGREE;
         not_done += v == NOT_DONE;
@@ -343,11 +431,12 @@ static sameness at_points(ctx *c, const node *gold, const node *cand, where w)
         agreed++;
     }
     for (unsigned k = 0; k < 2 && agreed >= POINTS_LEAST && !differ && !c->over; k++) {
-        choose(c, &at, first[k], w);
+        choose(c, &plan, &at, first[k], w);
         c->hidden = false;
         differ = at_point(c, w, &at, gold, cand, BITS_AGAIN, BITS_AGAIN - 100) != AGREE || c->hidden;
     }
     point_deinit(&at);
+    plan_deinit(&plan);
     if (c->over) return SAME_UNKNOWN;
     if (differ) return SAME_NOT;
     if (agreed >= POINTS_LEAST) return SAME_NUMERIC;
@@ -421,16 +510,18 @@ int r1_math_order(ctx *c, node *a, node *b)
 static sameness proportional(ctx *c, const node *f, const node *g, int *sign)
 {
     point at;
+    point_plan plan;
     iv f0, g0, x, y;
     unsigned agreed = 0;
     bool first = false, differ = false;
     point_init(c, &at, f, g);
+    plan_init(c, &plan, f, g, at.n);
     r1_math_iv_init(&f0, BITS_FIRST);
     r1_math_iv_init(&g0, BITS_FIRST);
     r1_math_iv_init(&x, BITS_FIRST);
     r1_math_iv_init(&y, BITS_FIRST);
-    for (unsigned round = 0; round < POINTS_TRIED && agreed < POINTS_WANTED && !differ && !c->over; round++) {
-        choose(c, &at, round, REALS);
+    for (unsigned round = 0; round < plan.rounds && (plan.kinked || agreed < POINTS_WANTED) && !differ && !c->over; round++) {
+        choose(c, &plan, &at, round, REALS);
         if (r1_math_real(c, &at, f, &x) != I_OK || r1_math_real(c, &at, g, &y) != I_OK) continue;
         if (!first) {
             if (!r1_math_iv_sign(&x) || !r1_math_iv_sign(&y)) continue;
@@ -451,6 +542,7 @@ static sameness proportional(ctx *c, const node *f, const node *g, int *sign)
         mpfr_clear(scale);
     }
     point_deinit(&at);
+    plan_deinit(&plan);
     r1_math_iv_clear(&f0);
     r1_math_iv_clear(&g0);
     r1_math_iv_clear(&x);

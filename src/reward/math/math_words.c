@@ -27,7 +27,7 @@ bool r1_math_is_stop_word(const char *s, size_t n)
     static const char *const list[] = { "or", "and", "not", "plus", "minus", "times", "over", "squared", "cubed", "half", "halves", "third", "thirds", "fourth", "fourths", "fifth", "fifths", "tenth", "tenths",
         "point", "if", "when", "but", "unless", "either", "between", "than", "less", "more", "greater", "least", "most", "except", "at", "with", "where", "factorial", "to", "divided", "multiplied", "by", "mod",
         "is", "are", "was", "isn", "maybe", "possibly", "perhaps", "wrong", "incorrect", "base", "choose", "equals", "equal", "hundredths", "hundredth", "up", "down", "no", "neither", "nor", "versus", "vs",
-        "instead", "rather", "false", "true", "however", "hundred", "thousand", "million", "billion", "trillion", "eighths", "sixths", "sevenths", "ninths", "quarters", "modulo" };
+        "instead", "rather", "false", "true", "however", "hundred", "thousand", "million", "billion", "trillion", "eighths", "sixths", "sevenths", "ninths", "quarters", "modulo", "before", "after", "past", "until", "ago", "through", "sure", "except", "correct", "impossible", "unknown", "guess", "either" };
     return in_list(list, R1_COUNT(list), s, n);
 }
 
