@@ -19,9 +19,17 @@ static r1_status verify(void *arg, r1_error *err)
 TEST(r1_math_verify)
 {
     static const pair pairs[] = {
-        { "\\frac{3}{4}", "So $\\boxed{0.75}$" }, { "\\{1,2\\}", "\\boxed{2 \\text{ and } 1}" }, { "[1,5)", "\\boxed{\\{x \\mid 1\\le x<5\\}}" }, { "3\\text{ hours }20\\text{ minutes}", "\\boxed{200 \\text{ minutes}}" },
-        { "\\sin 2x", "\\boxed{2\\sin x\\cos x}" }, { "\\begin{pmatrix} 1 & 2 \\\\ 3 & 4 \\end{pmatrix}", "\\boxed{\\begin{bmatrix} 1 & 2 \\\\ 3 & 2^2 \\end{bmatrix}}" }, { "y=2x+1", "\\boxed{2x-y+1=0}" }, { "\\text{(B)}", "\\boxed{B) 12}" },
-        { "1,2,3", "\\boxed{3,2,1}" }, { "1000000", "\\boxed{one million}" }, { "\\frac{n(n+1)}{2}", "\\boxed{\\sum_{k=1}^{n} k}" },
+        { "\\frac{3}{4}", "So $\\boxed{0.75}$" },
+        { "\\{1,2\\}", "\\boxed{2 \\text{ and } 1}" },
+        { "[1,5)", "\\boxed{\\{x \\mid 1\\le x<5\\}}" },
+        { "3\\text{ hours }20\\text{ minutes}", "\\boxed{200 \\text{ minutes}}" },
+        { "\\sin 2x", "\\boxed{2\\sin x\\cos x}" },
+        { "\\begin{pmatrix} 1 & 2 \\\\ 3 & 4 \\end{pmatrix}", "\\boxed{\\begin{bmatrix} 1 & 2 \\\\ 3 & 2^2 \\end{bmatrix}}" },
+        { "y=2x+1", "\\boxed{2x-y+1=0}" },
+        { "\\text{(B)}", "\\boxed{B) 12}" },
+        { "1,2,3", "\\boxed{3,2,1}" },
+        { "1000000", "\\boxed{one million}" },
+        { "\\frac{n(n+1)}{2}", "\\boxed{\\sum_{k=1}^{n} k}" },
     };
     for (size_t i = 0; i < R1_COUNT(pairs); i++) FAULTS_SWEEP(verify, (void *)(uintptr_t)&pairs[i]);
 }

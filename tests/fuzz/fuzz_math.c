@@ -44,16 +44,18 @@ static void extract(const char *text, size_t n)
 
 static void equals_itself(const char *text, size_t n)
 {
-    ctx c;
+    r1_math_ctx c;
     bool two;
     if (n > 2000) return;
     r1_math_ctx_init(&c, R1_MATH_BUDGET, 7);
-    node *a = r1_math_parse_text(&c, text, n, 0, &two), *b = a ? r1_math_parse_text(&c, text, n, 0, &two) : NULL;
+    r1_node *a = r1_math_parse_text(&c, text, n, 0, &two), *b = a ? r1_math_parse_text(&c, text, n, 0, &two) : NULL;
     if (a && !c.over) {
         require(b != NULL || c.over);
         r1_math_reason r = c.over ? R1_MATH_OVER_BUDGET : r1_math_compare(&c, a, b);
-        require(r <= R1_MATH_EQUAL_NUMERIC || r == R1_MATH_OVER_BUDGET || r == R1_MATH_UNDEFINED || r == R1_MATH_UNDECIDED || r == R1_MATH_DIFFERENT || r == R1_MATH_WRONG_TYPE);
-        if (r1_math_is_scalar(a) && !c.over) require(r <= R1_MATH_EQUAL_NUMERIC || r == R1_MATH_UNDEFINED || r == R1_MATH_UNDECIDED || r1_math_has(a, K_INF) || r1_math_has(a, K_PM));
+        require(r <= R1_MATH_EQUAL_NUMERIC || r == R1_MATH_OVER_BUDGET || r == R1_MATH_UNDEFINED || r == R1_MATH_UNDECIDED || r == R1_MATH_DIFFERENT ||
+                r == R1_MATH_WRONG_TYPE);
+        if (r1_math_is_scalar(a) && !c.over)
+            require(r <= R1_MATH_EQUAL_NUMERIC || r == R1_MATH_UNDEFINED || r == R1_MATH_UNDECIDED || r1_math_has(a, K_INF) || r1_math_has(a, K_PM));
     }
     r1_math_ctx_deinit(&c);
 }

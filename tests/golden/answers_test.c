@@ -39,7 +39,8 @@ TEST(pairs)
         bool is = equal(column[0], column[1], strcmp(column[4], "response") ? R1_MATH_ANSWER : R1_MATH_RESPONSE, &why, &operations);
         pairs++;
         if (is != (*column[2] == '1')) {
-            printf("row %d: gold '%s', answer '%s': %s, expected %s\n", row, column[0], column[1], r1_math_reason_name(why), *column[2] == '1' ? "equal" : "not equal");
+            printf("row %d: gold '%s', answer '%s': %s, expected %s\n", row, column[0], column[1], r1_math_reason_name(why),
+                   *column[2] == '1' ? "equal" : "not equal");
             wrong++;
         }
         EXPECT_MSG(operations < OPERATIONS_USUAL || !strcmp(column[3], "adversarial"), "row %d took %llu operations", row, (unsigned long long)operations);
@@ -79,9 +80,27 @@ static void expect_form(long v, const char *form, r1_math_mode mode, bool want)
 
 static void right_forms(long v)
 {
-    static const char *const forms[] = { "%ld", "%ld.0", "%ld.00", "\\$%ld", "$%ld$", "\\boxed{%ld}", "%ld apples", "%ld\\text{ km}", "x = %ld", "\\text{%ld}", "(%ld)", "\\frac{%ld}{1}", "%ld/1",
-        "%ld.", "The answer is %ld.", "**%ld**", "%ld dollars", "$%ld", "%ld miles per hour" };
-    static const char *const responses[] = { "<think>Perhaps 7? No.</think>So we get $\\boxed{%ld}$.", "The answer is %ld.", "#### %ld", "**Answer:** %ld", "It is \\boxed{1}. No: \\boxed{%ld}" };
+    static const char *const forms[] = { "%ld",
+                                         "%ld.0",
+                                         "%ld.00",
+                                         "\\$%ld",
+                                         "$%ld$",
+                                         "\\boxed{%ld}",
+                                         "%ld apples",
+                                         "%ld\\text{ km}",
+                                         "x = %ld",
+                                         "\\text{%ld}",
+                                         "(%ld)",
+                                         "\\frac{%ld}{1}",
+                                         "%ld/1",
+                                         "%ld.",
+                                         "The answer is %ld.",
+                                         "**%ld**",
+                                         "%ld dollars",
+                                         "$%ld",
+                                         "%ld miles per hour" };
+    static const char *const responses[] = { "<think>Perhaps 7? No.</think>So we get $\\boxed{%ld}$.", "The answer is %ld.", "#### %ld", "**Answer:** %ld",
+                                             "It is \\boxed{1}. No: \\boxed{%ld}" };
     char text[200];
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"

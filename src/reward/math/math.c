@@ -9,8 +9,9 @@
 
 const char *r1_math_reason_name(r1_math_reason reason)
 {
-    static const char *const names[R1_MATH_REASONS] = { "equal_exact", "equal_text", "equal_numeric", "different", "wrong_type", "several_answers", "unparsed_gold", "unparsed_candidate",
-        "undefined", "undecided", "no_answer", "open_thought", "open_box", "over_budget" };
+    static const char *const names[R1_MATH_REASONS] = { "equal_exact",     "equal_text",    "equal_numeric",      "different",  "wrong_type",
+                                                        "several_answers", "unparsed_gold", "unparsed_candidate", "undefined",  "undecided",
+                                                        "no_answer",       "open_thought",  "open_box",           "over_budget" };
     return (unsigned)reason < R1_MATH_REASONS ? names[reason] : "unknown";
 }
 
@@ -48,7 +49,10 @@ static r1_math_text bare(r1_math_text t)
 static bool contains(r1_math_text t, const char *what) { return memmem(t.p, t.n, what, strlen(what)) != NULL; }
 
 /* A gold or a bare answer that brings its own box or thought is read like a response. */
-static bool looks_like_response(r1_math_text t) { return contains(t, "\\boxed") || contains(t, "\\fbox") || contains(t, "<think>") || contains(t, "</think>") || contains(t, "####"); }
+static bool looks_like_response(r1_math_text t)
+{
+    return contains(t, "\\boxed") || contains(t, "\\fbox") || contains(t, "<think>") || contains(t, "</think>") || contains(t, "####");
+}
 
 static r1_math_reason inner(r1_math_text *t, bool response)
 {
@@ -63,7 +67,7 @@ static r1_math_reason inner(r1_math_text *t, bool response)
     return r;
 }
 
-static bool same_words(ctx *c, r1_math_text a, r1_math_text b)
+static bool same_words(r1_math_ctx *c, r1_math_text a, r1_math_text b)
 {
     const char *x, *y;
     size_t nx, ny;
@@ -74,16 +78,16 @@ static bool same_words(ctx *c, r1_math_text a, r1_math_text b)
 static bool equal(r1_math_reason r) { return r <= R1_MATH_EQUAL_NUMERIC; }
 
 /* Each of the texts read in its usual way; then, where a comma has two readings, the candidate or both in the other. */
-static r1_math_reason read_and_compare(ctx *c, r1_math_text gold, r1_math_text cand)
+static r1_math_reason read_and_compare(r1_math_ctx *c, r1_math_text gold, r1_math_text cand)
 {
     bool two_g, two_c;
-    node *g = r1_math_parse_text(c, gold.p, gold.n, 0, &two_g), *k = r1_math_parse_text(c, cand.p, cand.n, 0, &two_c);
+    r1_node *g = r1_math_parse_text(c, gold.p, gold.n, 0, &two_g), *k = r1_math_parse_text(c, cand.p, cand.n, 0, &two_c);
     if (c->over) return R1_MATH_OVER_BUDGET;
     if (!g || !k) return same_words(c, gold, cand) ? R1_MATH_EQUAL_TEXT : g ? R1_MATH_UNPARSED_CANDIDATE : R1_MATH_UNPARSED_GOLD;
     r1_math_reason r = r1_math_compare(c, g, k), other = r;
     if (equal(r) || !two_c || c->over) return r;
     bool unused;
-    node *as_list = r1_math_parse_text(c, cand.p, cand.n, R1_MATH_COMMA_LISTS, &unused);
+    r1_node *as_list = r1_math_parse_text(c, cand.p, cand.n, R1_MATH_COMMA_LISTS, &unused);
     if (as_list) other = r1_math_compare(c, g, as_list);
     if (!equal(other) && two_g && as_list) {
         g = r1_math_parse_text(c, gold.p, gold.n, R1_MATH_COMMA_LISTS, &unused);
@@ -102,7 +106,7 @@ static r1_status decide(r1_math_text gold, r1_math_text cand, uint64_t budget, r
         out->reason = R1_MATH_OVER_BUDGET;
         return R1_OK;
     }
-    ctx c;
+    r1_math_ctx c;
     r1_math_ctx_init(&c, budget, r1_math_hash(gold.p, gold.n, r1_math_hash(cand.p, cand.n, 1)));
     out->reason = read_and_compare(&c, gold, cand);
     out->operations = c.spent;
@@ -112,7 +116,8 @@ static r1_status decide(r1_math_text gold, r1_math_text cand, uint64_t budget, r
     return nomem ? r1_fail(err, R1_ENOMEM, "no memory to compare an answer of %zu bytes", cand.n) : R1_OK;
 }
 
-r1_status r1_math_verify(const char *gold, size_t n_gold, const char *answer, size_t n, r1_math_mode mode, const r1_math_options *options, r1_math_verdict *out, r1_error *err)
+r1_status r1_math_verify(const char *gold, size_t n_gold, const char *answer, size_t n, r1_math_mode mode, const r1_math_options *options, r1_math_verdict *out,
+                         r1_error *err)
 {
     double start = thread_ms();
     *out = (r1_math_verdict){ .reason = R1_MATH_NO_ANSWER };

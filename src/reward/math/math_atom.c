@@ -1,9 +1,9 @@
 /* math_atom: what expressions are made of: numbers, letters, functions, brackets of every kind, fractions, roots, matrices. */
 #include "reward/math/math_int.h"
 
-static node *symbol(ctx *c, const char *s, uint32_t n, bool spaced)
+static r1_node *symbol(r1_math_ctx *c, const char *s, uint32_t n, bool spaced)
 {
-    node *x = r1_math_node(c, K_SYM, 0);
+    r1_node *x = r1_math_node(c, K_SYM, 0);
     if (x == &c->bad) return x;
     x->name = s;
     x->n_name = n;
@@ -12,7 +12,7 @@ static node *symbol(ctx *c, const char *s, uint32_t n, bool spaced)
 }
 
 /* name with a mark and more text behind it: x_1, f', \mathbb R */
-static node *rename_to(ctx *c, const node *a, const char *mark, const char *s, size_t n)
+static r1_node *rename_to(r1_math_ctx *c, const r1_node *a, const char *mark, const char *s, size_t n)
 {
     size_t m = strlen(mark);
     char *p = r1_math_alloc(c, a->n_name + m + n + 1);
@@ -26,27 +26,27 @@ static node *rename_to(ctx *c, const node *a, const char *mark, const char *s, s
 }
 
 /* Up to a closing token; NULL when it does not come. */
-static node *closed(parser *p, node *a, tok kind, int sub)
+static r1_node *closed(r1_parser *p, r1_node *a, r1_tok kind, int sub)
 {
     return a && r1_math_take(p, kind, sub) ? a : NULL;
 }
 
-node *r1_math_parse_argument(parser *p)
+r1_node *r1_math_parse_argument(r1_parser *p)
 {
-    const token *t = r1_math_peek(p, 0);
-    ctx *c = p->c;
+    const r1_token *t = r1_math_peek(p, 0);
+    r1_math_ctx *c = p->c;
     if (t->kind == T_LBRACE) {
         p->i++;
         bool bars = p->in_bars, builder = p->in_builder;
         p->in_bars = p->in_builder = false;
-        node *a = closed(p, r1_math_parse_expr(p), T_RBRACE, -1);
+        r1_node *a = closed(p, r1_math_parse_expr(p), T_RBRACE, -1);
         p->in_bars = bars;
         p->in_builder = builder;
         return a;
     }
     if (t->kind == T_FUNC) { /* x^\sin y is rare, e^\ln 2 is not */
         if (++p->depth > R1_MATH_DEPTH_MAX) c->over = true;
-        node *a = r1_math_parse_atom(p);
+        r1_node *a = r1_math_parse_atom(p);
         p->depth--;
         return a;
     }
@@ -54,9 +54,9 @@ node *r1_math_parse_argument(parser *p)
 }
 
 /* An argument of \frac: one digit when there are no braces. */
-static node *frac_argument(parser *p)
+static r1_node *frac_argument(r1_parser *p)
 {
-    const token *t = r1_math_peek(p, 0);
+    const r1_token *t = r1_math_peek(p, 0);
     if (t->kind != T_NUM || t->n == 1) return r1_math_parse_argument(p);
     char ch = t->s[p->used];
     if (ch < '0' || ch > '9') return NULL;
@@ -67,31 +67,31 @@ static node *frac_argument(parser *p)
     return r1_math_num(p->c, ch - '0');
 }
 
-static node *fraction(parser *p)
+static r1_node *fraction(r1_parser *p)
 {
-    ctx *c = p->c;
-    node *a = frac_argument(p), *b = a ? frac_argument(p) : NULL;
+    r1_math_ctx *c = p->c;
+    r1_node *a = frac_argument(p), *b = a ? frac_argument(p) : NULL;
     if (!b || p->used) return NULL;
     return r1_math_op2(c, K_MUL, a, r1_math_inv(c, b));
 }
 
-static node *root(parser *p, unsigned degree)
+static r1_node *root(r1_parser *p, unsigned degree)
 {
-    ctx *c = p->c;
-    node *index = NULL;
+    r1_math_ctx *c = p->c;
+    r1_node *index = NULL;
     if (r1_math_take(p, T_OPEN, '[')) {
         index = closed(p, r1_math_parse_sum(p), T_CLOSE, '[');
         if (!index) return NULL;
     }
-    node *a = r1_math_parse_argument(p);
+    r1_node *a = r1_math_parse_argument(p);
     if (!a) return NULL;
     if (!index && degree == 2) return r1_math_fn(c, F_SQRT, a, NULL);
     return r1_math_fn(c, F_ROOT, a, index ? index : r1_math_num(c, (long)degree));
 }
 
-static node *binomial(parser *p)
+static r1_node *binomial(r1_parser *p)
 {
-    node *a, *b;
+    r1_node *a, *b;
     if (r1_math_is(p, T_OPEN, '(')) {
         p->i++;
         a = r1_math_parse_sum(p);
@@ -105,10 +105,10 @@ static node *binomial(parser *p)
 
 /* ---- brackets ---------------------------------------------------------------------------------------------------- */
 
-static node *elements(parser *p, node *list, tok close)
+static r1_node *elements(r1_parser *p, r1_node *list, r1_tok close)
 {
     while (!p->c->over && !r1_math_is(p, close, -1)) {
-        node *e = r1_math_is(p, T_DOTS, -1) ? (p->i++, r1_math_node(p->c, K_DOTS, 0)) : r1_math_parse_item(p);
+        r1_node *e = r1_math_is(p, T_DOTS, -1) ? (p->i++, r1_math_node(p->c, K_DOTS, 0)) : r1_math_parse_item(p);
         if (!e) return NULL;
         list = r1_math_append(p->c, list, e);
         if (r1_math_is(p, close, -1)) break;
@@ -118,26 +118,26 @@ static node *elements(parser *p, node *list, tok close)
     return list;
 }
 
-static bool infinite(const node *a)
+static bool infinite(const r1_node *a)
 {
     if (a->kind == K_INF) return true;
     return a->kind == K_MUL && a->n == 2 && a->kid[1]->kind == K_INF && a->kid[0]->kind == K_NUM;
 }
 
 /* ( or [ up to ) or ]: a group, a tuple, an interval. */
-static node *round_or_square(parser *p)
+static r1_node *round_or_square(r1_parser *p)
 {
-    ctx *c = p->c;
+    r1_math_ctx *c = p->c;
     uint8_t open = r1_math_peek(p, 0)->sub;
     p->i++;
-    node *list = elements(p, r1_math_node(c, K_TUPLE, 0), T_CLOSE);
+    r1_node *list = elements(p, r1_math_node(c, K_TUPLE, 0), T_CLOSE);
     if (!list || list == &c->bad || !r1_math_is(p, T_CLOSE, -1)) return NULL;
     uint8_t close = r1_math_peek(p, 0)->sub;
     p->i++;
     if (close != '(' && close != '[') return NULL;
     if (list->n == 0) return NULL;
     if (list->n == 1 && open == close) {
-        node *a = list->kid[0];
+        r1_node *a = list->kid[0];
         if (open == '(' || r1_math_is_scalar(a) || a->kind == K_MATRIX) return a;
         return list;
     }
@@ -148,10 +148,10 @@ static node *round_or_square(parser *p)
     return list;
 }
 
-static node *set_of(parser *p, tok close)
+static r1_node *set_of(r1_parser *p, r1_tok close)
 {
-    ctx *c = p->c;
-    node *list = r1_math_node(c, K_SET, 0);
+    r1_math_ctx *c = p->c;
+    r1_node *list = r1_math_node(c, K_SET, 0);
     p->i++;
     if (r1_math_is(p, close, -1)) {
         p->i++;
@@ -160,13 +160,13 @@ static node *set_of(parser *p, tok close)
     bool bars = p->in_bars, builder = p->in_builder;
     p->in_bars = false;
     p->in_builder = true;
-    node *first = r1_math_is(p, T_DOTS, -1) ? (p->i++, r1_math_node(c, K_DOTS, 0)) : r1_math_parse_item(p);
+    r1_node *first = r1_math_is(p, T_DOTS, -1) ? (p->i++, r1_math_node(c, K_DOTS, 0)) : r1_math_parse_item(p);
     p->in_builder = false;
     if (first && (r1_math_take(p, T_BAR, -1) || r1_math_take(p, T_COLON, -1))) {
-        node *conditions = r1_math_node(c, K_LIST, 0);
+        r1_node *conditions = r1_math_node(c, K_LIST, 0);
         if (conditions != &c->bad) conditions->op = '&';
         for (bool more = true; more && !c->over;) {
-            node *e = r1_math_parse_item(p);
+            r1_node *e = r1_math_parse_item(p);
             if (!e) return NULL;
             conditions = r1_math_append(c, conditions, e);
             more = r1_math_take(p, T_COMMA, -1) || r1_math_take(p, T_AND, -1);
@@ -187,39 +187,39 @@ static node *set_of(parser *p, tok close)
 }
 
 /* A plain brace: a group, or a set when there are commas. */
-static node *brace(parser *p)
+static r1_node *brace(r1_parser *p)
 {
     uint32_t start = p->i;
     if (r1_math_peek(p, 1)->kind == T_RBRACE) {
         p->i += 2;
         return r1_math_node(p->c, K_SET, 0);
     }
-    node *a = r1_math_parse_argument(p);
+    r1_node *a = r1_math_parse_argument(p);
     if (a || p->c->over) return a;
     p->i = start;
     a = set_of(p, T_RBRACE);
     return a && a->kind == K_SET && a->n == 1 ? a->kid[0] : a; /* {x = 5} */
 }
 
-static node *angle(parser *p)
+static r1_node *angle(r1_parser *p)
 {
     p->i++;
-    node *list = elements(p, r1_math_node(p->c, K_TUPLE, 0), T_CLOSE);
+    r1_node *list = elements(p, r1_math_node(p->c, K_TUPLE, 0), T_CLOSE);
     if (!list || list == &p->c->bad) return NULL;
     list->lo_open = list->hi_open = true;
     list->op = '<';
     return list->n ? closed(p, list, T_CLOSE, '<') : NULL;
 }
 
-static node *bars(parser *p)
+static r1_node *bars(r1_parser *p)
 {
-    ctx *c = p->c;
-    tok kind = (tok)r1_math_peek(p, 0)->kind;
+    r1_math_ctx *c = p->c;
+    r1_tok kind = (r1_tok)r1_math_peek(p, 0)->kind;
     bool outer = p->in_bars, builder = p->in_builder;
     p->i++;
     p->in_bars = true;
     p->in_builder = false;
-    node *a = r1_math_parse_expr(p);
+    r1_node *a = r1_math_parse_expr(p);
     p->in_bars = outer;
     p->in_builder = builder;
     a = closed(p, a, kind, -1);
@@ -228,30 +228,31 @@ static node *bars(parser *p)
     return r1_math_is_scalar(a) ? r1_math_fn(c, F_ABS, a, NULL) : NULL;
 }
 
-static node *floor_or_ceil(parser *p, uint8_t which)
+static r1_node *floor_or_ceil(r1_parser *p, uint8_t which)
 {
     p->i++;
-    node *a = closed(p, r1_math_parse_sum(p), T_CLOSE, which);
+    r1_node *a = closed(p, r1_math_parse_sum(p), T_CLOSE, which);
     return a ? r1_math_fn(p->c, which == 'f' ? F_FLOOR : F_CEIL, a, NULL) : NULL;
 }
 
 /* ---- matrices ---------------------------------------------------------------------------------------------------- */
 
-static bool named(const token *t, const char *name) { return t->n == strlen(name) && !memcmp(t->s, name, t->n); }
+static bool named(const r1_token *t, const char *name) { return t->n == strlen(name) && !memcmp(t->s, name, t->n); }
 
-static node *environment(parser *p)
+static r1_node *environment(r1_parser *p)
 {
-    ctx *c = p->c;
-    const token *head = r1_math_peek(p, 0);
-    bool det = named(head, "vmatrix"), matrix = det || named(head, "pmatrix") || named(head, "bmatrix") || named(head, "matrix") || named(head, "Bmatrix") || named(head, "smallmatrix") ||
-        named(head, "array") || named(head, "psmallmatrix") || named(head, "bsmallmatrix");
+    r1_math_ctx *c = p->c;
+    const r1_token *head = r1_math_peek(p, 0);
+    bool det = named(head, "vmatrix"), matrix = det || named(head, "pmatrix") || named(head, "bmatrix") || named(head, "matrix") || named(head, "Bmatrix") ||
+                                                named(head, "smallmatrix") || named(head, "array") || named(head, "psmallmatrix") ||
+                                                named(head, "bsmallmatrix");
     if (!matrix) return NULL;
-    node *m = r1_math_node(c, K_MATRIX, 0);
+    r1_node *m = r1_math_node(c, K_MATRIX, 0);
     p->i++;
     uint32_t cols = 0, rows = 0, in_row = 0;
     while (!c->over && !r1_math_is(p, T_ENDENV, -1)) {
         if (in_row == 0 && rows && r1_math_take(p, T_ROW, -1)) continue;
-        node *e = r1_math_parse_expr(p);
+        r1_node *e = r1_math_parse_expr(p);
         if (!e) return NULL;
         m = r1_math_append(c, m, e);
         in_row++;
@@ -271,32 +272,32 @@ static node *environment(parser *p)
 
 /* ---- functions --------------------------------------------------------------------------------------------------- */
 
-static node *arguments_in_brackets(parser *p)
+static r1_node *arguments_in_brackets(r1_parser *p)
 {
     p->i++;
     bool outer = p->in_bars;
     p->in_bars = false;
-    node *list = elements(p, r1_math_node(p->c, K_LIST, 0), T_CLOSE);
+    r1_node *list = elements(p, r1_math_node(p->c, K_LIST, 0), T_CLOSE);
     p->in_bars = outer;
     for (uint32_t i = 0; list && i < list->n; i++) { /* degrees are a number here */
-        node *k = list->kid[i];
+        r1_node *k = list->kid[i];
         if (k->kind == K_QUANTITY && k->u->is_degree) list->kid[i] = r1_math_fn(p->c, F_DEGREE, k->kid[0], NULL);
     }
     return list && list != &p->c->bad && list->n ? closed(p, list, T_CLOSE, '(') : NULL;
 }
 
 /* "\sin 2x": factors up to an operator, a function or a bracket. */
-static node *loose_argument(parser *p)
+static r1_node *loose_argument(r1_parser *p)
 {
-    ctx *c = p->c;
+    r1_math_ctx *c = p->c;
     bool minus = false;
     while (r1_math_is(p, T_OP, '-')) minus = !minus, p->i++;
     bool bracket = r1_math_is(p, T_OPEN, -1) || r1_math_is(p, T_BAR, -1);
-    node *a = r1_math_parse_power(p), *list = NULL;
+    r1_node *a = r1_math_parse_power(p), *list = NULL;
     while (a && !bracket && !c->over) {
-        const token *t = r1_math_peek(p, 0);
+        const r1_token *t = r1_math_peek(p, 0);
         if (t->kind != T_IDENT && t->kind != T_CONST && t->kind != T_FRAC && t->kind != T_SQRT) break;
-        node *b = r1_math_parse_power(p);
+        r1_node *b = r1_math_parse_power(p);
         if (!b) return NULL;
         if (!list) list = r1_math_append(c, r1_math_node(c, K_MUL, 0), a);
         list = r1_math_append(c, list, b);
@@ -305,7 +306,7 @@ static node *loose_argument(parser *p)
     return a && minus ? r1_math_neg(c, a) : a;
 }
 
-static func inverse_of(func f)
+static r1_func inverse_of(r1_func f)
 {
     switch (f) {
     case F_SIN: return F_ASIN;
@@ -321,10 +322,10 @@ static func inverse_of(func f)
     }
 }
 
-static node *function(parser *p, func f)
+static r1_node *function(r1_parser *p, r1_func f)
 {
-    ctx *c = p->c;
-    node *base = NULL, *power = NULL;
+    r1_math_ctx *c = p->c;
+    r1_node *base = NULL, *power = NULL;
     for (int k = 0; k < 2; k++) {
         if (!base && r1_math_take(p, T_UNDER, -1)) {
             base = r1_math_parse_argument(p);
@@ -339,7 +340,7 @@ static node *function(parser *p, func f)
         f = inverse_of(f);
         power = NULL;
     }
-    node *args = NULL, *x;
+    r1_node *args = NULL, *x;
     if (r1_math_is(p, T_OPEN, '(')) {
         args = arguments_in_brackets(p);
         if (!args) return NULL;
@@ -350,7 +351,7 @@ static node *function(parser *p, func f)
     bool many = f == F_MAX || f == F_MIN || f == F_GCD || f == F_LCM;
     if (args && args->n > 1 && !many) return NULL;
     if (base && f != F_LOG10) return NULL;
-    node *made;
+    r1_node *made;
     if (many && args) {
         made = args;
         for (uint32_t i = 0; i < args->n; i++)
@@ -365,20 +366,20 @@ static node *function(parser *p, func f)
 }
 
 /* \sum_{k=1}^{n} body: kids var, low, high, body. */
-static node *sum_or_product(parser *p, func f)
+static r1_node *sum_or_product(r1_parser *p, r1_func f)
 {
-    ctx *c = p->c;
+    r1_math_ctx *c = p->c;
     if (!r1_math_take(p, T_UNDER, -1) || !r1_math_take(p, T_LBRACE, -1)) return NULL;
-    const token *v = r1_math_peek(p, 0);
+    const r1_token *v = r1_math_peek(p, 0);
     bool letter = v->kind == T_IDENT || (v->kind == T_CONST && v->sub == K_I);
     if (!letter || r1_math_peek(p, 1)->kind != T_REL || r1_math_peek(p, 1)->sub != R_EQ) return NULL;
     p->i += 2;
-    node *low = closed(p, r1_math_parse_sum(p), T_RBRACE, -1);
-    node *high = low && r1_math_take(p, T_CARET, -1) ? r1_math_parse_argument(p) : NULL;
+    r1_node *low = closed(p, r1_math_parse_sum(p), T_RBRACE, -1);
+    r1_node *high = low && r1_math_take(p, T_CARET, -1) ? r1_math_parse_argument(p) : NULL;
     if (!high || v->kind == T_CONST) return NULL; /* i would be the unit inside the body */
-    node *body = r1_math_parse_product(p);
+    r1_node *body = r1_math_parse_product(p);
     if (!body || !r1_math_is_scalar(body)) return NULL;
-    node *x = r1_math_node(c, K_FUNC, 4);
+    r1_node *x = r1_math_node(c, K_FUNC, 4);
     if (x == &c->bad) return x;
     x->op = (uint8_t)f;
     x->kid[0] = symbol(c, v->s, v->n, false);
@@ -388,21 +389,21 @@ static node *sum_or_product(parser *p, func f)
     return x;
 }
 
-node *r1_math_parse_apply(parser *p)
+r1_node *r1_math_parse_apply(r1_parser *p)
 {
-    ctx *c = p->c;
-    const token *t = r1_math_peek(p, 0);
-    node *name = symbol(c, t->s, t->n, t->space);
+    r1_math_ctx *c = p->c;
+    const r1_token *t = r1_math_peek(p, 0);
+    r1_node *name = symbol(c, t->s, t->n, t->space);
     p->i++;
     while (r1_math_take(p, T_PRIME, -1)) name = rename_to(c, name, "'", "", 0);
     if (r1_math_is(p, T_CARET, -1)) { /* f^{-1}(x) */
         p->i++;
-        node *e = r1_math_parse_argument(p);
+        r1_node *e = r1_math_parse_argument(p);
         if (!e || e->kind != K_NUM || mpq_cmp_si(e->q, -1, 1)) return NULL;
         name = rename_to(c, name, "^-1", "", 0);
     }
     if (!r1_math_is(p, T_OPEN, '(')) return NULL;
-    node *x = arguments_in_brackets(p);
+    r1_node *x = arguments_in_brackets(p);
     if (!x) return NULL;
     for (uint32_t i = 0; i < x->n; i++)
         if (!r1_math_is_scalar(x->kid[i])) return NULL;
@@ -412,26 +413,26 @@ node *r1_math_parse_apply(parser *p)
     return x;
 }
 
-static bool is_function_letter(const parser *p)
+static bool is_function_letter(const r1_parser *p)
 {
-    const token *t = r1_math_peek(p, 0);
+    const r1_token *t = r1_math_peek(p, 0);
     if (t->kind != T_IDENT || t->n != 1 || !strchr("fghFGH", *t->s)) return false;
     uint32_t k = 1;
     while (r1_math_peek(p, k)->kind == T_PRIME) k++;
-    const token *next = r1_math_peek(p, k);
+    const r1_token *next = r1_math_peek(p, k);
     if (next->kind == T_OPEN && next->sub == '(' && !next->space) return true;
-    return next->kind == T_CARET && r1_math_peek(p, k + 1)->kind == T_LBRACE && r1_math_peek(p, k + 2)->kind == T_OP && r1_math_peek(p, k + 4)->kind == T_RBRACE &&
-           r1_math_peek(p, k + 5)->kind == T_OPEN && r1_math_peek(p, k + 5)->sub == '(';
+    return next->kind == T_CARET && r1_math_peek(p, k + 1)->kind == T_LBRACE && r1_math_peek(p, k + 2)->kind == T_OP &&
+           r1_math_peek(p, k + 4)->kind == T_RBRACE && r1_math_peek(p, k + 5)->kind == T_OPEN && r1_math_peek(p, k + 5)->sub == '(';
 }
 
 /* ---- letters ----------------------------------------------------------------------------------------------------- */
 
 /* Subscripts and primes belong to the name. */
-static node *letter_with_marks(parser *p)
+static r1_node *letter_with_marks(r1_parser *p)
 {
-    ctx *c = p->c;
-    const token *t = r1_math_peek(p, 0);
-    node *x = symbol(c, t->s, t->n, t->space || t->text);
+    r1_math_ctx *c = p->c;
+    const r1_token *t = r1_math_peek(p, 0);
+    r1_node *x = symbol(c, t->s, t->n, t->space || t->text);
     p->i++;
     for (;;) {
         if (r1_math_take(p, T_PRIME, -1)) {
@@ -440,7 +441,7 @@ static node *letter_with_marks(parser *p)
         }
         if (!r1_math_is(p, T_UNDER, -1)) return x;
         p->i++;
-        const token *from = r1_math_peek(p, 0), *to = from;
+        const r1_token *from = r1_math_peek(p, 0), *to = from;
         if (from->kind == T_LBRACE) {
             uint32_t level = 0;
             do {
@@ -458,22 +459,22 @@ static node *letter_with_marks(parser *p)
 }
 
 /* A plain run of two or three letters as a product of letters. */
-static node *letters_of(parser *p)
+static r1_node *letters_of(r1_parser *p)
 {
-    ctx *c = p->c;
-    const token *t = r1_math_peek(p, 0);
+    r1_math_ctx *c = p->c;
+    const r1_token *t = r1_math_peek(p, 0);
     bool capitals = true;
     for (uint32_t k = 0; k < t->n; k++) capitals = capitals && t->s[k] >= 'A' && t->s[k] <= 'Z';
     p->i++;
     if (capitals) return symbol(c, t->s, t->n, t->space); /* AB is a segment, ABC an angle */
-    node *list = r1_math_node(c, K_MUL, 0);
+    r1_node *list = r1_math_node(c, K_MUL, 0);
     bool power = r1_math_is(p, T_CARET, -1);
     for (uint32_t k = 0; k < t->n; k++) {
-        node *x = t->s[k] == 'e' ? r1_math_node(c, K_E, 0) : t->s[k] == 'i' ? r1_math_node(c, K_I, 0) : symbol(c, t->s + k, 1, false);
+        r1_node *x = t->s[k] == 'e' ? r1_math_node(c, K_E, 0) : t->s[k] == 'i' ? r1_math_node(c, K_I, 0) : symbol(c, t->s + k, 1, false);
         if (power && k + 1 == t->n) { /* ab^2: the power belongs to the last letter */
             p->i++;
             bool minus = r1_math_take(p, T_OP, '-');
-            node *e = r1_math_parse_argument(p);
+            r1_node *e = r1_math_parse_argument(p);
             if (!e) return NULL;
             x = r1_math_op2(c, K_POW, x, minus ? r1_math_neg(c, e) : e);
         }
@@ -482,51 +483,54 @@ static node *letters_of(parser *p)
     return list;
 }
 
-static node *over_bar(parser *p)
+static r1_node *over_bar(r1_parser *p)
 {
-    ctx *c = p->c;
-    const token *t = r1_math_peek(p, 1);
+    r1_math_ctx *c = p->c;
+    const r1_token *t = r1_math_peek(p, 1);
     if (r1_math_is(p, T_LBRACE, -1) && t->kind == T_WORD && r1_math_peek(p, 2)->kind == T_RBRACE) {
         p->i += 3;
         return symbol(c, t->s, t->n, false); /* a segment AB */
     }
-    node *a = r1_math_parse_argument(p);
+    r1_node *a = r1_math_parse_argument(p);
     return a && r1_math_is_scalar(a) && !(a->kind == K_NUM) ? r1_math_fn(c, F_CONJ, a, NULL) : NULL;
 }
 
-static node *word(parser *p)
+static r1_node *word(r1_parser *p)
 {
-    node *x = NULL;
+    r1_node *x = NULL;
     uint32_t used = r1_math_number_words(p->c, &p->t[p->i], p->end - p->i, &x);
     if (used) {
         p->i += used;
         return x;
     }
     bool alone = (p->i == 0 || p->t[p->i - 1].kind == T_COMMA || p->t[p->i - 1].kind == T_OR || p->t[p->i - 1].kind == T_AND) &&
-        (r1_math_peek(p, 1)->kind == T_END || r1_math_peek(p, 1)->kind == T_COMMA || r1_math_peek(p, 1)->kind == T_OR || r1_math_peek(p, 1)->kind == T_AND || r1_math_peek(p, 1)->kind == T_STOP || r1_math_peek(p, 1)->kind == T_WORD);
+                 (r1_math_peek(p, 1)->kind == T_END || r1_math_peek(p, 1)->kind == T_COMMA || r1_math_peek(p, 1)->kind == T_OR ||
+                  r1_math_peek(p, 1)->kind == T_AND || r1_math_peek(p, 1)->kind == T_STOP || r1_math_peek(p, 1)->kind == T_WORD);
     return !alone && r1_math_starts_factor(p, NULL) ? letters_of(p) : NULL;
 }
 
-static node *plain_atom(parser *p)
+static r1_node *plain_atom(r1_parser *p)
 {
-    ctx *c = p->c;
-    const token *t = r1_math_peek(p, 0);
-    switch ((tok)t->kind) {
+    r1_math_ctx *c = p->c;
+    const r1_token *t = r1_math_peek(p, 0);
+    switch ((r1_tok)t->kind) {
     case T_NUM: {
         if (p->used) return NULL;
         p->i++;
-        const token *next = r1_math_peek(p, 0);
-        bool ordinal = next->kind == T_WORD && !next->space && next->n == 2 && (r1_math_word_is(next->s, 2, "st") || r1_math_word_is(next->s, 2, "nd") || r1_math_word_is(next->s, 2, "rd") || r1_math_word_is(next->s, 2, "th"));
+        const r1_token *next = r1_math_peek(p, 0);
+        bool ordinal = next->kind == T_WORD && !next->space && next->n == 2 &&
+                       (r1_math_word_is(next->s, 2, "st") || r1_math_word_is(next->s, 2, "nd") || r1_math_word_is(next->s, 2, "rd") ||
+                        r1_math_word_is(next->s, 2, "th"));
         p->i += ordinal;
         return t->num;
     }
     case T_IDENT: return is_function_letter(p) ? r1_math_parse_apply(p) : letter_with_marks(p);
-    case T_CONST: p->i++; return r1_math_node(c, (node_kind)t->sub, 0);
+    case T_CONST: p->i++; return r1_math_node(c, (r1_kind)t->sub, 0);
     case T_INFTY: p->i++; return r1_math_node(c, K_INF, 0);
     case T_EMPTYSET: p->i++; return r1_math_node(c, K_SET, 0);
     case T_NUMBERS: {
         p->i++;
-        node *x = r1_math_node(c, K_NUMBERS, 0);
+        r1_node *x = r1_math_node(c, K_NUMBERS, 0);
         if (x != &c->bad) x->name = t->s, x->n_name = t->n;
         return x;
     }
@@ -536,7 +540,7 @@ static node *plain_atom(parser *p)
         if (t->sub) return NULL;
         p->i++;
         return binomial(p);
-    case T_FUNC: p->i++; return function(p, (func)t->sub);
+    case T_FUNC: p->i++; return function(p, (r1_func)t->sub);
     case T_SUM: p->i++; return sum_or_product(p, F_SUM);
     case T_PROD: p->i++; return sum_or_product(p, F_PROD);
     case T_OVERLINE: p->i++; return over_bar(p);
@@ -554,15 +558,15 @@ static node *plain_atom(parser *p)
     }
 }
 
-node *r1_math_parse_atom(parser *p)
+r1_node *r1_math_parse_atom(r1_parser *p)
 {
-    ctx *c = p->c;
+    r1_math_ctx *c = p->c;
     if (++p->depth > R1_MATH_DEPTH_MAX) c->over = true;
     if (c->over || c->nomem) return NULL;
     bool inside = p->in_bars;
-    const token *t = r1_math_peek(p, 0);
+    const r1_token *t = r1_math_peek(p, 0);
     if (t->kind == T_OPEN) p->in_bars = false;
-    node *a = plain_atom(p);
+    r1_node *a = plain_atom(p);
     p->in_bars = inside;
     for (uint32_t k = 0; a && k < 4 && r1_math_is(p, T_BANG, -1); k++) {
         p->i++;

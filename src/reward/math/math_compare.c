@@ -6,7 +6,7 @@ enum { PAIRS_MAX = 900, SIGNS_MAX = 4 };
 static bool equal(r1_math_reason r) { return r <= R1_MATH_EQUAL_NUMERIC; }
 static r1_math_reason weaker(r1_math_reason a, r1_math_reason b) { return a > b ? a : b; }
 
-static r1_math_reason reason_of(ctx *c, sameness s)
+static r1_math_reason reason_of(r1_math_ctx *c, r1_sameness s)
 {
     if (c->over) return R1_MATH_OVER_BUDGET;
     switch (s) {
@@ -18,12 +18,12 @@ static r1_math_reason reason_of(ctx *c, sameness s)
     }
 }
 
-static r1_math_reason scalars(ctx *c, node *gold, node *cand) { return reason_of(c, r1_math_equal_expr(c, gold, cand)); }
+static r1_math_reason scalars(r1_math_ctx *c, r1_node *gold, r1_node *cand) { return reason_of(c, r1_math_equal_expr(c, gold, cand)); }
 
 /* ---- plus-minus -------------------------------------------------------------------------------------------------- */
 
 /* All readings of a with plus-minus in it, appended to list. */
-static void expand_one(ctx *c, node *a, node *list)
+static void expand_one(r1_math_ctx *c, r1_node *a, r1_node *list)
 {
     unsigned n = 0;
     if (!r1_math_has(a, K_PM)) {
@@ -39,11 +39,11 @@ static void expand_one(ctx *c, node *a, node *list)
     }
 }
 
-static node *expand(ctx *c, node *a)
+static r1_node *expand(r1_math_ctx *c, r1_node *a)
 {
     if (!r1_math_has(a, K_PM) || c->over) return a;
     bool listed = a->kind == K_LIST || a->kind == K_SET;
-    node *list = r1_math_node(c, listed ? (node_kind)a->kind : K_LIST, 0);
+    r1_node *list = r1_math_node(c, listed ? (r1_kind)a->kind : K_LIST, 0);
     if (list == &c->bad) return list;
     list->op = listed ? a->op : ',';
     if (!listed && a->kind == K_REL && a->n == 2 && a->kid[0]->kind == K_SYM && !r1_math_has(a->kid[0], K_PM)) list->op = '|';
@@ -55,7 +55,7 @@ static node *expand(ctx *c, node *a)
 
 /* ---- names and values -------------------------------------------------------------------------------------------- */
 
-static bool is_name(const node *a)
+static bool is_name(const r1_node *a)
 {
     if (a->kind == K_SYM || a->kind == K_APPLY) return true;
     if (a->kind == K_FUNC && a->op == F_ABS) return a->kid[0]->kind == K_SYM;
@@ -65,7 +65,7 @@ static bool is_name(const node *a)
     return a->n > 0;
 }
 
-static bool mentions(const node *value, const node *name)
+static bool mentions(const r1_node *value, const r1_node *name)
 {
     if (name->kind == K_SYM) return r1_math_has_symbol(value, name);
     if (name->kind == K_TUPLE)
@@ -74,7 +74,7 @@ static bool mentions(const node *value, const node *name)
     return false;
 }
 
-static bool equation(const node *a)
+static bool equation(const r1_node *a)
 {
     if (a->kind != K_REL) return false;
     for (uint32_t i = 0; i + 1 < a->n; i++)
@@ -83,7 +83,7 @@ static bool equation(const node *a)
 }
 
 /* x = value, f(x) = value, value = x; a chain whose values are all the same. */
-static bool assigned(ctx *c, const node *a, node **name, node **value)
+static bool assigned(r1_math_ctx *c, const r1_node *a, r1_node **name, r1_node **value)
 {
     if (a->kind == K_REL && a->n == 2 && a->ops[0] == R_IN && a->kid[0]->kind == K_SYM && a->kid[1]->kind == K_SET) { /* x is one of these */
         *name = a->kid[0];
@@ -91,7 +91,7 @@ static bool assigned(ctx *c, const node *a, node **name, node **value)
         return true;
     }
     if (!equation(a)) return false;
-    node *first = a->kid[0], *last = a->kid[a->n - 1];
+    r1_node *first = a->kid[0], *last = a->kid[a->n - 1];
     if (is_name(first)) *name = first, *value = last;
     else if (a->n == 2 && is_name(last) && last->kind == K_SYM) *name = last, *value = first;
     else return false;
@@ -102,10 +102,10 @@ static bool assigned(ctx *c, const node *a, node **name, node **value)
 }
 
 /* The values of x = 2, y = 3 in the order of their names, as a tuple; NULL when it is no such list. */
-static node *assigned_tuple(ctx *c, const node *list)
+static r1_node *assigned_tuple(r1_math_ctx *c, const r1_node *list)
 {
     enum { NAMES_MAX = 8 };
-    node *name[NAMES_MAX], *value[NAMES_MAX];
+    r1_node *name[NAMES_MAX], *value[NAMES_MAX];
     if (list->kind != K_LIST || list->op == '|' || list->n < 2 || list->n > NAMES_MAX) return NULL;
     for (uint32_t i = 0; i < list->n; i++) {
         if (!assigned(c, list->kid[i], &name[i], &value[i]) || name[i]->kind != K_SYM || !r1_math_is_scalar(value[i])) return NULL;
@@ -114,7 +114,7 @@ static node *assigned_tuple(ctx *c, const node *list)
             int o = memcmp(name[k - 1]->name, name[k]->name, n);
             if (o == 0 && name[k - 1]->n_name == name[k]->n_name) return NULL;
             if (o < 0 || (o == 0 && name[k - 1]->n_name < name[k]->n_name)) break;
-            node *t = name[k];
+            r1_node *t = name[k];
             name[k] = name[k - 1];
             name[k - 1] = t;
             t = value[k];
@@ -122,7 +122,7 @@ static node *assigned_tuple(ctx *c, const node *list)
             value[k - 1] = t;
         }
     }
-    node *tuple = r1_math_node(c, K_TUPLE, 0);
+    r1_node *tuple = r1_math_node(c, K_TUPLE, 0);
     for (uint32_t i = 0; i < list->n; i++) tuple = r1_math_append(c, tuple, value[i]);
     if (tuple != &c->bad) tuple->lo_open = tuple->hi_open = true;
     return tuple;
@@ -133,9 +133,9 @@ static node *assigned_tuple(ctx *c, const node *list)
 static int direction(unsigned op) { return op == R_LT || op == R_LE ? -1 : op == R_GT || op == R_GE ? 1 : 0; }
 static bool strict(unsigned op) { return op == R_LT || op == R_GT; }
 
-static r1_math_reason inequalities(ctx *c, node *gold, node *cand)
+static r1_math_reason inequalities(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 {
-    sameness s = r1_math_equal_sets(c, gold, cand);
+    r1_sameness s = r1_math_equal_sets(c, gold, cand);
     if (s != SAME_UNKNOWN || gold->kind != K_REL || cand->kind != K_REL) return s == SAME_UNKNOWN && !c->over ? R1_MATH_WRONG_TYPE : reason_of(c, s);
     if (gold->n == 2 && cand->n == 2 && direction(gold->ops[0]) && direction(cand->ops[0])) {
         if (strict(gold->ops[0]) != strict(cand->ops[0])) return R1_MATH_DIFFERENT;
@@ -158,13 +158,17 @@ static r1_math_reason inequalities(ctx *c, node *gold, node *cand)
     return all;
 }
 
-static r1_math_reason relations(ctx *c, node *gold, node *cand)
+static r1_math_reason relations(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 {
-    node *name, *value, *other, *its;
-    if (!equation(gold) || !equation(cand)) return equation(gold) != equation(cand) && gold->n == 2 && cand->n == 2 && !r1_math_is_real_set(cand) && !r1_math_is_real_set(gold) ? R1_MATH_WRONG_TYPE : inequalities(c, gold, cand);
+    r1_node *name, *value, *other, *its;
+    if (!equation(gold) || !equation(cand))
+        return equation(gold) != equation(cand) && gold->n == 2 && cand->n == 2 && !r1_math_is_real_set(cand) && !r1_math_is_real_set(gold)
+                   ? R1_MATH_WRONG_TYPE
+                   : inequalities(c, gold, cand);
     bool g = assigned(c, gold, &name, &value), k = assigned(c, cand, &other, &its);
     if (g && k && r1_math_same(name, other)) return r1_math_compare(c, value, its);
-    if (gold->n == 2 && cand->n == 2 && r1_math_is_scalar(gold->kid[0]) && r1_math_is_scalar(gold->kid[1]) && r1_math_is_scalar(cand->kid[0]) && r1_math_is_scalar(cand->kid[1])) {
+    if (gold->n == 2 && cand->n == 2 && r1_math_is_scalar(gold->kid[0]) && r1_math_is_scalar(gold->kid[1]) && r1_math_is_scalar(cand->kid[0]) &&
+        r1_math_is_scalar(cand->kid[1])) {
         r1_math_reason r = reason_of(c, r1_math_equal_equation(c, gold, cand, 0));
         return r == R1_MATH_DIFFERENT && g && k ? R1_MATH_WRONG_TYPE : r;
     }
@@ -176,7 +180,7 @@ static r1_math_reason relations(ctx *c, node *gold, node *cand)
 
 /* ---- lists, sets, tuples, matrices ------------------------------------------------------------------------------- */
 
-static r1_math_reason ordered(ctx *c, node *gold, node *cand)
+static r1_math_reason ordered(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 {
     if (gold->n != cand->n) return R1_MATH_DIFFERENT;
     r1_math_reason all = R1_MATH_EQUAL_EXACT;
@@ -185,7 +189,7 @@ static r1_math_reason ordered(ctx *c, node *gold, node *cand)
 }
 
 /* x_1 and x_2 are roots of one equation. */
-static bool same_letter(const node *a, const node *b)
+static bool same_letter(const r1_node *a, const r1_node *b)
 {
     if (r1_math_same(a, b)) return true;
     const char *x = a->n_name ? memchr(a->name, '_', a->n_name) : NULL, *y = b->n_name ? memchr(b->name, '_', b->n_name) : NULL;
@@ -193,9 +197,9 @@ static bool same_letter(const node *a, const node *b)
 }
 
 /* Two equations for different letters cannot both stand for one list of values. */
-static bool mixed_names(ctx *c, const node *list)
+static bool mixed_names(r1_math_ctx *c, const r1_node *list)
 {
-    node *first = NULL, *name, *value;
+    r1_node *first = NULL, *name, *value;
     for (uint32_t i = 0; i < list->n; i++) {
         if (!assigned(c, list->kid[i], &name, &value)) continue;
         if (first && !same_letter(first, name)) return true;
@@ -204,7 +208,7 @@ static bool mixed_names(ctx *c, const node *list)
     return false;
 }
 
-static bool has_relations(const node *list)
+static bool has_relations(const r1_node *list)
 {
     for (uint32_t i = 0; i < list->n; i++)
         if (list->kid[i]->kind == K_REL) return true;
@@ -212,7 +216,7 @@ static bool has_relations(const node *list)
 }
 
 /* Every element of one has an equal in the other, and the other way round. */
-static r1_math_reason unordered(ctx *c, node *gold, node *cand)
+static r1_math_reason unordered(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 {
     enum { ELEMENTS_MAX = 200 };
     bool matched[ELEMENTS_MAX] = { false };
@@ -242,17 +246,21 @@ static r1_math_reason unordered(ctx *c, node *gold, node *cand)
     return all;
 }
 
-static r1_math_reason lists(ctx *c, node *gold, node *cand)
+static r1_math_reason lists(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 {
     if (r1_math_is_real_set(gold) || r1_math_is_real_set(cand)) {
-        sameness s = r1_math_equal_sets(c, gold, cand);
+        r1_sameness s = r1_math_equal_sets(c, gold, cand);
         if (s != SAME_UNKNOWN) return reason_of(c, s);
     }
     if (cand->kind == K_TUPLE) {
-        node *tuple = assigned_tuple(c, gold);
+        r1_node *tuple = assigned_tuple(c, gold);
         return tuple && cand->lo_open && cand->hi_open ? ordered(c, tuple, cand) : R1_MATH_WRONG_TYPE;
     }
-    if (cand->kind != K_LIST && cand->kind != K_SET) return gold->n == 1 ? r1_math_compare(c, gold->kid[0], cand) : gold->n == 0 ? R1_MATH_WRONG_TYPE : r1_math_is_scalar(cand) || cand->kind == K_REL ? R1_MATH_DIFFERENT : R1_MATH_WRONG_TYPE;
+    if (cand->kind != K_LIST && cand->kind != K_SET)
+        return gold->n == 1                                     ? r1_math_compare(c, gold->kid[0], cand)
+               : gold->n == 0                                   ? R1_MATH_WRONG_TYPE
+               : r1_math_is_scalar(cand) || cand->kind == K_REL ? R1_MATH_DIFFERENT
+                                                                : R1_MATH_WRONG_TYPE;
     for (uint32_t i = 0; i < gold->n; i++)
         if (gold->kid[i]->kind == K_DOTS) return ordered(c, gold, cand);
     for (uint32_t i = 0; i < cand->n; i++)
@@ -260,16 +268,16 @@ static r1_math_reason lists(ctx *c, node *gold, node *cand)
     return unordered(c, gold, cand);
 }
 
-static bool vector(const node *m) { return m->kind == K_MATRIX && (m->rows == 1 || m->cols == 1); }
+static bool vector(const r1_node *m) { return m->kind == K_MATRIX && (m->rows == 1 || m->cols == 1); }
 
-static r1_math_reason tuples(ctx *c, node *gold, node *cand)
+static r1_math_reason tuples(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 {
     if (cand->kind == K_LIST) {
         if (gold->n == 2 && gold->op != '<' && r1_math_is_real_set(cand)) {
-            sameness s = r1_math_equal_sets(c, gold, cand);
+            r1_sameness s = r1_math_equal_sets(c, gold, cand);
             if (s != SAME_UNKNOWN) return reason_of(c, s);
         }
-        node *tuple = assigned_tuple(c, cand);
+        r1_node *tuple = assigned_tuple(c, cand);
         return tuple && gold->lo_open && gold->hi_open ? ordered(c, gold, tuple) : R1_MATH_WRONG_TYPE;
     }
     if (vector(cand)) return ordered(c, gold, cand);
@@ -279,14 +287,14 @@ static r1_math_reason tuples(ctx *c, node *gold, node *cand)
     return ordered(c, gold, cand);
 }
 
-static r1_math_reason matrices(ctx *c, node *gold, node *cand)
+static r1_math_reason matrices(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 {
     if (cand->kind == K_TUPLE && vector(gold)) return ordered(c, gold, cand);
     if (cand->kind == K_TUPLE && cand->n == gold->rows && gold->rows > 1) { /* ((1,2),(3,4)) */
         uint32_t k = 0;
         r1_math_reason all = R1_MATH_EQUAL_EXACT;
         for (uint32_t i = 0; i < cand->n && equal(all); i++) {
-            node *row = cand->kid[i];
+            r1_node *row = cand->kid[i];
             if (row->kind != K_TUPLE || row->n != gold->cols) return R1_MATH_WRONG_TYPE;
             for (uint32_t j = 0; j < row->n && equal(all); j++) all = weaker(all, r1_math_compare(c, gold->kid[k++], row->kid[j]));
         }
@@ -299,26 +307,26 @@ static r1_math_reason matrices(ctx *c, node *gold, node *cand)
 
 /* ---- quantities, percentages, ratios, times ---------------------------------------------------------------------- */
 
-static node *times_q(ctx *c, node *a, mpq_srcptr q)
+static r1_node *times_q(r1_math_ctx *c, r1_node *a, mpq_srcptr q)
 {
     if (mpq_cmp_ui(q, 1, 1) == 0) return a;
     return r1_math_op2(c, K_MUL, r1_math_num_q(c, q), a);
 }
 
-static bool plain(const unit *u)
+static bool plain(const r1_unit *u)
 {
-    static const unit none;
+    static const r1_unit none;
     return !u->n_name && !memcmp(u->dim, none.dim, sizeof none.dim);
 }
 
-static bool is_radian(const unit *u) { return u->n_name == 6 && !memcmp(u->name, "radian", 6); }
+static bool is_radian(const r1_unit *u) { return u->n_name == 6 && !memcmp(u->name, "radian", 6); }
 
-static r1_math_reason quantities(ctx *c, node *gold, node *cand)
+static r1_math_reason quantities(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 {
-    unit *u = gold->u;
+    r1_unit *u = gold->u;
     if (cand->kind == K_PERCENT) return R1_MATH_WRONG_TYPE;
     if (cand->kind == K_QUANTITY) {
-        unit *v = cand->u;
+        r1_unit *v = cand->u;
         if (plain(v) && !plain(u)) return scalars(c, gold->kid[0], times_q(c, cand->kid[0], v->factor));
         if (plain(u) && !plain(v)) return scalars(c, times_q(c, gold->kid[0], u->factor), cand->kid[0]);
         if (u->is_degree && is_radian(v)) return scalars(c, r1_math_fn(c, F_DEGREE, gold->kid[0], NULL), cand->kid[0]);
@@ -328,7 +336,7 @@ static r1_math_reason quantities(ctx *c, node *gold, node *cand)
         return scalars(c, times_q(c, gold->kid[0], u->factor), times_q(c, cand->kid[0], v->factor));
     }
     if (!r1_math_is_scalar(cand)) return R1_MATH_WRONG_TYPE;
-    node *as = r1_math_as_quantity(c, cand);
+    r1_node *as = r1_math_as_quantity(c, cand);
     if (as && !r1_math_has(gold->kid[0], K_SYM)) return quantities(c, gold, as);
     if (plain(u)) return scalars(c, times_q(c, gold->kid[0], u->factor), cand);
     r1_math_reason r = scalars(c, gold->kid[0], cand);
@@ -336,14 +344,14 @@ static r1_math_reason quantities(ctx *c, node *gold, node *cand)
     return equal(scalars(c, r1_math_fn(c, F_DEGREE, gold->kid[0], NULL), cand)) ? R1_MATH_EQUAL_EXACT : r; /* radians */
 }
 
-static node *hundredth(ctx *c, node *a)
+static r1_node *hundredth(r1_math_ctx *c, r1_node *a)
 {
-    node *q = r1_math_num(c, 1);
+    r1_node *q = r1_math_num(c, 1);
     if (q != &c->bad) mpq_set_ui(q->q, 1, 100);
     return r1_math_op2(c, K_MUL, q, a);
 }
 
-static r1_math_reason percentages(ctx *c, node *gold, node *cand)
+static r1_math_reason percentages(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 {
     if (cand->kind == K_PERCENT) return scalars(c, gold->kid[0], cand->kid[0]);
     if (!r1_math_is_scalar(cand)) return R1_MATH_WRONG_TYPE;
@@ -352,7 +360,7 @@ static r1_math_reason percentages(ctx *c, node *gold, node *cand)
 }
 
 /* A bare gold and a percentage: its value; or the number before the sign, where that cannot be a share. */
-static r1_math_reason bare_and_percent(ctx *c, node *gold, node *cand)
+static r1_math_reason bare_and_percent(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 {
     r1_math_reason r = scalars(c, gold, hundredth(c, cand->kid[0]));
     if (equal(r)) return r;
@@ -363,9 +371,10 @@ static r1_math_reason bare_and_percent(ctx *c, node *gold, node *cand)
     return share ? r : scalars(c, gold, cand->kid[0]);
 }
 
-static r1_math_reason ratios(ctx *c, node *gold, node *cand)
+static r1_math_reason ratios(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 {
-    if (cand->kind == K_CLOCK && !cand->op && !cand->digits && !cand->lo_open) cand = r1_math_append(c, r1_math_append(c, r1_math_node(c, K_RATIO, 0), r1_math_num(c, (long)cand->rows)), r1_math_num(c, (long)cand->cols));
+    if (cand->kind == K_CLOCK && !cand->op && !cand->digits && !cand->lo_open)
+        cand = r1_math_append(c, r1_math_append(c, r1_math_node(c, K_RATIO, 0), r1_math_num(c, (long)cand->rows)), r1_math_num(c, (long)cand->cols));
     if (r1_math_is_scalar(cand) && gold->n == 2) return scalars(c, r1_math_op2(c, K_MUL, gold->kid[0], r1_math_inv(c, gold->kid[1])), cand);
     if (cand->kind != K_RATIO) return R1_MATH_WRONG_TYPE;
     if (gold->n != cand->n) return R1_MATH_DIFFERENT;
@@ -376,7 +385,7 @@ static r1_math_reason ratios(ctx *c, node *gold, node *cand)
     return all;
 }
 
-static r1_math_reason clocks(const node *gold, const node *cand)
+static r1_math_reason clocks(const r1_node *gold, const r1_node *cand)
 {
     if (cand->kind != K_CLOCK) return R1_MATH_WRONG_TYPE;
     uint32_t g = gold->rows, k = cand->rows;
@@ -386,7 +395,7 @@ static r1_math_reason clocks(const node *gold, const node *cand)
     return g == k && gold->cols == cand->cols && gold->digits == cand->digits ? R1_MATH_EQUAL_TEXT : R1_MATH_DIFFERENT;
 }
 
-static r1_math_reason dates(ctx *c, node *gold, node *cand)
+static r1_math_reason dates(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 {
     if (cand->kind != K_DATE) return R1_MATH_WRONG_TYPE;
     for (int i = 0; i < 3; i++) {
@@ -398,18 +407,27 @@ static r1_math_reason dates(ctx *c, node *gold, node *cand)
 
 /* ---- words and choices ------------------------------------------------------------------------------------------- */
 
-static bool same_words(const node *a, const node *b) { return a->n_name == b->n_name && !memcmp(a->name, b->name, a->n_name); }
+static bool same_words(const r1_node *a, const r1_node *b) { return a->n_name == b->n_name && !memcmp(a->name, b->name, a->n_name); }
 
-static bool says_nothing(const node *a)
+static bool says_nothing(const r1_node *a)
 {
-    static const char *const list[] = { "no solution", "no solutions", "no real solution", "no real solutions", "none", "empty set", "there are no solutions", "there is no solution", "no real roots",
-        "there are no real solutions", "no such number exists" };
+    static const char *const list[] = { "no solution",
+                                        "no solutions",
+                                        "no real solution",
+                                        "no real solutions",
+                                        "none",
+                                        "empty set",
+                                        "there are no solutions",
+                                        "there is no solution",
+                                        "no real roots",
+                                        "there are no real solutions",
+                                        "no such number exists" };
     for (size_t i = 0; i < R1_COUNT(list); i++)
         if (a->n_name == strlen(list[i]) && !memcmp(list[i], a->name, a->n_name)) return true;
     return false;
 }
 
-static bool all_reals(const node *a)
+static bool all_reals(const r1_node *a)
 {
     static const char *const list[] = { "all real numbers", "all reals", "every real number", "any real number", "set of all real numbers", "real numbers" };
     for (size_t i = 0; i < R1_COUNT(list); i++)
@@ -417,7 +435,7 @@ static bool all_reals(const node *a)
     return false;
 }
 
-static r1_math_reason words(const node *gold, const node *cand)
+static r1_math_reason words(const r1_node *gold, const r1_node *cand)
 {
     if (cand->kind == K_SET && cand->n == 0 && says_nothing(gold)) return R1_MATH_EQUAL_TEXT;
     if (cand->kind != K_WORDS) return cand->kind == K_LIST ? R1_MATH_SEVERAL_ANSWERS : R1_MATH_WRONG_TYPE;
@@ -425,7 +443,7 @@ static r1_math_reason words(const node *gold, const node *cand)
     return R1_MATH_DIFFERENT;
 }
 
-static r1_math_reason choices(ctx *c, node *gold, node *cand)
+static r1_math_reason choices(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 {
     if (cand->kind == K_CHOICE) return gold->op == cand->op ? R1_MATH_EQUAL_TEXT : R1_MATH_DIFFERENT;
     bool letter = cand->kind == K_SYM && cand->n_name == 1 && (cand->name[0] | 0x20) == (gold->op | 0x20);
@@ -437,13 +455,13 @@ static r1_math_reason choices(ctx *c, node *gold, node *cand)
 
 /* ---- by kind ----------------------------------------------------------------------------------------------------- */
 
-static r1_math_reason scalar_gold(ctx *c, node *gold, node *cand)
+static r1_math_reason scalar_gold(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 {
     if (r1_math_is_scalar(cand)) {
-        node *as = r1_math_has(gold, K_SYM) ? NULL : r1_math_as_quantity(c, cand);
+        r1_node *as = r1_math_has(gold, K_SYM) ? NULL : r1_math_as_quantity(c, cand);
         return scalars(c, gold, as ? as->kid[0] : cand);
     }
-    switch ((node_kind)cand->kind) {
+    switch ((r1_kind)cand->kind) {
     case K_QUANTITY:
         if (plain(cand->u)) return scalars(c, gold, times_q(c, cand->kid[0], cand->u->factor));
         if (cand->u->is_degree) {
@@ -453,19 +471,22 @@ static r1_math_reason scalar_gold(ctx *c, node *gold, node *cand)
         return scalars(c, gold, cand->kid[0]);
     case K_PERCENT: return bare_and_percent(c, gold, cand);
     case K_RATIO: return cand->n == 2 ? scalars(c, gold, r1_math_op2(c, K_MUL, cand->kid[0], r1_math_inv(c, cand->kid[1]))) : R1_MATH_WRONG_TYPE;
-    case K_SET: return cand->n == 1 && r1_math_is_scalar(cand->kid[0]) ? r1_math_compare(c, gold, cand->kid[0]) : cand->n ? R1_MATH_SEVERAL_ANSWERS : R1_MATH_WRONG_TYPE;
+    case K_SET:
+        return cand->n == 1 && r1_math_is_scalar(cand->kid[0]) ? r1_math_compare(c, gold, cand->kid[0])
+               : cand->n                                       ? R1_MATH_SEVERAL_ANSWERS
+                                                               : R1_MATH_WRONG_TYPE;
     case K_LIST: return R1_MATH_SEVERAL_ANSWERS;
     case K_WORDS: return R1_MATH_UNPARSED_CANDIDATE;
     default: return R1_MATH_WRONG_TYPE;
     }
 }
 
-static r1_math_reason set_gold(ctx *c, node *gold, node *cand)
+static r1_math_reason set_gold(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 {
     if (cand->kind == K_WORDS) {
         bool whole = gold->kind == K_NUMBERS && gold->name[0] == 'R';
         if (all_reals(cand) && (whole || gold->kind == K_INTERVAL)) {
-            node *r = r1_math_node(c, K_NUMBERS, 0);
+            r1_node *r = r1_math_node(c, K_NUMBERS, 0);
             if (r == &c->bad) return R1_MATH_OVER_BUDGET;
             r->name = "R";
             r->n_name = 1;
@@ -476,18 +497,18 @@ static r1_math_reason set_gold(ctx *c, node *gold, node *cand)
     if (gold->kind == K_NUMBERS && cand->kind == K_NUMBERS) return gold->name[0] == cand->name[0] ? R1_MATH_EQUAL_EXACT : R1_MATH_DIFFERENT;
     if (r1_math_is_scalar(cand)) return R1_MATH_WRONG_TYPE;
     if (gold->kind == K_BUILDER && cand->kind == K_BUILDER) {
-        sameness s = r1_math_equal_sets(c, gold, cand);
+        r1_sameness s = r1_math_equal_sets(c, gold, cand);
         return s != SAME_UNKNOWN ? reason_of(c, s) : ordered(c, gold, cand);
     }
-    sameness s = r1_math_equal_sets(c, gold, cand);
+    r1_sameness s = r1_math_equal_sets(c, gold, cand);
     if (s != SAME_UNKNOWN || c->over) return reason_of(c, s);
     return gold->kind == cand->kind && gold->n == cand->n ? (gold->kind == K_UNION ? unordered(c, gold, cand) : ordered(c, gold, cand)) : R1_MATH_WRONG_TYPE;
 }
 
 /* A relation on one side only. */
-static r1_math_reason relation_and_other(ctx *c, node *gold, node *cand)
+static r1_math_reason relation_and_other(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 {
-    node *name, *value;
+    r1_node *name, *value;
     if (gold->kind == K_REL) {
         if (cand->kind == K_WORDS) return R1_MATH_UNPARSED_CANDIDATE;
         if (assigned(c, gold, &name, &value)) return r1_math_compare(c, value, cand);
@@ -505,7 +526,7 @@ static r1_math_reason relation_and_other(ctx *c, node *gold, node *cand)
     return R1_MATH_WRONG_TYPE;
 }
 
-static r1_math_reason by_kind(ctx *c, node *gold, node *cand)
+static r1_math_reason by_kind(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 {
     if (gold->kind == K_CHOICE) return choices(c, gold, cand);
     if (cand->kind == K_CHOICE) return cand->n ? r1_math_compare(c, gold, cand->kid[0]) : R1_MATH_WRONG_TYPE;
@@ -513,7 +534,7 @@ static r1_math_reason by_kind(ctx *c, node *gold, node *cand)
     if (gold->kind == K_SET && gold->n == 0 && cand->kind == K_WORDS) return says_nothing(cand) ? R1_MATH_EQUAL_TEXT : R1_MATH_UNPARSED_CANDIDATE;
     if (gold->kind == K_REL && cand->kind == K_REL) return relations(c, gold, cand);
     if (gold->kind == K_REL || cand->kind == K_REL) return relation_and_other(c, gold, cand);
-    switch ((node_kind)gold->kind) {
+    switch ((r1_kind)gold->kind) {
     case K_LIST: case K_SET: return lists(c, gold, cand);
     case K_TUPLE: return tuples(c, gold, cand);
     case K_MATRIX: return matrices(c, gold, cand);
@@ -529,7 +550,7 @@ static r1_math_reason by_kind(ctx *c, node *gold, node *cand)
     }
 }
 
-r1_math_reason r1_math_compare(ctx *c, node *gold, node *cand)
+r1_math_reason r1_math_compare(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 {
     if (c->over || !r1_math_spend(c, 10)) return R1_MATH_OVER_BUDGET;
     gold = expand(c, gold);

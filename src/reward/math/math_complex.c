@@ -4,42 +4,42 @@
  * touches the cut of the logarithm without lying on it is vague. A value whose imaginary part is exactly 0 goes the way of the reals. */
 #include "reward/math/math_interval.h"
 
-static mpfr_prec_t prec_of(const cv *a) { return mpfr_get_prec(a->re.lo); }
-static bool is_zero(const iv *a) { return mpfr_zero_p(a->lo) && mpfr_zero_p(a->hi); }
+static mpfr_prec_t prec_of(const r1_cv *a) { return mpfr_get_prec(a->re.lo); }
+static bool is_zero(const r1_iv *a) { return mpfr_zero_p(a->lo) && mpfr_zero_p(a->hi); }
 
-void r1_math_cv_init(cv *a, mpfr_prec_t prec)
+void r1_math_cv_init(r1_cv *a, mpfr_prec_t prec)
 {
     r1_math_iv_init(&a->re, prec);
     r1_math_iv_init(&a->im, prec);
 }
 
-void r1_math_cv_clear(cv *a)
+void r1_math_cv_clear(r1_cv *a)
 {
     r1_math_iv_clear(&a->re);
     r1_math_iv_clear(&a->im);
 }
 
-static void set(cv *out, const cv *a)
+static void set(r1_cv *out, const r1_cv *a)
 {
     r1_math_iv_set(&out->re, &a->re);
     r1_math_iv_set(&out->im, &a->im);
 }
 
-static void set_si(cv *out, long re, long im)
+static void set_si(r1_cv *out, long re, long im)
 {
     r1_math_iv_set_si(&out->re, re);
     r1_math_iv_set_si(&out->im, im);
 }
 
-static istate mul(cv *out, const cv *a, const cv *b)
+static r1_iv_state mul(r1_cv *out, const r1_cv *a, const r1_cv *b)
 {
-    iv x, y;
-    cv r;
+    r1_iv x, y;
+    r1_cv r;
     mpfr_prec_t prec = prec_of(out);
     r1_math_iv_init(&x, prec);
     r1_math_iv_init(&y, prec);
     r1_math_cv_init(&r, prec);
-    istate s = r1_math_iv_mul(&x, &a->re, &b->re);
+    r1_iv_state s = r1_math_iv_mul(&x, &a->re, &b->re);
     if (s == I_OK) s = r1_math_iv_mul(&y, &a->im, &b->im);
     if (s == I_OK) r1_math_iv_sub(&r.re, &x, &y);
     if (s == I_OK) s = r1_math_iv_mul(&x, &a->re, &b->im);
@@ -53,13 +53,13 @@ static istate mul(cv *out, const cv *a, const cv *b)
 }
 
 /* |a|^2 */
-static istate norm(ctx *c, iv *out, const cv *a)
+static r1_iv_state norm(r1_math_ctx *c, r1_iv *out, const r1_cv *a)
 {
     mpz_t e;
-    iv y;
+    r1_iv y;
     mpz_init_set_ui(e, 2);
     r1_math_iv_init(&y, mpfr_get_prec(out->lo));
-    istate s = r1_math_iv_pow_z(c, out, &a->re, e);
+    r1_iv_state s = r1_math_iv_pow_z(c, out, &a->re, e);
     if (s == I_OK) s = r1_math_iv_pow_z(c, &y, &a->im, e);
     if (s == I_OK) r1_math_iv_add(out, out, &y);
     mpz_clear(e);
@@ -67,15 +67,15 @@ static istate norm(ctx *c, iv *out, const cv *a)
     return s;
 }
 
-static istate divide(ctx *c, cv *out, const cv *a, const cv *b)
+static r1_iv_state divide(r1_math_ctx *c, r1_cv *out, const r1_cv *a, const r1_cv *b)
 {
-    iv n;
-    cv conj;
+    r1_iv n;
+    r1_cv conj;
     r1_math_iv_init(&n, prec_of(out));
     r1_math_cv_init(&conj, prec_of(out));
     r1_math_iv_set(&conj.re, &b->re);
     r1_math_iv_neg(&conj.im, &b->im);
-    istate s = norm(c, &n, b);
+    r1_iv_state s = norm(c, &n, b);
     if (s == I_OK) s = mul(out, a, &conj);
     if (s == I_OK) s = r1_math_iv_div(&out->re, &out->re, &n);
     if (s == I_OK) s = r1_math_iv_div(&out->im, &out->im, &n);
@@ -84,11 +84,11 @@ static istate divide(ctx *c, cv *out, const cv *a, const cv *b)
     return s;
 }
 
-static istate argument(ctx *c, iv *out, const cv *a)
+static r1_iv_state argument(r1_math_ctx *c, r1_iv *out, const r1_cv *a)
 {
-    iv t;
+    r1_iv t;
     r1_math_iv_init(&t, mpfr_get_prec(out->lo));
-    istate s = I_OK;
+    r1_iv_state s = I_OK;
     int sign = r1_math_iv_sign(&a->im);
     if (is_zero(&a->im) && r1_math_iv_sign(&a->re)) {
         if (r1_math_iv_sign(&a->re) < 0) r1_math_iv_pi(out);
@@ -109,12 +109,12 @@ static istate argument(ctx *c, iv *out, const cv *a)
     return s;
 }
 
-static istate logarithm(ctx *c, cv *out, const cv *a)
+static r1_iv_state logarithm(r1_math_ctx *c, r1_cv *out, const r1_cv *a)
 {
-    iv n, arg;
+    r1_iv n, arg;
     r1_math_iv_init(&n, prec_of(out));
     r1_math_iv_init(&arg, prec_of(out));
-    istate s = norm(c, &n, a);
+    r1_iv_state s = norm(c, &n, a);
     if (s == I_OK) s = r1_math_iv_fn(c, F_LN, &n, &n);
     if (s == I_OK) s = argument(c, &arg, a);
     if (s == I_OK) {
@@ -128,10 +128,10 @@ static istate logarithm(ctx *c, cv *out, const cv *a)
 }
 
 /* re = f(a.re) g(a.im), im = h(a.re) k(a.im) */
-static istate pairs(ctx *c, cv *out, const cv *a, const func f[4])
+static r1_iv_state pairs(r1_math_ctx *c, r1_cv *out, const r1_cv *a, const r1_func f[4])
 {
-    iv x[4];
-    istate s = I_OK;
+    r1_iv x[4];
+    r1_iv_state s = I_OK;
     for (int i = 0; i < 4; i++) {
         r1_math_iv_init(&x[i], prec_of(out));
         if (s == I_OK) s = r1_math_iv_fn(c, f[i], &x[i], i % 2 ? &a->im : &a->re);
@@ -142,30 +142,30 @@ static istate pairs(ctx *c, cv *out, const cv *a, const func f[4])
     return s;
 }
 
-static istate exponential(ctx *c, cv *out, const cv *a)
+static r1_iv_state exponential(r1_math_ctx *c, r1_cv *out, const r1_cv *a)
 {
-    static const func f[4] = { F_EXP, F_COS, F_EXP, F_SIN };
+    static const r1_func f[4] = { F_EXP, F_COS, F_EXP, F_SIN };
     return pairs(c, out, a, f);
 }
 
-static istate sine(ctx *c, cv *out, const cv *a, bool is_sin)
+static r1_iv_state sine(r1_math_ctx *c, r1_cv *out, const r1_cv *a, bool is_sin)
 {
-    static const func s[4] = { F_SIN, F_COSH, F_COS, F_SINH }, k[4] = { F_COS, F_COSH, F_SIN, F_SINH };
-    istate state = pairs(c, out, a, is_sin ? s : k);
+    static const r1_func s[4] = { F_SIN, F_COSH, F_COS, F_SINH }, k[4] = { F_COS, F_COSH, F_SIN, F_SINH };
+    r1_iv_state state = pairs(c, out, a, is_sin ? s : k);
     if (state == I_OK && !is_sin) r1_math_iv_neg(&out->im, &out->im);
     return state;
 }
 
-static istate power_z(ctx *c, cv *out, const cv *a, mpz_srcptr e)
+static r1_iv_state power_z(r1_math_ctx *c, r1_cv *out, const r1_cv *a, mpz_srcptr e)
 {
-    cv r, b;
+    r1_cv r, b;
     unsigned long n = mpz_get_ui(e);
     if (mpz_cmpabs_ui(e, 4096) > 0) return I_NOT;
     r1_math_cv_init(&r, prec_of(out));
     r1_math_cv_init(&b, prec_of(out));
     set_si(&r, 1, 0);
     set(&b, a);
-    istate s = I_OK;
+    r1_iv_state s = I_OK;
     for (; n && s == I_OK; n >>= 1) {
         if (n & 1) s = mul(&r, &r, &b);
         if (s == I_OK && n > 1) s = mul(&b, &b, &b);
@@ -182,23 +182,23 @@ static istate power_z(ctx *c, cv *out, const cv *a, mpz_srcptr e)
 }
 
 /* The principal power. */
-static istate power(ctx *c, cv *out, const cv *a, const cv *e)
+static r1_iv_state power(r1_math_ctx *c, r1_cv *out, const r1_cv *a, const r1_cv *e)
 {
-    cv t;
+    r1_cv t;
     if (is_zero(&a->re) && is_zero(&a->im)) {
         if (r1_math_iv_sign(&e->re) <= 0) return I_OUTSIDE;
         set_si(out, 0, 0);
         return I_OK;
     }
     r1_math_cv_init(&t, prec_of(out));
-    istate s = logarithm(c, &t, a);
+    r1_iv_state s = logarithm(c, &t, a);
     if (s == I_OK) s = mul(&t, &t, e);
     if (s == I_OK) s = exponential(c, out, &t);
     r1_math_cv_clear(&t);
     return s;
 }
 
-static istate root(ctx *c, cv *out, const cv *a, mpq_srcptr index)
+static r1_iv_state root(r1_math_ctx *c, r1_cv *out, const r1_cv *a, mpq_srcptr index)
 {
     bool small = mpz_cmp_ui(mpq_denref(index), 1) == 0 && mpz_cmp_ui(mpq_numref(index), 1000) <= 0 && mpq_sgn(index) > 0;
     if (small && is_zero(&a->im) && mpfr_sgn(a->re.lo) >= 0) {
@@ -206,37 +206,37 @@ static istate root(ctx *c, cv *out, const cv *a, mpq_srcptr index)
         return r1_math_iv_root(c, &out->re, &a->re, mpz_get_ui(mpq_numref(index)));
     }
     if (small && mpz_cmp_ui(mpq_numref(index), 2) == 0 && is_zero(&a->im) && mpfr_sgn(a->re.hi) <= 0) {
-        iv minus;
+        r1_iv minus;
         r1_math_iv_init(&minus, prec_of(out));
         r1_math_iv_neg(&minus, &a->re);
-        istate s = r1_math_iv_root(c, &out->im, &minus, 2);
+        r1_iv_state s = r1_math_iv_root(c, &out->im, &minus, 2);
         r1_math_iv_set_si(&out->re, 0);
         r1_math_iv_clear(&minus);
         return s;
     }
     if (mpq_sgn(index) == 0) return I_OUTSIDE;
-    cv e;
+    r1_cv e;
     mpq_t inverse;
     mpq_init(inverse);
     mpq_inv(inverse, index);
     r1_math_cv_init(&e, prec_of(out));
     r1_math_iv_set_q(&e.re, inverse);
     mpq_clear(inverse);
-    istate s = power(c, out, a, &e);
+    r1_iv_state s = power(c, out, a, &e);
     r1_math_cv_clear(&e);
     return s;
 }
 
-static istate absolute(ctx *c, iv *out, const cv *a)
+static r1_iv_state absolute(r1_math_ctx *c, r1_iv *out, const r1_cv *a)
 {
-    istate s = norm(c, out, a);
+    r1_iv_state s = norm(c, out, a);
     return s == I_OK ? r1_math_iv_root(c, out, out, 2) : s;
 }
 
-static istate one_argument(ctx *c, func f, cv *out, const cv *a)
+static r1_iv_state one_argument(r1_math_ctx *c, r1_func f, r1_cv *out, const r1_cv *a)
 {
-    cv x, y;
-    istate s = I_OK;
+    r1_cv x, y;
+    r1_iv_state s = I_OK;
     switch (f) {
     case F_CONJ:
         r1_math_iv_set(&out->re, &a->re);
@@ -264,19 +264,19 @@ static istate one_argument(ctx *c, func f, cv *out, const cv *a)
     }
 }
 
-static istate function(ctx *c, const point *at, const node *a, cv *out)
+static r1_iv_state function(r1_math_ctx *c, const r1_point *at, const r1_node *a, r1_cv *out)
 {
-    cv x;
+    r1_cv x;
     mpq_t index;
-    func f = (func)a->op;
+    r1_func f = (r1_func)a->op;
     if (f == F_SUM || f == F_PROD) {
-        node *u = r1_math_unroll(c, a);
+        r1_node *u = r1_math_unroll(c, a);
         return u ? r1_math_complex(c, at, u, out) : I_NOT;
     }
     mpq_init(index);
     mpq_set_ui(index, 2, 1);
     r1_math_cv_init(&x, prec_of(out));
-    istate s = r1_math_complex(c, at, a->kid[0], &x);
+    r1_iv_state s = r1_math_complex(c, at, a->kid[0], &x);
     bool is_root = f == F_SQRT || (f == F_ROOT && r1_math_rational(c, a->kid[1], index) == FOUND_VALUE);
     if (s != I_OK) {
     } else if (is_root) s = root(c, out, &x, index);
@@ -295,14 +295,14 @@ static istate function(ctx *c, const point *at, const node *a, cv *out)
     return s;
 }
 
-static istate power_node(ctx *c, const point *at, const node *a, cv *out)
+static r1_iv_state power_node(r1_math_ctx *c, const r1_point *at, const r1_node *a, r1_cv *out)
 {
-    cv x, e;
+    r1_cv x, e;
     mpq_t q;
     mpq_init(q);
     r1_math_cv_init(&x, prec_of(out));
     r1_math_cv_init(&e, prec_of(out));
-    istate s = I_OK;
+    r1_iv_state s = I_OK;
     bool known = !r1_math_has(a->kid[1], K_SYM) && r1_math_rational(c, a->kid[1], q) == FOUND_VALUE;
     if (a->kid[0]->kind == K_E) {
         s = r1_math_complex(c, at, a->kid[1], &e);
@@ -324,10 +324,10 @@ static istate power_node(ctx *c, const point *at, const node *a, cv *out)
     return s;
 }
 
-istate r1_math_complex(ctx *c, const point *at, const node *a, cv *out)
+r1_iv_state r1_math_complex(r1_math_ctx *c, const r1_point *at, const r1_node *a, r1_cv *out)
 {
     if (!r1_math_spend(c, 16 + (uint64_t)prec_of(out) / 32)) return I_NOT;
-    switch ((node_kind)a->kind) {
+    switch ((r1_kind)a->kind) {
     case K_I: set_si(out, 0, 1); return I_OK;
     case K_SYM:
         for (uint32_t i = 0; i < at->n; i++)
@@ -338,11 +338,11 @@ istate r1_math_complex(ctx *c, const point *at, const node *a, cv *out)
             }
         return I_NOT;
     case K_ADD: case K_MUL: {
-        cv x, sum;
+        r1_cv x, sum;
         r1_math_cv_init(&x, prec_of(out));
         r1_math_cv_init(&sum, prec_of(out));
         set_si(&sum, a->kind == K_MUL, 0);
-        istate s = I_OK;
+        r1_iv_state s = I_OK;
         mpfr_exp_t top = MPFR_EMIN_DEFAULT / 2;
         for (uint32_t i = 0; i < a->n && s == I_OK; i++) {
             s = r1_math_complex(c, at, a->kid[i], &x);

@@ -49,30 +49,71 @@ static void hostile_take(char *text)
 
 TEST(towers_and_factorials)
 {
-    static const char *const texts[] = { "7^{7^{7^{7}}}", "7^{7^{7^{7^{7^{7}}}}}", "(10^{9})!", "(10^{10})!", "\\binom{10^{12}}{10^{11}}", "(x+1)^{10000}", "((10!)!)!", "10^{10^{10}}", "1e99999", "10^{-10^{10}}",
-        "e^{e^{e^{e^{e}}}}", "\\sin(10^{10^{10}})", "x^{x^{x^{x^{x}}}}", "\\sqrt[10^9]{7}", "\\prod_{k=1}^{400} k^{k^{k}}", "\\sum_{k=1}^{10^{9}} k", "\\log_{2}(7^{7^{7^{7}}})", "(1+i)^{(1+i)^{(1+i)^{100}}}", "2^{-7^{7^7}}", "\\lfloor e^{e^{e^{e}}} \\rfloor",
-        "\\gcd(7^{7^{7^7}}, 3)", "(2^{60000}-1)(3^{40000}-1)(5^{30000}-1)(7^{28000}-1)" };
+    static const char *const texts[] = { "7^{7^{7^{7}}}",
+                                         "7^{7^{7^{7^{7^{7}}}}}",
+                                         "(10^{9})!",
+                                         "(10^{10})!",
+                                         "\\binom{10^{12}}{10^{11}}",
+                                         "(x+1)^{10000}",
+                                         "((10!)!)!",
+                                         "10^{10^{10}}",
+                                         "1e99999",
+                                         "10^{-10^{10}}",
+                                         "e^{e^{e^{e^{e}}}}",
+                                         "\\sin(10^{10^{10}})",
+                                         "x^{x^{x^{x^{x}}}}",
+                                         "\\sqrt[10^9]{7}",
+                                         "\\prod_{k=1}^{400} k^{k^{k}}",
+                                         "\\sum_{k=1}^{10^{9}} k",
+                                         "\\log_{2}(7^{7^{7^{7}}})",
+                                         "(1+i)^{(1+i)^{(1+i)^{100}}}",
+                                         "2^{-7^{7^7}}",
+                                         "\\lfloor e^{e^{e^{e}}} \\rfloor",
+                                         "\\gcd(7^{7^{7^7}}, 3)",
+                                         "(2^{60000}-1)(3^{40000}-1)(5^{30000}-1)(7^{28000}-1)" };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) hostile(texts[i]);
 }
 
 TEST(nesting)
 {
-    static const char *const around[][2] = { { "(1+", ")" }, { "[", "]" }, { "\\sqrt{", "}" }, { "\\frac{1}{1+", "}" }, { "\\{", "\\}" }, { "2^{", "}" }, { "\\sin(", ")" }, { "|", "|" }, { "f(", ")" }, { "\\boxed{", "}" },
-        { "\\text{", "}" }, { "\\left(", "\\right)" }, { "\\begin{pmatrix}", "\\end{pmatrix}" }, { "-", "" }, { "", "!" }, { "", "'" }, { "", "^2" }, { "\\frac", "" }, { "(", "" }, { "{", "" }, { "\\langle", "\\rangle" } };
+    static const char *const around[][2] = { { "(1+", ")" },
+                                             { "[", "]" },
+                                             { "\\sqrt{", "}" },
+                                             { "\\frac{1}{1+", "}" },
+                                             { "\\{", "\\}" },
+                                             { "2^{", "}" },
+                                             { "\\sin(", ")" },
+                                             { "|", "|" },
+                                             { "f(", ")" },
+                                             { "\\boxed{", "}" },
+                                             { "\\text{", "}" },
+                                             { "\\left(", "\\right)" },
+                                             { "\\begin{pmatrix}", "\\end{pmatrix}" },
+                                             { "-", "" },
+                                             { "", "!" },
+                                             { "", "'" },
+                                             { "", "^2" },
+                                             { "\\frac", "" },
+                                             { "(", "" },
+                                             { "{", "" },
+                                             { "\\langle", "\\rangle" } };
     for (size_t i = 0; i < sizeof around / sizeof *around; i++)
         for (int n = 50; n <= 5000; n *= 10) hostile_take(repeat(around[i][0], n, "7.5", around[i][1]));
 }
 
 TEST(length)
 {
-    static const char *const units[] = { "1,", "\\pm 1", "+\\sin 7", "\\frac{1}{7}+", "x_{12}+", "\\sqrt{2}+", "\\cup[0,1]", "(1,2),", "apple ", "$", "\\text{ or }5", "1<", "=x", "\\\\", "&", "\\begin{aligned}", "7^", "\\log_", "3!", "\xE2\x88\x9A", "\xFF" };
+    static const char *const units[] = { "1,",     "\\pm 1",           "+\\sin 7", "\\frac{1}{7}+", "x_{12}+", "\\sqrt{2}+",   "\\cup[0,1]",
+                                         "(1,2),", "apple ",           "$",        "\\text{ or }5", "1<",      "=x",           "\\\\",
+                                         "&",      "\\begin{aligned}", "7^",       "\\log_",        "3!",      "\xE2\x88\x9A", "\xFF" };
     for (size_t i = 0; i < sizeof units / sizeof *units; i++)
         for (int n = 30; n <= 30000; n *= 10) hostile_take(repeat(units[i], n, "7", ""));
 }
 
 TEST(a_megabyte)
 {
-    static const char *const units[] = { "\\boxed{", "\\boxed{5}", "#### ", "The answer is ", "<think>", "</think>", "answer ", "{", "}", "\\", "<answer>", "\xE7\xAD\x94\xE6\xA1\x88", "7" };
+    static const char *const units[] = { "\\boxed{", "\\boxed{5}", "#### ",    "The answer is ",           "<think>", "</think>", "answer ", "{",
+                                         "}",        "\\",         "<answer>", "\xE7\xAD\x94\xE6\xA1\x88", "7" };
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
         char *text = repeat(units[i], (int)(TEXT_MAX / strlen(units[i])), "", "");
         r1_math_verdict v = verify("6", text, R1_MATH_RESPONSE, 0);
@@ -92,7 +133,8 @@ static void decided(const char *gold, const char *answer, bool equal, uint64_t m
     uint64_t operations = v.operations;
     r1_math_reason why = v.reason;
     r1_math_verdict_deinit(&v);
-    EXPECT_MSG(got == equal && operations <= most, "gold '%.30s', '%.30s': %s after %llu operations", gold, answer, r1_math_reason_name(why), (unsigned long long)operations);
+    EXPECT_MSG(got == equal && operations <= most, "gold '%.30s', '%.30s': %s after %llu operations", gold, answer, r1_math_reason_name(why),
+               (unsigned long long)operations);
 }
 
 TEST(long_but_simple)
@@ -124,7 +166,8 @@ TEST(a_budget_is_kept)
     for (size_t i = 0; i < sizeof budgets / sizeof *budgets; i++) {
         r1_math_verdict v = verify("\\sin x + \\sqrt{2}", "\\sqrt2 + \\cos(\\frac{\\pi}{2}-x)", R1_MATH_ANSWER, budgets[i]);
         EXPECT(v.operations <= budgets[i]);
-        EXPECT_MSG(v.reason == R1_MATH_OVER_BUDGET || (v.equal && budgets[i] >= 10000), "%s with %llu", r1_math_reason_name(v.reason), (unsigned long long)budgets[i]);
+        EXPECT_MSG(v.reason == R1_MATH_OVER_BUDGET || (v.equal && budgets[i] >= 10000), "%s with %llu", r1_math_reason_name(v.reason),
+                   (unsigned long long)budgets[i]);
         r1_math_verdict_deinit(&v);
     }
 }

@@ -11,9 +11,9 @@ static size_t bits(mpq_srcptr q) { return r1_max(mpz_sizeinbase(mpq_numref(q), 2
 static bool whole(mpq_srcptr q) { return mpz_cmp_ui(mpq_denref(q), 1) == 0; }
 
 /* Paid before an operation on numbers of n limbs together; rationals cost a greatest common divisor. */
-static bool pay(ctx *c, size_t n, bool fraction) { return r1_math_spend(c, 4 + n + (fraction ? (uint64_t)n * n / 24 : (uint64_t)n * n / 200)); }
+static bool pay(r1_math_ctx *c, size_t n, bool fraction) { return r1_math_spend(c, 4 + n + (fraction ? (uint64_t)n * n / 24 : (uint64_t)n * n / 200)); }
 
-static found power_z(ctx *c, mpq_t out, mpq_srcptr base, mpz_srcptr e)
+static r1_found power_z(r1_math_ctx *c, mpq_t out, mpq_srcptr base, mpz_srcptr e)
 {
     if (mpz_sgn(e) == 0) {
         if (mpq_sgn(base) == 0) return FOUND_UNDEFINED;
@@ -43,7 +43,7 @@ static found power_z(ctx *c, mpq_t out, mpq_srcptr base, mpz_srcptr e)
 }
 
 /* out = the k-th root of x when it is rational. */
-static found root_of(ctx *c, mpq_t out, mpq_srcptr x, unsigned long k)
+static r1_found root_of(r1_math_ctx *c, mpq_t out, mpq_srcptr x, unsigned long k)
 {
     if (k == 0 || k > 1000) return FOUND_NOT;
     if (mpq_sgn(x) < 0 && k % 2 == 0) return FOUND_NOT;
@@ -57,19 +57,19 @@ static found root_of(ctx *c, mpq_t out, mpq_srcptr x, unsigned long k)
     return exact ? FOUND_VALUE : FOUND_NOT;
 }
 
-static found power_q(ctx *c, mpq_t out, mpq_srcptr base, mpq_srcptr e)
+static r1_found power_q(r1_math_ctx *c, mpq_t out, mpq_srcptr base, mpq_srcptr e)
 {
     if (whole(e)) return power_z(c, out, base, mpq_numref(e));
     if (!mpz_fits_ulong_p(mpq_denref(e))) return FOUND_NOT;
     mpq_t r;
     mpq_init(r);
-    found f = root_of(c, r, base, mpz_get_ui(mpq_denref(e)));
+    r1_found f = root_of(c, r, base, mpz_get_ui(mpq_denref(e)));
     if (f == FOUND_VALUE) f = power_z(c, out, r, mpq_numref(e));
     mpq_clear(r);
     return f;
 }
 
-static found factorial(ctx *c, mpq_t out, mpq_srcptr x, unsigned step)
+static r1_found factorial(r1_math_ctx *c, mpq_t out, mpq_srcptr x, unsigned step)
 {
     if (!whole(x)) return FOUND_NOT;
     if (mpq_sgn(x) < 0) return FOUND_UNDEFINED;
@@ -82,7 +82,7 @@ static found factorial(ctx *c, mpq_t out, mpq_srcptr x, unsigned step)
     return FOUND_VALUE;
 }
 
-static found binomial(ctx *c, mpq_t out, mpq_srcptr n, mpq_srcptr k)
+static r1_found binomial(r1_math_ctx *c, mpq_t out, mpq_srcptr n, mpq_srcptr k)
 {
     if (!whole(n) || !whole(k)) return FOUND_NOT;
     if (mpq_sgn(n) < 0 || mpq_sgn(k) < 0) return FOUND_UNDEFINED;
@@ -90,9 +90,10 @@ static found binomial(ctx *c, mpq_t out, mpq_srcptr n, mpq_srcptr k)
     mpz_inits(rest, least, NULL);
     mpz_sub(rest, mpq_numref(n), mpq_numref(k));
     mpz_set(least, mpz_cmp(rest, mpq_numref(k)) < 0 ? rest : mpq_numref(k));
-    found f = FOUND_VALUE;
+    r1_found f = FOUND_VALUE;
     if (mpz_sgn(rest) < 0) mpq_set_ui(out, 0, 1);
-    else if (mpz_cmp_ui(least, 3000) > 0 || mpz_get_ui(least) * mpz_sizeinbase(mpq_numref(n), 2) > R1_MATH_BITS_MAX || !pay(c, mpz_get_ui(least) + 16, false)) f = FOUND_NOT;
+    else if (mpz_cmp_ui(least, 3000) > 0 || mpz_get_ui(least) * mpz_sizeinbase(mpq_numref(n), 2) > R1_MATH_BITS_MAX || !pay(c, mpz_get_ui(least) + 16, false))
+        f = FOUND_NOT;
     else {
         mpz_bin_ui(mpq_numref(out), mpq_numref(n), mpz_get_ui(least));
         mpz_set_ui(mpq_denref(out), 1);
@@ -102,7 +103,7 @@ static found binomial(ctx *c, mpq_t out, mpq_srcptr n, mpq_srcptr k)
 }
 
 /* log_b x when it is a small rational: a guess in floating point, checked exactly. */
-static found logarithm(ctx *c, mpq_t out, mpq_srcptr b, mpq_srcptr x)
+static r1_found logarithm(r1_math_ctx *c, mpq_t out, mpq_srcptr b, mpq_srcptr x)
 {
     if (mpq_sgn(x) <= 0 || mpq_sgn(b) <= 0 || mpq_cmp_ui(b, 1, 1) == 0) return FOUND_UNDEFINED;
     if (limbs(x) + limbs(b) > 64) return FOUND_NOT;
@@ -110,7 +111,7 @@ static found logarithm(ctx *c, mpq_t out, mpq_srcptr b, mpq_srcptr x)
     double xn = mpz_get_d_2exp(&ex, mpq_numref(x)), xd = mpz_get_d_2exp(&en, mpq_denref(x));
     double nb = mpz_get_d_2exp(&bx, mpq_numref(b)), db = mpz_get_d_2exp(&bn, mpq_denref(b));
     double lx = log2(xn / xd) + (double)(ex - en), lb = log2(nb / db) + (double)(bx - bn), guess = lx / lb;
-    found f = FOUND_NOT;
+    r1_found f = FOUND_NOT;
     if (!isfinite(guess) || fabs(guess) > 4000) return FOUND_NOT;
     mpq_t left, right;
     mpq_inits(left, right, NULL);
@@ -119,7 +120,7 @@ static found logarithm(ctx *c, mpq_t out, mpq_srcptr b, mpq_srcptr x)
         if (fabs(k - guess * (double)d) > 1e-6) continue;
         mpz_t e;
         mpz_init_set_si(e, (long)k);
-        found g = power_z(c, left, b, e); /* b^k = x^d */
+        r1_found g = power_z(c, left, b, e); /* b^k = x^d */
         mpz_set_ui(e, d);
         if (g == FOUND_VALUE) g = power_z(c, right, x, e);
         if (g == FOUND_VALUE && mpq_equal(left, right)) {
@@ -133,7 +134,7 @@ static found logarithm(ctx *c, mpq_t out, mpq_srcptr b, mpq_srcptr x)
     return f;
 }
 
-static found two_arguments(ctx *c, func f, mpq_t out, mpq_srcptr a, mpq_srcptr b)
+static r1_found two_arguments(r1_math_ctx *c, r1_func f, mpq_t out, mpq_srcptr a, mpq_srcptr b)
 {
     bool both = whole(a) && whole(b);
     switch (f) {
@@ -158,7 +159,7 @@ static found two_arguments(ctx *c, func f, mpq_t out, mpq_srcptr a, mpq_srcptr b
     }
 }
 
-static found one_argument(ctx *c, func f, mpq_t out, mpq_srcptr a)
+static r1_found one_argument(r1_math_ctx *c, r1_func f, mpq_t out, mpq_srcptr a)
 {
     mpq_t ten;
     switch (f) {
@@ -185,7 +186,7 @@ static found one_argument(ctx *c, func f, mpq_t out, mpq_srcptr a)
     case F_LOG10: {
         mpq_init(ten);
         mpq_set_ui(ten, 10, 1);
-        found g = mpq_sgn(a) > 0 ? logarithm(c, out, ten, a) : mpq_sgn(a) ? FOUND_NOT : FOUND_UNDEFINED;
+        r1_found g = mpq_sgn(a) > 0 ? logarithm(c, out, ten, a) : mpq_sgn(a) ? FOUND_NOT : FOUND_UNDEFINED;
         mpq_clear(ten);
         return g;
     }
@@ -202,11 +203,11 @@ static found one_argument(ctx *c, func f, mpq_t out, mpq_srcptr a)
 }
 
 /* Kids from 0 on, folded with f. */
-static found fold(ctx *c, const node *a, mpq_t out)
+static r1_found fold(r1_math_ctx *c, const r1_node *a, mpq_t out)
 {
     mpq_t x, y;
     mpq_inits(x, y, NULL);
-    found f = a->n ? r1_math_rational(c, a->kid[0], x) : FOUND_NOT;
+    r1_found f = a->n ? r1_math_rational(c, a->kid[0], x) : FOUND_NOT;
     for (uint32_t i = 1; i < a->n && f == FOUND_VALUE; i++) {
         f = r1_math_rational(c, a->kid[i], y);
         size_t n = limbs(x) + limbs(y);
@@ -218,7 +219,7 @@ static found fold(ctx *c, const node *a, mpq_t out)
         else {
             mpq_t z;
             mpq_init(z);
-            f = two_arguments(c, (func)a->op, z, x, y);
+            f = two_arguments(c, (r1_func)a->op, z, x, y);
             mpq_swap(x, z);
             mpq_clear(z);
         }
@@ -229,10 +230,10 @@ static found fold(ctx *c, const node *a, mpq_t out)
     return f;
 }
 
-found r1_math_rational(ctx *c, const node *a, mpq_t out)
+r1_found r1_math_rational(r1_math_ctx *c, const r1_node *a, mpq_t out)
 {
     if (!r1_math_spend(c, 3)) return FOUND_NOT;
-    switch ((node_kind)a->kind) {
+    switch ((r1_kind)a->kind) {
     case K_NUM:
         if (a->dotted) return FOUND_NOT;
         mpq_set(out, a->q);
@@ -241,7 +242,7 @@ found r1_math_rational(ctx *c, const node *a, mpq_t out)
     case K_POW: {
         mpq_t x, e;
         mpq_inits(x, e, NULL);
-        found f = r1_math_rational(c, a->kid[0], x);
+        r1_found f = r1_math_rational(c, a->kid[0], x);
         if (f == FOUND_VALUE) f = r1_math_rational(c, a->kid[1], e);
         if (f == FOUND_VALUE) f = power_q(c, out, x, e);
         mpq_clears(x, e, NULL);
@@ -249,14 +250,14 @@ found r1_math_rational(ctx *c, const node *a, mpq_t out)
     }
     case K_FUNC: {
         if (a->op == F_SUM || a->op == F_PROD) {
-            node *u = r1_math_unroll(c, a);
+            r1_node *u = r1_math_unroll(c, a);
             return u ? r1_math_rational(c, u, out) : FOUND_NOT;
         }
         if (a->n > 1) return fold(c, a, out);
         mpq_t x;
         mpq_init(x);
-        found f = r1_math_rational(c, a->kid[0], x);
-        if (f == FOUND_VALUE) f = one_argument(c, (func)a->op, out, x);
+        r1_found f = r1_math_rational(c, a->kid[0], x);
+        if (f == FOUND_VALUE) f = one_argument(c, (r1_func)a->op, out, x);
         mpq_clear(x);
         return f;
     }
@@ -264,18 +265,18 @@ found r1_math_rational(ctx *c, const node *a, mpq_t out)
     }
 }
 
-static bool power_of_ten(const node *a)
+static bool power_of_ten(const r1_node *a)
 {
     return a->kind == K_POW && a->kid[0]->kind == K_NUM && mpq_cmp_ui(a->kid[0]->q, 10, 1) == 0 && a->kid[1]->kind == K_NUM && whole(a->kid[1]->q);
 }
 
-uint32_t r1_math_decimal_digits(const node *a)
+uint32_t r1_math_decimal_digits(const r1_node *a)
 {
     if (a->kind == K_NUM) return a->digits;
     if (a->kind != K_MUL) return 0;
     uint32_t digits = 0;
     for (uint32_t i = 0; i < a->n; i++) {
-        const node *k = a->kid[i];
+        const r1_node *k = a->kid[i];
         if (k->kind == K_NUM && k->digits && !digits) digits = k->digits;
         else if (!power_of_ten(k) && !(k->kind == K_NUM && mpz_cmpabs_ui(mpq_numref(k->q), 1) == 0 && whole(k->q))) return 0;
     }

@@ -114,7 +114,10 @@ static bool only_or(const char *s, size_t from, size_t to)
 /* The end of what "answer is" introduces: the line, the sentence, or the clause. */
 static size_t phrase_end(const char *s, size_t n, size_t from)
 {
-    static const char *const clauses[] = { " because ", " since ", ", which ", ", so ", ", as ", "\xE3\x80\x82" /* the Chinese full stop */, "\xEF\xBC\x8C\xE5\x9B\xA0" /* ", because" */, "<|", "</" };
+    static const char *const clauses[] = {
+        " because ", " since ", ", which ", ", so ", ", as ", "\xE3\x80\x82" /* the Chinese full stop */, "\xEF\xBC\x8C\xE5\x9B\xA0" /* ", because" */,
+        "<|",        "</"
+    };
     bool formula = false;
     size_t i = from;
     for (; i < n && i - from < LINE_MAX_BYTES; i++) {

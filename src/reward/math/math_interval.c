@@ -1,7 +1,7 @@
 /* math_interval: real intervals. Monotone functions take their ends; sine and cosine look for the extremes between them. */
 #include "reward/math/math_interval.h"
 
-void r1_math_iv_init(iv *a, mpfr_prec_t prec)
+void r1_math_iv_init(r1_iv *a, mpfr_prec_t prec)
 {
     mpfr_init2(a->lo, prec);
     mpfr_init2(a->hi, prec);
@@ -9,37 +9,37 @@ void r1_math_iv_init(iv *a, mpfr_prec_t prec)
     mpfr_set_zero(a->hi, 1);
 }
 
-void r1_math_iv_clear(iv *a)
+void r1_math_iv_clear(r1_iv *a)
 {
     mpfr_clear(a->lo);
     mpfr_clear(a->hi);
 }
 
-void r1_math_iv_set(iv *out, const iv *a)
+void r1_math_iv_set(r1_iv *out, const r1_iv *a)
 {
     mpfr_set(out->lo, a->lo, MPFR_RNDD);
     mpfr_set(out->hi, a->hi, MPFR_RNDU);
 }
 
-void r1_math_iv_set_q(iv *out, mpq_srcptr q)
+void r1_math_iv_set_q(r1_iv *out, mpq_srcptr q)
 {
     mpfr_set_q(out->lo, q, MPFR_RNDD);
     mpfr_set_q(out->hi, q, MPFR_RNDU);
 }
 
-void r1_math_iv_set_si(iv *out, long v)
+void r1_math_iv_set_si(r1_iv *out, long v)
 {
     mpfr_set_si(out->lo, v, MPFR_RNDD);
     mpfr_set_si(out->hi, v, MPFR_RNDU);
 }
 
-void r1_math_iv_add(iv *out, const iv *a, const iv *b)
+void r1_math_iv_add(r1_iv *out, const r1_iv *a, const r1_iv *b)
 {
     mpfr_add(out->lo, a->lo, b->lo, MPFR_RNDD);
     mpfr_add(out->hi, a->hi, b->hi, MPFR_RNDU);
 }
 
-void r1_math_iv_sub(iv *out, const iv *a, const iv *b)
+void r1_math_iv_sub(r1_iv *out, const r1_iv *a, const r1_iv *b)
 {
     mpfr_t lo;
     mpfr_init2(lo, mpfr_get_prec(out->lo));
@@ -49,7 +49,7 @@ void r1_math_iv_sub(iv *out, const iv *a, const iv *b)
     mpfr_clear(lo);
 }
 
-void r1_math_iv_neg(iv *out, const iv *a)
+void r1_math_iv_neg(r1_iv *out, const r1_iv *a)
 {
     mpfr_t lo;
     mpfr_init2(lo, mpfr_get_prec(out->lo));
@@ -59,32 +59,32 @@ void r1_math_iv_neg(iv *out, const iv *a)
     mpfr_clear(lo);
 }
 
-bool r1_math_iv_has_zero(const iv *a) { return mpfr_sgn(a->lo) <= 0 && mpfr_sgn(a->hi) >= 0; }
+bool r1_math_iv_has_zero(const r1_iv *a) { return mpfr_sgn(a->lo) <= 0 && mpfr_sgn(a->hi) >= 0; }
 
-int r1_math_iv_sign(const iv *a)
+int r1_math_iv_sign(const r1_iv *a)
 {
     if (mpfr_sgn(a->lo) > 0) return 1;
     return mpfr_sgn(a->hi) < 0 ? -1 : 0;
 }
 
-mpfr_exp_t r1_math_iv_exponent(const iv *a)
+mpfr_exp_t r1_math_iv_exponent(const r1_iv *a)
 {
     mpfr_srcptr far = mpfr_cmpabs(a->lo, a->hi) > 0 ? a->lo : a->hi;
     return mpfr_regular_p(far) ? mpfr_get_exp(far) : mpfr_zero_p(far) ? MPFR_EMIN_DEFAULT / 2 : MPFR_EMAX_DEFAULT / 2;
 }
 
-void r1_math_iv_note_small(ctx *c, const iv *a, mpfr_exp_t top)
+void r1_math_iv_note_small(r1_math_ctx *c, const r1_iv *a, mpfr_exp_t top)
 {
     enum { SPARE = 150 };
     if (r1_math_iv_sign(a) && r1_math_iv_exponent(a) < top - (mpfr_exp_t)mpfr_get_prec(a->lo) + SPARE) c->hidden = true;
 }
 
-istate r1_math_iv_check(const iv *a)
+r1_iv_state r1_math_iv_check(const r1_iv *a)
 {
     return mpfr_number_p(a->lo) && mpfr_number_p(a->hi) ? I_OK : I_VAGUE;
 }
 
-istate r1_math_iv_mul(iv *out, const iv *a, const iv *b)
+r1_iv_state r1_math_iv_mul(r1_iv *out, const r1_iv *a, const r1_iv *b)
 {
     mpfr_t lo, hi, t;
     mpfr_prec_t prec = mpfr_get_prec(out->lo);
@@ -102,26 +102,26 @@ istate r1_math_iv_mul(iv *out, const iv *a, const iv *b)
     return r1_math_iv_check(out);
 }
 
-istate r1_math_iv_div(iv *out, const iv *a, const iv *b)
+r1_iv_state r1_math_iv_div(r1_iv *out, const r1_iv *a, const r1_iv *b)
 {
     if (r1_math_iv_has_zero(b)) return mpfr_zero_p(b->lo) && mpfr_zero_p(b->hi) ? I_OUTSIDE : I_VAGUE;
-    iv r;
+    r1_iv r;
     r1_math_iv_init(&r, mpfr_get_prec(out->lo));
     mpfr_ui_div(r.lo, 1, b->hi, MPFR_RNDD);
     mpfr_ui_div(r.hi, 1, b->lo, MPFR_RNDU);
-    istate s = r1_math_iv_check(&r);
+    r1_iv_state s = r1_math_iv_check(&r);
     if (s == I_OK) s = r1_math_iv_mul(out, a, &r);
     r1_math_iv_clear(&r);
     return s;
 }
 
-static uint64_t cost(const iv *a, unsigned weight)
+static uint64_t cost(const r1_iv *a, unsigned weight)
 {
     uint64_t words = (uint64_t)mpfr_get_prec(a->lo) / 64 + 1;
     return weight + words * weight / 4 + words * words * weight / 64;
 }
 
-istate r1_math_iv_pow_z(ctx *c, iv *out, const iv *a, mpz_srcptr e)
+r1_iv_state r1_math_iv_pow_z(r1_math_ctx *c, r1_iv *out, const r1_iv *a, mpz_srcptr e)
 {
     if (!r1_math_spend(c, cost(out, 40) * (mpz_sizeinbase(e, 2) / 16 + 1))) return I_NOT;
     int sign = mpz_sgn(e);
@@ -131,7 +131,7 @@ istate r1_math_iv_pow_z(ctx *c, iv *out, const iv *a, mpz_srcptr e)
         return I_OK;
     }
     if (mpz_sizeinbase(e, 2) > 200) return I_NOT;
-    iv r;
+    r1_iv r;
     mpz_t n;
     r1_math_iv_init(&r, mpfr_get_prec(out->lo));
     mpz_init(n);
@@ -148,9 +148,9 @@ istate r1_math_iv_pow_z(ctx *c, iv *out, const iv *a, mpz_srcptr e)
         mpfr_pow_z(r.hi, far, n, MPFR_RNDU);
     }
     mpz_clear(n);
-    istate s = r1_math_iv_check(&r);
+    r1_iv_state s = r1_math_iv_check(&r);
     if (s == I_OK && sign < 0) {
-        iv one;
+        r1_iv one;
         r1_math_iv_init(&one, mpfr_get_prec(out->lo));
         r1_math_iv_set_si(&one, 1);
         s = r1_math_iv_div(out, &one, &r);
@@ -160,7 +160,7 @@ istate r1_math_iv_pow_z(ctx *c, iv *out, const iv *a, mpz_srcptr e)
     return s;
 }
 
-istate r1_math_iv_root(ctx *c, iv *out, const iv *a, unsigned long k)
+r1_iv_state r1_math_iv_root(r1_math_ctx *c, r1_iv *out, const r1_iv *a, unsigned long k)
 {
     if (k == 0 || k > 100000 || !r1_math_spend(c, cost(out, 30))) return I_NOT;
     if (k % 2) {
@@ -175,31 +175,31 @@ istate r1_math_iv_root(ctx *c, iv *out, const iv *a, unsigned long k)
     return r1_math_iv_check(out);
 }
 
-void r1_math_iv_pi(iv *out)
+void r1_math_iv_pi(r1_iv *out)
 {
     mpfr_const_pi(out->lo, MPFR_RNDD);
     mpfr_const_pi(out->hi, MPFR_RNDU);
 }
 
-static bool too_large(const iv *a)
+static bool too_large(const r1_iv *a)
 {
     enum { EXPONENT_MAX = 600 }; /* an angle beyond 2^600 costs its exponent in precision */
     return (mpfr_regular_p(a->lo) && mpfr_get_exp(a->lo) > EXPONENT_MAX) || (mpfr_regular_p(a->hi) && mpfr_get_exp(a->hi) > EXPONENT_MAX);
 }
 
 /* sin (shift 1, in half periods) or cos (shift 0): extremes lie at multiples of pi, less half a period for sin. */
-static istate sine(iv *out, const iv *a, bool is_sin)
+static r1_iv_state sine(r1_iv *out, const r1_iv *a, bool is_sin)
 {
     if (too_large(a)) return I_NOT;
     mpfr_prec_t prec = mpfr_get_prec(out->lo);
     mpfr_t k1, k2, s, t, lo, hi;
-    iv pi, turns;
+    r1_iv pi, turns;
     mpfr_inits2(prec + 640, k1, k2, (mpfr_ptr)0);
     mpfr_inits2(prec, s, t, lo, hi, (mpfr_ptr)0);
     r1_math_iv_init(&pi, prec + 640);
     r1_math_iv_init(&turns, prec + 640);
     r1_math_iv_pi(&pi);
-    istate state = r1_math_iv_div(&turns, a, &pi);
+    r1_iv_state state = r1_math_iv_div(&turns, a, &pi);
     if (is_sin) { /* extremes at k + 1/2 */
         mpfr_sub_d(turns.lo, turns.lo, 0.5, MPFR_RNDD);
         mpfr_sub_d(turns.hi, turns.hi, 0.5, MPFR_RNDU);
@@ -232,7 +232,7 @@ static istate sine(iv *out, const iv *a, bool is_sin)
     return state == I_OK ? r1_math_iv_check(out) : state;
 }
 
-static istate monotone(iv *out, const iv *a, int (*fn)(mpfr_ptr, mpfr_srcptr, mpfr_rnd_t))
+static r1_iv_state monotone(r1_iv *out, const r1_iv *a, int (*fn)(mpfr_ptr, mpfr_srcptr, mpfr_rnd_t))
 {
     fn(out->lo, a->lo, MPFR_RNDD);
     fn(out->hi, a->hi, MPFR_RNDU);
@@ -240,15 +240,15 @@ static istate monotone(iv *out, const iv *a, int (*fn)(mpfr_ptr, mpfr_srcptr, mp
 }
 
 /* asin, acos, atanh: the domain is [-1, 1]; an enclosure that only touches the outside is cut. */
-static istate arc(iv *out, const iv *a, func f)
+static r1_iv_state arc(r1_iv *out, const r1_iv *a, r1_func f)
 {
-    iv x;
+    r1_iv x;
     if (mpfr_cmp_si(a->lo, 1) > 0 || mpfr_cmp_si(a->hi, -1) < 0) return I_OUTSIDE;
     r1_math_iv_init(&x, mpfr_get_prec(out->lo));
     r1_math_iv_set(&x, a);
     if (mpfr_cmp_si(x.lo, -1) < 0) mpfr_set_si(x.lo, -1, MPFR_RNDD);
     if (mpfr_cmp_si(x.hi, 1) > 0) mpfr_set_si(x.hi, 1, MPFR_RNDU);
-    istate s;
+    r1_iv_state s;
     if (f == F_ACOS) {
         mpfr_acos(out->lo, x.hi, MPFR_RNDD);
         mpfr_acos(out->hi, x.lo, MPFR_RNDU);
@@ -258,7 +258,7 @@ static istate arc(iv *out, const iv *a, func f)
     return s;
 }
 
-static istate absolute(iv *out, const iv *a)
+static r1_iv_state absolute(r1_iv *out, const r1_iv *a)
 {
     if (mpfr_sgn(a->lo) >= 0) r1_math_iv_set(out, a);
     else if (mpfr_sgn(a->hi) <= 0) r1_math_iv_neg(out, a);
@@ -272,25 +272,25 @@ static istate absolute(iv *out, const iv *a)
 }
 
 /* x! as the gamma function of x + 1, for arguments past its minimum; exact arithmetic has done whole numbers. */
-static istate factorial(ctx *c, iv *out, const iv *a)
+static r1_iv_state factorial(r1_math_ctx *c, r1_iv *out, const r1_iv *a)
 {
     if (mpfr_cmp_d(a->lo, 0.5) < 0) return I_NOT;
     if (mpfr_cmp_ui(a->hi, 300) > 0 || !r1_math_spend(c, cost(out, 3000))) return I_NOT;
-    iv x;
+    r1_iv x;
     r1_math_iv_init(&x, mpfr_get_prec(out->lo));
     mpfr_add_ui(x.lo, a->lo, 1, MPFR_RNDD);
     mpfr_add_ui(x.hi, a->hi, 1, MPFR_RNDU);
-    istate s = monotone(out, &x, mpfr_gamma);
+    r1_iv_state s = monotone(out, &x, mpfr_gamma);
     r1_math_iv_clear(&x);
     return s;
 }
 
-static istate quotient(ctx *c, iv *out, const iv *a, func above, func below)
+static r1_iv_state quotient(r1_math_ctx *c, r1_iv *out, const r1_iv *a, r1_func above, r1_func below)
 {
-    iv x, y;
+    r1_iv x, y;
     r1_math_iv_init(&x, mpfr_get_prec(out->lo));
     r1_math_iv_init(&y, mpfr_get_prec(out->lo));
-    istate s = I_OK;
+    r1_iv_state s = I_OK;
     if (above == F_NONE) r1_math_iv_set_si(&x, 1);
     else s = r1_math_iv_fn(c, above, &x, a);
     if (s == I_OK) s = r1_math_iv_fn(c, below, &y, a);
@@ -301,13 +301,13 @@ static istate quotient(ctx *c, iv *out, const iv *a, func above, func below)
 }
 
 /* arccot, arcsec, arccsc: of the reciprocal; arccot is pi/2 - arctan. */
-static istate arc_reciprocal(ctx *c, iv *out, const iv *a, func f)
+static r1_iv_state arc_reciprocal(r1_math_ctx *c, r1_iv *out, const r1_iv *a, r1_func f)
 {
-    iv x;
+    r1_iv x;
     r1_math_iv_init(&x, mpfr_get_prec(out->lo));
-    istate s;
+    r1_iv_state s;
     if (f == F_ACOT) {
-        iv t;
+        r1_iv t;
         r1_math_iv_init(&t, mpfr_get_prec(out->lo));
         r1_math_iv_pi(&x);
         mpfr_div_2ui(x.lo, x.lo, 1, MPFR_RNDD);
@@ -324,7 +324,7 @@ static istate arc_reciprocal(ctx *c, iv *out, const iv *a, func f)
     return s;
 }
 
-static istate whole_part(iv *out, const iv *a, func f)
+static r1_iv_state whole_part(r1_iv *out, const r1_iv *a, r1_func f)
 {
     int (*fn)(mpfr_ptr, mpfr_srcptr) = f == F_FLOOR ? mpfr_floor : mpfr_ceil;
     fn(out->lo, a->lo);
@@ -332,7 +332,7 @@ static istate whole_part(iv *out, const iv *a, func f)
     return mpfr_equal_p(out->lo, out->hi) ? I_OK : I_VAGUE;
 }
 
-static istate logarithm(iv *out, const iv *a, int (*fn)(mpfr_ptr, mpfr_srcptr, mpfr_rnd_t))
+static r1_iv_state logarithm(r1_iv *out, const r1_iv *a, int (*fn)(mpfr_ptr, mpfr_srcptr, mpfr_rnd_t))
 {
     if (mpfr_sgn(a->hi) <= 0) return I_OUTSIDE;
     if (mpfr_sgn(a->lo) <= 0) return I_VAGUE;
@@ -340,7 +340,7 @@ static istate logarithm(iv *out, const iv *a, int (*fn)(mpfr_ptr, mpfr_srcptr, m
 }
 
 /* Measured with 256 to 2,048 bits, in units of about 20 ns. */
-static unsigned weight(func f)
+static unsigned weight(r1_func f)
 {
     switch (f) {
     case F_ABS: case F_FLOOR: case F_CEIL: case F_SGN: case F_SQRT: return 30;
@@ -350,11 +350,12 @@ static unsigned weight(func f)
     }
 }
 
-istate r1_math_iv_fn(ctx *c, func f, iv *out, const iv *a)
+r1_iv_state r1_math_iv_fn(r1_math_ctx *c, r1_func f, r1_iv *out, const r1_iv *a)
 {
     if (!r1_math_spend(c, cost(out, weight(f))) || r1_math_iv_check(a)) return I_NOT;
     /* near 0 these are a constant and a square or more of what is lost */
-    if (f == F_EXP || f == F_COS || f == F_COSH || f == F_SEC || f == F_SECH || f == F_FACT) r1_math_iv_note_small(c, a, -(mpfr_exp_t)mpfr_get_prec(out->lo) / 2 + (mpfr_exp_t)mpfr_get_prec(out->lo));
+    if (f == F_EXP || f == F_COS || f == F_COSH || f == F_SEC || f == F_SECH || f == F_FACT)
+        r1_math_iv_note_small(c, a, -(mpfr_exp_t)mpfr_get_prec(out->lo) / 2 + (mpfr_exp_t)mpfr_get_prec(out->lo));
     switch (f) {
     case F_ABS: return absolute(out, a);
     case F_FLOOR: case F_CEIL: return whole_part(out, a, f);
@@ -377,7 +378,7 @@ istate r1_math_iv_fn(ctx *c, func f, iv *out, const iv *a)
     case F_SECH: return quotient(c, out, a, F_NONE, F_COSH);
     case F_CSCH: return quotient(c, out, a, F_NONE, F_SINH);
     case F_COSH: {
-        istate s = absolute(out, a);
+        r1_iv_state s = absolute(out, a);
         return s == I_OK ? monotone(out, out, mpfr_cosh) : s;
     }
     case F_ASINH: return monotone(out, a, mpfr_asinh);

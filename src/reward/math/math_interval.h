@@ -10,47 +10,47 @@
 
 #include <mpfr.h>
 
-typedef enum r1_math_iv_state { I_OK, I_OUTSIDE, I_VAGUE, I_NOT } istate;
-typedef struct iv { mpfr_t lo, hi; } iv;
-typedef struct cv { iv re, im; } cv;
+typedef enum r1_math_iv_state { I_OK, I_OUTSIDE, I_VAGUE, I_NOT } r1_iv_state;
+typedef struct r1_iv { mpfr_t lo, hi; } r1_iv;
+typedef struct r1_cv { r1_iv re, im; } r1_cv;
 
-void r1_math_iv_init(iv *a, mpfr_prec_t prec);
-void r1_math_iv_clear(iv *a);
-void r1_math_iv_set(iv *out, const iv *a);
-void r1_math_iv_set_q(iv *out, mpq_srcptr q);
-void r1_math_iv_set_si(iv *out, long v);
-void r1_math_iv_add(iv *out, const iv *a, const iv *b);
-void r1_math_iv_sub(iv *out, const iv *a, const iv *b);
-void r1_math_iv_neg(iv *out, const iv *a);
-istate r1_math_iv_mul(iv *out, const iv *a, const iv *b);
-istate r1_math_iv_div(iv *out, const iv *a, const iv *b);
-istate r1_math_iv_pow_z(ctx *c, iv *out, const iv *a, mpz_srcptr e);
-istate r1_math_iv_root(ctx *c, iv *out, const iv *a, unsigned long k); /* odd roots of negative numbers are negative */
-istate r1_math_iv_fn(ctx *c, func f, iv *out, const iv *a);
-void r1_math_iv_pi(iv *out);
-bool r1_math_iv_has_zero(const iv *a);
+void r1_math_iv_init(r1_iv *a, mpfr_prec_t prec);
+void r1_math_iv_clear(r1_iv *a);
+void r1_math_iv_set(r1_iv *out, const r1_iv *a);
+void r1_math_iv_set_q(r1_iv *out, mpq_srcptr q);
+void r1_math_iv_set_si(r1_iv *out, long v);
+void r1_math_iv_add(r1_iv *out, const r1_iv *a, const r1_iv *b);
+void r1_math_iv_sub(r1_iv *out, const r1_iv *a, const r1_iv *b);
+void r1_math_iv_neg(r1_iv *out, const r1_iv *a);
+r1_iv_state r1_math_iv_mul(r1_iv *out, const r1_iv *a, const r1_iv *b);
+r1_iv_state r1_math_iv_div(r1_iv *out, const r1_iv *a, const r1_iv *b);
+r1_iv_state r1_math_iv_pow_z(r1_math_ctx *c, r1_iv *out, const r1_iv *a, mpz_srcptr e);
+r1_iv_state r1_math_iv_root(r1_math_ctx *c, r1_iv *out, const r1_iv *a, unsigned long k); /* odd roots of negative numbers are negative */
+r1_iv_state r1_math_iv_fn(r1_math_ctx *c, r1_func f, r1_iv *out, const r1_iv *a);
+void r1_math_iv_pi(r1_iv *out);
+bool r1_math_iv_has_zero(const r1_iv *a);
 /* Note in c->hidden when a is not 0 and lies so far below `top`, an exponent, that a sum at this precision does not show it. */
-void r1_math_iv_note_small(ctx *c, const iv *a, mpfr_exp_t top);
-mpfr_exp_t r1_math_iv_exponent(const iv *a);   /* of its largest magnitude; very small for 0 */
-int r1_math_iv_sign(const iv *a);               /* -1, 1; 0: it may be either */
-istate r1_math_iv_check(const iv *a);            /* I_VAGUE when an end is not a number or infinite */
+void r1_math_iv_note_small(r1_math_ctx *c, const r1_iv *a, mpfr_exp_t top);
+mpfr_exp_t r1_math_iv_exponent(const r1_iv *a);   /* of its largest magnitude; very small for 0 */
+int r1_math_iv_sign(const r1_iv *a);               /* -1, 1; 0: it may be either */
+r1_iv_state r1_math_iv_check(const r1_iv *a);            /* I_VAGUE when an end is not a number or infinite */
 
 /* A value for each symbol, rational. */
 enum { R1_MATH_SYMBOLS_MAX = 24 };
-typedef struct point {
-    const node *sym[R1_MATH_SYMBOLS_MAX];
+typedef struct r1_point {
+    const r1_node *sym[R1_MATH_SYMBOLS_MAX];
     mpq_t value[R1_MATH_SYMBOLS_MAX], imag[R1_MATH_SYMBOLS_MAX];
     uint32_t n;
-} point;
+} r1_point;
 
-istate r1_math_real(ctx *c, const point *at, const node *a, iv *out);
-istate r1_math_complex(ctx *c, const point *at, const node *a, cv *out);
-void r1_math_cv_init(cv *a, mpfr_prec_t prec);
-void r1_math_cv_clear(cv *a);
+r1_iv_state r1_math_real(r1_math_ctx *c, const r1_point *at, const r1_node *a, r1_iv *out);
+r1_iv_state r1_math_complex(r1_math_ctx *c, const r1_point *at, const r1_node *a, r1_cv *out);
+void r1_math_cv_init(r1_cv *a, mpfr_prec_t prec);
+void r1_math_cv_clear(r1_cv *a);
 /* One unit of the last of a decimal's digits; the values that one unit more or less would be. */
-void r1_math_last_place(mpfr_t out, const node *a, uint32_t digits);
-void r1_math_widen(iv *out, const node *a);
+void r1_math_last_place(mpfr_t out, const r1_node *a, uint32_t digits);
+void r1_math_widen(r1_iv *out, const r1_node *a);
 /* What an unknown function does: made of its name, smooth, without symmetry. */
-istate r1_math_apply_real(ctx *c, const point *at, const node *a, iv *out);
+r1_iv_state r1_math_apply_real(r1_math_ctx *c, const r1_point *at, const r1_node *a, r1_iv *out);
 
 #endif

@@ -5,42 +5,44 @@
 #include "reward/math/math_int.h"
 
 /* Tokens from p->i up to the end of the item. */
-static uint32_t item_length(const parser *p)
+static uint32_t item_length(const r1_parser *p)
 {
     uint32_t level = 0, k = p->i;
     for (; k < p->end; k++) {
-        tok kind = (tok)p->t[k].kind;
+        r1_tok kind = (r1_tok)p->t[k].kind;
         if (kind == T_OPEN || kind == T_LBRACE) level++;
         else if (kind == T_CLOSE || kind == T_RBRACE) {
             if (!level) break;
             level--;
-        } else if (!level && (kind == T_COMMA || kind == T_SEMI || kind == T_REL || kind == T_AND || kind == T_OR || kind == T_AMP || kind == T_ROW || kind == T_MODULO)) break;
+        } else if (!level &&
+                   (kind == T_COMMA || kind == T_SEMI || kind == T_REL || kind == T_AND || kind == T_OR || kind == T_AMP || kind == T_ROW || kind == T_MODULO))
+            break;
     }
     while (k > p->i && p->t[k - 1].kind == T_STOP) k--;
     return k - p->i;
 }
 
-static bool is_constant(const node *a) { return r1_math_is_scalar(a) && !r1_math_has(a, K_SYM) && !r1_math_has(a, K_APPLY); }
+static bool is_constant(const r1_node *a) { return r1_math_is_scalar(a) && !r1_math_has(a, K_SYM) && !r1_math_has(a, K_APPLY); }
 
-static node *quantity(ctx *c, node *value, const unit *u)
+static r1_node *quantity(r1_math_ctx *c, r1_node *value, const r1_unit *u)
 {
-    node *x = r1_math_op1(c, K_QUANTITY, value);
-    unit *own = r1_math_unit_new(c);
+    r1_node *x = r1_math_op1(c, K_QUANTITY, value);
+    r1_unit *own = r1_math_unit_new(c);
     if (x == &c->bad || !own) return &c->bad;
     *own = *u;
     x->u = own;
     return x;
 }
 
-static node *currency(ctx *c, uint8_t sign, node *value)
+static r1_node *currency(r1_math_ctx *c, uint8_t sign, r1_node *value)
 {
-    unit u;
+    r1_unit u;
     const char *name = sign == 'L' ? "gbp" : sign == 'E' ? "euro" : sign == 'Y' ? "yen" : sign == 'R' ? "rupee" : "usd";
     return r1_math_unit_find(c, name, strlen(name), &u) ? quantity(c, value, &u) : &c->bad;
 }
 
 /* "$7.20", "-$5" */
-static node *money(parser *p)
+static r1_node *money(r1_parser *p)
 {
     uint32_t start = p->i;
     bool minus = r1_math_take(p, T_OP, '-');
@@ -50,52 +52,53 @@ static node *money(parser *p)
     }
     uint8_t sign = r1_math_peek(p, 0)->sub;
     p->i++;
-    node *a = r1_math_parse_sum(p);
+    r1_node *a = r1_math_parse_sum(p);
     if (!a || !r1_math_is_scalar(a)) return NULL;
-    unit u;
+    r1_unit u;
     uint32_t n = item_length(p);
     if (n && p->t[p->i].kind == T_WORD && r1_math_unit_tokens(p->c, &p->t[p->i], n, &u) == n) p->i += n; /* "$5 per hour", "$12 dollars" */
     return currency(p->c, sign, minus ? r1_math_neg(p->c, a) : a);
 }
 
 /* Degrees of a whole item are a unit; inside expressions they are a number. */
-static node *degrees_out(ctx *c, node *a)
+static r1_node *degrees_out(r1_math_ctx *c, r1_node *a)
 {
-    node *value = NULL;
+    r1_node *value = NULL;
     if (a->kind == K_FUNC && a->op == F_DEGREE) value = a->kid[0];
-    else if (a->kind == K_MUL && a->n == 2 && a->kid[0]->kind == K_NUM && a->kid[1]->kind == K_FUNC && a->kid[1]->op == F_DEGREE) value = r1_math_op2(c, K_MUL, a->kid[0], a->kid[1]->kid[0]);
+    else if (a->kind == K_MUL && a->n == 2 && a->kid[0]->kind == K_NUM && a->kid[1]->kind == K_FUNC && a->kid[1]->op == F_DEGREE)
+        value = r1_math_op2(c, K_MUL, a->kid[0], a->kid[1]->kid[0]);
     if (!value || !is_constant(value)) return a;
-    unit u;
+    r1_unit u;
     return r1_math_unit_find(c, "degree", 6, &u) ? quantity(c, value, &u) : a;
 }
 
-static bool unit_may_start(const token *t)
+static bool unit_may_start(const r1_token *t)
 {
     return t->kind == T_WORD || t->kind == T_DEGREE || (t->kind == T_IDENT && t->text) || (t->kind == T_CURRENCY);
 }
 
 /* "3 hours 20 minutes": more quantities of the same kind behind the first. */
-static node *more_quantities(parser *p, node *first)
+static r1_node *more_quantities(r1_parser *p, r1_node *first)
 {
-    ctx *c = p->c;
-    node *sum = first;
+    r1_math_ctx *c = p->c;
+    r1_node *sum = first;
     for (int k = 0; k < 4; k++) {
         uint32_t start = p->i;
         bool joined = r1_math_take(p, T_AND, -1);
         if (!joined) joined = r1_math_take(p, T_COMMA, -1) && r1_math_is(p, T_NUM, -1);
-        unit u;
-        node *a = r1_math_is(p, T_NUM, -1) ? r1_math_parse_product(p) : NULL;
+        r1_unit u;
+        r1_node *a = r1_math_is(p, T_NUM, -1) ? r1_math_parse_product(p) : NULL;
         uint32_t n = a ? item_length(p) : 0, used = n && unit_may_start(&p->t[p->i]) ? r1_math_unit_tokens(c, &p->t[p->i], n, &u) : 0;
         if (!used || !r1_math_unit_same_dim(&u, first->u) || mpq_cmp(u.factor, sum->u->factor) >= 0 || a->kind != K_NUM) {
             p->i = start;
             return sum;
         }
         p->i += used;
-        node *scaled = r1_math_num_q(c, a->q);
+        r1_node *scaled = r1_math_num_q(c, a->q);
         if (scaled == &c->bad) return scaled;
         mpq_mul(scaled->q, scaled->q, u.factor);
         mpq_div(scaled->q, scaled->q, first->u->factor);
-        node *total = quantity(c, r1_math_op2(c, K_ADD, sum->kid[0], scaled), first->u);
+        r1_node *total = quantity(c, r1_math_op2(c, K_ADD, sum->kid[0], scaled), first->u);
         if (total == &c->bad) return total;
         sum = total;
     }
@@ -103,23 +106,23 @@ static node *more_quantities(parser *p, node *first)
 }
 
 /* An expression with what may stand behind it: unit, percent sign. */
-static node *with_unit(parser *p)
+static r1_node *with_unit(r1_parser *p)
 {
-    ctx *c = p->c;
-    node *a = money(p);
+    r1_math_ctx *c = p->c;
+    r1_node *a = money(p);
     if (a) return a;
     a = r1_math_parse_expr(p);
     if (!a || c->over) return a;
     if (r1_math_is(p, T_PERCENT, -1) && r1_math_is_scalar(a)) {
         p->i++;
         uint32_t n = item_length(p);
-        unit u;
+        r1_unit u;
         if (n && p->t[p->i].kind == T_WORD && r1_math_unit_tokens(c, &p->t[p->i], n, &u) == n) p->i += n; /* "20% of them" */
         return r1_math_op1(c, K_PERCENT, a);
     }
     a = degrees_out(c, a);
     uint32_t n = item_length(p);
-    unit u;
+    r1_unit u;
     if (!n || !unit_may_start(&p->t[p->i]) || !is_constant(a)) return a;
     bool in_relation = p->t[p->i].kind == T_WORD && r1_math_word_is(p->t[p->i].s, p->t[p->i].n, "in") && n > 1 && p->t[p->i + 1].kind == T_OPEN;
     uint32_t used = in_relation ? 0 : r1_math_unit_tokens(c, &p->t[p->i], n, &u);
@@ -130,19 +133,19 @@ static node *with_unit(parser *p)
 }
 
 /* "3 to 2" */
-static bool word_to(const parser *p)
+static bool word_to(const r1_parser *p)
 {
-    const token *t = r1_math_peek(p, 0);
+    const r1_token *t = r1_math_peek(p, 0);
     return t->kind == T_WORD && r1_math_word_is(t->s, t->n, "to") && p->i && p->t[p->i - 1].kind == T_NUM && r1_math_peek(p, 1)->kind == T_NUM;
 }
 
-static node *ratio(parser *p, node *first)
+static r1_node *ratio(r1_parser *p, r1_node *first)
 {
-    ctx *c = p->c;
-    node *list = NULL;
+    r1_math_ctx *c = p->c;
+    r1_node *list = NULL;
     while (!p->in_builder && (r1_math_is(p, T_COLON, -1) || word_to(p)) && r1_math_is_scalar(first) && !c->over) {
         p->i++;
-        node *b = r1_math_parse_sum(p);
+        r1_node *b = r1_math_parse_sum(p);
         if (!b || !r1_math_is_scalar(b)) return NULL;
         if (!list) list = r1_math_append(c, r1_math_node(c, K_RATIO, 0), first);
         list = r1_math_append(c, list, b);
@@ -151,13 +154,13 @@ static node *ratio(parser *p, node *first)
 }
 
 /* P(x) = ...: any letter before brackets that touch it, and an equals sign behind them. */
-static bool applied_letter(const parser *p)
+static bool applied_letter(const r1_parser *p)
 {
-    const token *t = r1_math_peek(p, 0), *open = r1_math_peek(p, 1);
+    const r1_token *t = r1_math_peek(p, 0), *open = r1_math_peek(p, 1);
     if (t->kind != T_IDENT || open->kind != T_OPEN || open->sub != '(' || open->space) return false;
     uint32_t level = 0;
     for (uint32_t k = 1; k < 40; k++) {
-        const token *x = r1_math_peek(p, k);
+        const r1_token *x = r1_math_peek(p, k);
         if (x->kind == T_END) return false;
         level += x->kind == T_OPEN;
         level -= x->kind == T_CLOSE;
@@ -167,14 +170,14 @@ static bool applied_letter(const parser *p)
 }
 
 /* The relation at p->i, taken; R_OTHER + 1 when there is none. */
-static unsigned relation(parser *p)
+static unsigned relation(r1_parser *p)
 {
-    const token *t = r1_math_peek(p, 0);
+    const r1_token *t = r1_math_peek(p, 0);
     if (t->kind == T_REL) {
         p->i++;
         return t->sub;
     }
-    const token *next = r1_math_peek(p, 1);
+    const r1_token *next = r1_math_peek(p, 1);
     bool set = (next->kind == T_OPEN && next->sub != 'f' && next->sub != 'c') || next->kind == T_NUMBERS || next->kind == T_EMPTYSET;
     if (t->kind == T_WORD && r1_math_word_is(t->s, t->n, "in") && set) {
         p->i++;
@@ -183,35 +186,35 @@ static unsigned relation(parser *p)
     return R_OTHER + 1;
 }
 
-static node *modulus(parser *p)
+static r1_node *modulus(r1_parser *p)
 {
     bool bracket = r1_math_is(p, T_OPEN, '(') && r1_math_peek(p, 1)->kind == T_MODULO;
     if (!bracket && !r1_math_is(p, T_MODULO, -1)) return NULL;
     p->i += bracket ? 2u : 1u;
-    node *m = r1_math_parse_sum(p);
+    r1_node *m = r1_math_parse_sum(p);
     if (m && bracket && !r1_math_take(p, T_CLOSE, '(')) return NULL;
     return m && r1_math_is_scalar(m) ? m : NULL;
 }
 
-static node *new_relation(ctx *c, node *first)
+static r1_node *new_relation(r1_math_ctx *c, r1_node *first)
 {
-    node *x = r1_math_append(c, r1_math_node(c, K_REL, 0), first);
+    r1_node *x = r1_math_append(c, r1_math_node(c, K_REL, 0), first);
     if (x != &c->bad) x->ops = r1_math_alloc(c, R1_MATH_DEPTH_MAX);
     return x != &c->bad && x->ops ? x : &c->bad;
 }
 
 /* "Area = 5", "total cost = 7": words as a name. */
-static node *word_name(parser *p)
+static r1_node *word_name(r1_parser *p)
 {
     enum { WORDS_MAX = 5 };
-    ctx *c = p->c;
+    r1_math_ctx *c = p->c;
     uint32_t n = 0;
     while (n <= WORDS_MAX && r1_math_peek(p, n)->kind == T_WORD && !r1_math_is_stop_word(r1_math_peek(p, n)->s, r1_math_peek(p, n)->n)) n++;
-    const token *from = r1_math_peek(p, 0), *to = n ? r1_math_peek(p, n - 1) : from, *next = r1_math_peek(p, n);
+    const r1_token *from = r1_math_peek(p, 0), *to = n ? r1_math_peek(p, n - 1) : from, *next = r1_math_peek(p, n);
     if (!n || n > WORDS_MAX || next->kind != T_REL || next->sub != R_EQ || (n == 1 && from->n < 4 && !from->text)) return NULL;
     const char *s;
     size_t len;
-    node *x = r1_math_node(c, K_SYM, 0);
+    r1_node *x = r1_math_node(c, K_SYM, 0);
     if (x == &c->bad || !r1_math_words(c, from->s, (size_t)(to->s + to->n - from->s), &s, &len)) return NULL;
     x->name = s;
     x->n_name = (uint32_t)len;
@@ -219,18 +222,18 @@ static node *word_name(parser *p)
     return x;
 }
 
-node *r1_math_parse_item(parser *p)
+r1_node *r1_math_parse_item(r1_parser *p)
 {
-    ctx *c = p->c;
+    r1_math_ctx *c = p->c;
     if (r1_math_is(p, T_REL, R_EQ) || r1_math_is(p, T_REL, R_APPROX)) p->i++; /* "= 5" */
-    node *a = word_name(p);
+    r1_node *a = word_name(p);
     if (!a) a = applied_letter(p) ? r1_math_parse_apply(p) : with_unit(p);
     if (a) a = ratio(p, a);
-    node *list = NULL;
+    r1_node *list = NULL;
     while (a && !c->over) {
         unsigned op = relation(p);
         if (op > R_OTHER) break;
-        node *b = with_unit(p);
+        r1_node *b = with_unit(p);
         if (b) b = ratio(p, b);
         if (!b) return NULL;
         if (!list) list = new_relation(c, a);
@@ -241,7 +244,7 @@ node *r1_math_parse_item(parser *p)
     if (!a) return NULL;
     a = list ? list : a;
     uint32_t start = p->i;
-    node *m = modulus(p);
+    r1_node *m = modulus(p);
     if (!m) {
         if (p->i != start) return NULL;
         return a;
@@ -252,7 +255,7 @@ node *r1_math_parse_item(parser *p)
 
 /* ---- lists ------------------------------------------------------------------------------------------------------- */
 
-static node *words_of(ctx *c, const r1_math_tokens *all, uint32_t from, uint32_t to)
+static r1_node *words_of(r1_math_ctx *c, const r1_math_tokens *all, uint32_t from, uint32_t to)
 {
     const char *a = all->t[from].s, *b = to ? all->t[to - 1].s + all->t[to - 1].n : a;
     if (from == 0) a = all->clean; /* wrappers before the first token too */
@@ -260,20 +263,20 @@ static node *words_of(ctx *c, const r1_math_tokens *all, uint32_t from, uint32_t
     const char *s;
     size_t n;
     if (b < a || !r1_math_words(c, a, (size_t)(b - a), &s, &n) || !n) return NULL;
-    node *x = r1_math_node(c, K_WORDS, 0);
+    r1_node *x = r1_math_node(c, K_WORDS, 0);
     if (x == &c->bad) return x;
     x->name = s;
     x->n_name = (uint32_t)n;
     return x;
 }
 
-static node *one_item(ctx *c, const r1_math_tokens *all, uint32_t from, uint32_t to)
+static r1_node *one_item(r1_math_ctx *c, const r1_math_tokens *all, uint32_t from, uint32_t to)
 {
-    parser p = { .c = c, .t = all->t, .i = from, .end = to };
+    r1_parser p = { .c = c, .t = all->t, .i = from, .end = to };
     while (p.end > from && p.t[p.end - 1].kind == T_STOP) p.end--;
     if (p.end == from) return NULL;
     if (p.end == from + 1 && p.t[from].kind == T_DOTS) return r1_math_node(c, K_DOTS, 0);
-    node *a = r1_math_parse_item(&p);
+    r1_node *a = r1_math_parse_item(&p);
     return a && p.i == p.end && !c->over ? a : NULL;
 }
 
@@ -282,7 +285,7 @@ static uint32_t next_separator(const r1_math_tokens *all, uint32_t from, uint32_
 {
     uint32_t level = 0;
     for (uint32_t k = from; k < to; k++) {
-        tok kind = (tok)all->t[k].kind;
+        r1_tok kind = (r1_tok)all->t[k].kind;
         if (kind == T_OPEN || kind == T_LBRACE || kind == T_BEGIN) level++;
         else if ((kind == T_CLOSE || kind == T_RBRACE || kind == T_ENDENV) && level) level--;
         if (level) continue;
@@ -293,12 +296,12 @@ static uint32_t next_separator(const r1_math_tokens *all, uint32_t from, uint32_
 }
 
 /* The items of [from, to) appended to list; NULL when one cannot be read. */
-static node *split(ctx *c, const r1_math_tokens *all, uint32_t from, uint32_t to, node *list, bool words)
+static r1_node *split(r1_math_ctx *c, const r1_math_tokens *all, uint32_t from, uint32_t to, r1_node *list, bool words)
 {
     while (from < to && !c->over) {
         uint32_t k = next_separator(all, from, to, false);
         if (k > from) {
-            node *e = one_item(c, all, from, k);
+            r1_node *e = one_item(c, all, from, k);
             if (!e && words) e = words_of(c, all, from, k);
             if (!e) return NULL;
             list = r1_math_append(c, list, e);
@@ -308,21 +311,21 @@ static node *split(ctx *c, const r1_math_tokens *all, uint32_t from, uint32_t to
     return list->n ? list : NULL;
 }
 
-static bool all_relations(const node *list)
+static bool all_relations(const r1_node *list)
 {
     for (uint32_t i = 0; i < list->n; i++)
         if (list->kid[i]->kind != K_REL) return false;
     return true;
 }
 
-node *r1_math_parse_items(ctx *c, const r1_math_tokens *all, uint32_t from, uint32_t to, bool words)
+r1_node *r1_math_parse_items(r1_math_ctx *c, const r1_math_tokens *all, uint32_t from, uint32_t to, bool words)
 {
     while (to > from && (all->t[to - 1].kind == T_STOP || all->t[to - 1].kind == T_SEMI)) to--;
     if (from == to) return NULL;
-    node *one = one_item(c, all, from, to);
+    r1_node *one = one_item(c, all, from, to);
     if (one || c->over) return one;
     if (next_separator(all, from, to, false) == to) return words ? words_of(c, all, from, to) : NULL;
-    node *outer = r1_math_node(c, K_LIST, 0);
+    r1_node *outer = r1_math_node(c, K_LIST, 0);
     bool any_or = next_separator(all, from, to, true) < to, nested = any_or, any_comma = false, any_and = false;
     for (uint32_t k = next_separator(all, from, to, false); k < to; k = next_separator(all, k + 1, to, false)) {
         any_comma |= all->t[k].kind == T_COMMA || all->t[k].kind == T_SEMI || all->t[k].kind == T_ROW;
@@ -330,7 +333,7 @@ node *r1_math_parse_items(ctx *c, const r1_math_tokens *all, uint32_t from, uint
     }
     for (uint32_t f = from; f < to && !c->over;) {
         uint32_t k = next_separator(all, f, to, true);
-        node *group = split(c, all, f, k, r1_math_node(c, K_LIST, 0), words);
+        r1_node *group = split(c, all, f, k, r1_math_node(c, K_LIST, 0), words);
         if (!group || group == &c->bad) return NULL;
         group->op = ',';
         nested = nested && group->n > 1 && all_relations(group);
@@ -340,7 +343,7 @@ node *r1_math_parse_items(ctx *c, const r1_math_tokens *all, uint32_t from, uint
     if (outer == &c->bad || !outer->n) return NULL;
     outer->op = any_or ? '|' : any_and && !any_comma ? '&' : ',';
     if (nested && outer->n > 1) return outer;
-    node *flat = r1_math_node(c, K_LIST, 0);
+    r1_node *flat = r1_math_node(c, K_LIST, 0);
     for (uint32_t i = 0; i < outer->n; i++)
         for (uint32_t k = 0; k < outer->kid[i]->n; k++) flat = r1_math_append(c, flat, outer->kid[i]->kid[k]);
     if (flat == &c->bad) return flat;
@@ -351,10 +354,11 @@ node *r1_math_parse_items(ctx *c, const r1_math_tokens *all, uint32_t from, uint
 /* What may stand before an answer and says nothing: "answer:", "therefore", "\therefore". Returns the first token behind it. */
 static uint32_t skip_lead(const r1_math_tokens *all)
 {
-    static const char *const lead[] = { "answer", "the", "final", "is", "therefore", "thus", "so", "hence", "result", "value", "approximately", "about", "exactly", "equals", "solution", "solutions", "are", "roughly" };
+    static const char *const lead[] = { "answer", "the",           "final", "is",      "therefore", "thus",     "so",        "hence", "result",
+                                        "value",  "approximately", "about", "exactly", "equals",    "solution", "solutions", "are",   "roughly" };
     uint32_t k = 0;
     for (bool more = true; more && k < all->n;) {
-        const token *t = &all->t[k];
+        const r1_token *t = &all->t[k];
         more = false;
         for (size_t i = 0; i < R1_COUNT(lead) && t->kind == T_WORD; i++) more |= r1_math_word_is(t->s, t->n, lead[i]);
         more |= k > 0 && t->kind == T_COLON;
@@ -367,7 +371,7 @@ static uint32_t skip_lead(const r1_math_tokens *all)
 static bool one_thing(const r1_math_tokens *t)
 {
     for (uint32_t i = 0; i < t->n; i++) {
-        const token *x = &t->t[i];
+        const r1_token *x = &t->t[i];
         bool letter = x->n == 1 && *x->s >= 'A' && *x->s <= 'J' && (x->kind == T_IDENT || x->kind == T_WORD);
         bool joins = x->kind == T_OR || x->kind == T_AND || x->kind == T_SEMI || x->kind == T_AMP || x->kind == T_ROW;
         if (letter || joins || (x->kind == T_WORD && r1_math_is_stop_word(x->s, x->n))) return false;
@@ -376,32 +380,32 @@ static bool one_thing(const r1_math_tokens *t)
 }
 
 /* "(B) 12 cm": what stands behind the letter must be one value or words for one thing; else the whole is only words. */
-static node *choice_with_text(ctx *c, node *choice, unsigned flags, const char *clean, size_t n_clean)
+static r1_node *choice_with_text(r1_math_ctx *c, r1_node *choice, unsigned flags, const char *clean, size_t n_clean)
 {
     r1_math_tokens inner;
     const char *s;
     size_t n;
-    node *content = NULL;
+    r1_node *content = NULL;
     if (r1_math_lex(c, choice->name, choice->n_name, flags, &inner) && one_thing(&inner)) content = r1_math_parse_items(c, &inner, 0, inner.n, true);
     bool ascii = true;
     for (uint32_t i = 0; i < choice->n_name; i++) ascii = ascii && (unsigned char)choice->name[i] < 0x80;
     if (content && content->kind != K_LIST && (ascii || content->kind != K_WORDS)) return r1_math_append(c, choice, content);
     if (c->over || !r1_math_words(c, clean, n_clean, &s, &n)) return NULL;
-    node *words = r1_math_node(c, K_WORDS, 0);
+    r1_node *words = r1_math_node(c, K_WORDS, 0);
     if (words == &c->bad) return words;
     words->name = s;
     words->n_name = (uint32_t)n;
     return words;
 }
 
-node *r1_math_parse_text(ctx *c, const char *s, size_t n, unsigned flags, bool *ambiguous)
+r1_node *r1_math_parse_text(r1_math_ctx *c, const char *s, size_t n, unsigned flags, bool *ambiguous)
 {
     const char *clean;
     size_t n_clean;
     r1_math_tokens all;
     *ambiguous = false;
     if (!r1_math_clean(c, s, n, &clean, &n_clean)) return NULL;
-    node *a = r1_math_choice(c, clean, n_clean);
+    r1_node *a = r1_math_choice(c, clean, n_clean);
     if (!a) a = r1_math_clock(c, clean, n_clean);
     if (!a) a = r1_math_date(c, clean, n_clean);
     if (a && a->kind == K_CHOICE && a->n_name) a = choice_with_text(c, a, flags, clean, n_clean);

@@ -4,22 +4,22 @@
 
 #include "reward/math/math_int.h"
 
-typedef struct lexer {
-    ctx *c;
+typedef struct r1_lexer {
+    r1_math_ctx *c;
     const char *s;
     size_t len, i;
-    token *t;
+    r1_token *t;
     uint32_t n, cap;
     unsigned flags, text;     /* text: how many \text{} are open */
     unsigned dollars, brackets, depth;
     bool space, ambiguous, in_formula, in_lines, in_cases; /* in_lines: inside aligned and the like */
     uint8_t stack[600];       /* open braces: 0 a group, 1 a wrapper, 2 a text wrapper */
     char *digits;
-    token spare;
-} lexer;
+    r1_token spare;
+} r1_lexer;
 
-token *r1_math_push(lexer *x, tok kind, unsigned sub, size_t from);
+r1_token *r1_math_push(r1_lexer *x, r1_tok kind, unsigned sub, size_t from);
 /* Read a number at x->i and push it; false, and nothing read, when there is none. */
-bool r1_math_lex_number(lexer *x);
+bool r1_math_lex_number(r1_lexer *x);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include <math.h>
 
-typedef struct field { ctx *c; uint64_t p, seed, i; } field; /* i: a root of -1 */
+typedef struct field { r1_math_ctx *c; uint64_t p, seed, i; } field; /* i: a root of -1 */
 typedef enum modular { M_OK, M_POLE, M_NOT } modular;
 
 static uint64_t mul(const field *f, uint64_t a, uint64_t b) { return (uint64_t)((unsigned __int128)a * b % f->p); }
@@ -36,9 +36,9 @@ static modular rational(const field *f, mpq_srcptr q, uint64_t *out)
     return M_OK;
 }
 
-static modular eval(const field *f, const node *a, uint64_t *out);
+static modular eval(const field *f, const r1_node *a, uint64_t *out);
 
-static modular eval_power(const field *f, const node *a, uint64_t *out)
+static modular eval_power(const field *f, const r1_node *a, uint64_t *out)
 {
     mpq_t e;
     mpq_init(e);
@@ -59,11 +59,11 @@ static modular eval_power(const field *f, const node *a, uint64_t *out)
     return m;
 }
 
-static modular eval(const field *f, const node *a, uint64_t *out)
+static modular eval(const field *f, const r1_node *a, uint64_t *out)
 {
     if (!r1_math_spend(f->c, 3)) return M_NOT;
     uint64_t x;
-    switch ((node_kind)a->kind) {
+    switch ((r1_kind)a->kind) {
     case K_NUM: return a->dotted ? M_NOT : rational(f, a->q, out);
     case K_I: *out = f->i; return M_OK;
     case K_SYM:
@@ -90,7 +90,7 @@ static modular eval(const field *f, const node *a, uint64_t *out)
 }
 
 /* A prime that is 1 modulo 4, so that -1 has a root and complex rationals have a place in the field too. */
-static void field_init(field *f, ctx *c, unsigned round)
+static void field_init(field *f, r1_math_ctx *c, unsigned round)
 {
     mpz_t z;
     f->c = c;
@@ -108,7 +108,7 @@ static void field_init(field *f, ctx *c, unsigned round)
     }
 }
 
-int r1_math_modular_equal(ctx *c, const node *a, const node *b)
+int r1_math_modular_equal(r1_math_ctx *c, const r1_node *a, const r1_node *b)
 {
     int rounds = 0;
     for (unsigned k = 0; k < 6 && rounds < 3 && !c->over; k++) {
@@ -126,7 +126,7 @@ int r1_math_modular_equal(ctx *c, const node *a, const node *b)
     return rounds == 3 && !c->over ? 1 : -1;
 }
 
-int r1_math_modular_proportional(ctx *c, const node *a, const node *b)
+int r1_math_modular_proportional(r1_math_ctx *c, const r1_node *a, const r1_node *b)
 {
     int rounds = 0;
     for (unsigned k = 0; k < 6 && rounds < 3 && !c->over; k++) {
@@ -152,14 +152,14 @@ int r1_math_modular_proportional(ctx *c, const node *a, const node *b)
  * in size, and is 0 or at least 1 / (u^(D-1) l), D the product of the degrees of its different roots. Logarithms to base 2. */
 typedef struct size { double u, l; } size;
 enum { ROOTS_MAX = 10 };
-typedef struct radicals { ctx *c; const node *root[ROOTS_MAX]; double degree; unsigned n; bool ok; } radicals;
+typedef struct radicals { r1_math_ctx *c; const r1_node *root[ROOTS_MAX]; double degree; unsigned n; bool ok; } radicals;
 
-static size of(radicals *r, const node *a);
+static size of(radicals *r, const r1_node *a);
 
 static size sum(size a, size b) { return (size){ fmax(a.u + b.l, a.l + b.u) + 1, a.l + b.l }; }
 static size product(size a, size b) { return (size){ a.u + b.u, a.l + b.l }; }
 
-static size root_size(radicals *r, const node *whole, size x, double k)
+static size root_size(radicals *r, const r1_node *whole, size x, double k)
 {
     bool known = false;
     for (unsigned i = 0; i < r->n && !known; i++) known = r1_math_same(r->root[i], whole);
@@ -178,14 +178,14 @@ static size of_rational(radicals *r, mpq_srcptr q)
     return (size){ (double)mpz_sizeinbase(mpq_numref(q), 2), (double)mpz_sizeinbase(mpq_denref(q), 2) };
 }
 
-static size of_power(radicals *r, const node *a)
+static size of_power(radicals *r, const r1_node *a)
 {
-    const node *e = a->kid[1];
+    const r1_node *e = a->kid[1];
     size x = of(r, a->kid[0]);
     if (e->kind != K_NUM || mpz_cmpabs_ui(mpq_numref(e->q), 64) > 0 || mpz_cmp_ui(mpq_denref(e->q), 64) > 0) {
         mpq_t q; /* an exponent such as 1/2, written as a product */
         mpq_init(q);
-        found f = r1_math_rational(r->c, e, q);
+        r1_found f = r1_math_rational(r->c, e, q);
         double k = mpz_get_d(mpq_numref(q)), d = mpz_get_d(mpq_denref(q));
         mpq_clear(q);
         if (f != FOUND_VALUE || fabs(k) > 64 || d > 64) {
@@ -202,7 +202,7 @@ static size of_power(radicals *r, const node *a)
     return d > 1 ? root_size(r, a, y, d) : y;
 }
 
-static size of(radicals *r, const node *a)
+static size of(radicals *r, const r1_node *a)
 {
     size x = { 0, 0 };
     if (!r1_math_spend(r->c, 5)) r->ok = false;
@@ -216,7 +216,8 @@ static size of(radicals *r, const node *a)
     if (a->kind == K_POW) return of_power(r, a);
     if (a->kind == K_FUNC && a->op == F_SQRT) return root_size(r, a, of(r, a->kid[0]), 2);
     if (a->kind == K_FUNC && a->op == F_ABS) return of(r, a->kid[0]);
-    if (a->kind == K_FUNC && a->op == F_ROOT && a->kid[1]->kind == K_NUM && mpz_cmp_ui(mpq_denref(a->kid[1]->q), 1) == 0 && mpq_sgn(a->kid[1]->q) > 0 && mpq_cmp_ui(a->kid[1]->q, 64, 1) < 0)
+    if (a->kind == K_FUNC && a->op == F_ROOT && a->kid[1]->kind == K_NUM && mpz_cmp_ui(mpq_denref(a->kid[1]->q), 1) == 0 && mpq_sgn(a->kid[1]->q) > 0 &&
+        mpq_cmp_ui(a->kid[1]->q, 64, 1) < 0)
         return root_size(r, a, of(r, a->kid[0]), mpz_get_d(mpq_numref(a->kid[1]->q)));
     mpq_t q;
     mpq_init(q);
@@ -226,7 +227,7 @@ static size of(radicals *r, const node *a)
     return x;
 }
 
-double r1_math_zero_bound(ctx *c, const node *a, const node *b)
+double r1_math_zero_bound(r1_math_ctx *c, const r1_node *a, const r1_node *b)
 {
     radicals r = { .c = c, .degree = 1, .ok = true };
     size x = sum(of(&r, a), of(&r, b));

@@ -11,15 +11,15 @@ enum { DIGITS_MAX = 24000, EXPONENT_MAX = 20000 };
 static bool digit(char ch) { return ch >= '0' && ch <= '9'; }
 static bool letter(char ch) { return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z'); }
 
-static char peek(const lexer *x, size_t i) { return i < x->len ? x->s[i] : 0; }
+static char peek(const r1_lexer *x, size_t i) { return i < x->len ? x->s[i] : 0; }
 
-static bool at(const lexer *x, size_t i, const char *what)
+static bool at(const r1_lexer *x, size_t i, const char *what)
 {
     size_t n = strlen(what);
     return i <= x->len && x->len - i >= n && !memcmp(x->s + i, what, n);
 }
 
-static bool three_digits(const lexer *x, size_t i)
+static bool three_digits(const r1_lexer *x, size_t i)
 {
     return digit(peek(x, i)) && digit(peek(x, i + 1)) && digit(peek(x, i + 2)) && !digit(peek(x, i + 3));
 }
@@ -27,22 +27,22 @@ static bool three_digits(const lexer *x, size_t i)
 static const char *const separators[] = { "{,}", ",\\! ", ",\\!", "\\!,", ",", "{\\,}", "\\,", "\\ ", "\\;", "\\:", "\\!", " ", "'", "~" };
 
 /* The separator of thousands at i that three digits follow; NULL when none. */
-static const char *separator(const lexer *x, size_t i)
+static const char *separator(const r1_lexer *x, size_t i)
 {
     for (size_t k = 0; k < R1_COUNT(separators); k++)
         if (at(x, i, separators[k]) && three_digits(x, i + strlen(separators[k]))) return separators[k];
     return NULL;
 }
 
-typedef struct scan { char *d; uint32_t n, point, repeat; bool has_point, dotted, exponent_seen, grouped; long exponent; } scan; /* repeat: digits that repeat, at the end */
+typedef struct scan { char *d; uint32_t n, point, repeat; bool has_point, dotted, grouped; long exponent; } scan; /* repeat: digits that repeat, at the end */
 
-static void take_digits(lexer *x, scan *v, size_t *i)
+static void take_digits(r1_lexer *x, scan *v, size_t *i)
 {
     while (digit(peek(x, *i))) v->d[v->n++] = x->s[(*i)++];
 }
 
 /* Groups behind 1 to 3 digits. Nothing is taken when the groups do not come out. */
-static void take_groups(lexer *x, scan *v, size_t *i)
+static void take_groups(r1_lexer *x, scan *v, size_t *i)
 {
     const char *sep = v->n <= 3 && v->d[0] != '0' ? separator(x, *i) : NULL;
     if (!sep) return;
@@ -65,7 +65,7 @@ static void take_groups(lexer *x, scan *v, size_t *i)
 }
 
 /* "1.250.000" */
-static bool take_stops(lexer *x, scan *v, size_t *i)
+static bool take_stops(r1_lexer *x, scan *v, size_t *i)
 {
     size_t k = *i;
     while (peek(x, k) == '.' && three_digits(x, k + 1)) k += 4;
@@ -78,7 +78,7 @@ static bool take_stops(lexer *x, scan *v, size_t *i)
 }
 
 /* Digits under a bar, from i: \overline{45}, \bar3, \dot{3}, (45). Returns where they end, 0 when there are none. */
-static size_t take_repeat(lexer *x, scan *v, size_t i)
+static size_t take_repeat(r1_lexer *x, scan *v, size_t i)
 {
     static const char *const bars[] = { "\\overline", "\\bar", "\\dot" };
     size_t k = 0;
@@ -121,7 +121,7 @@ static void guess_period(scan *v)
     }
 }
 
-static size_t take_fraction(lexer *x, scan *v, size_t i)
+static size_t take_fraction(r1_lexer *x, scan *v, size_t i)
 {
     v->has_point = true;
     v->point = v->n;
@@ -146,7 +146,7 @@ static size_t take_fraction(lexer *x, scan *v, size_t i)
     return i;
 }
 
-static size_t take_exponent(const lexer *x, scan *v, size_t i)
+static size_t take_exponent(const r1_lexer *x, scan *v, size_t i)
 {
     char ch = peek(x, i);
     if (ch != 'e' && ch != 'E') return i;
@@ -159,12 +159,11 @@ static size_t take_exponent(const lexer *x, scan *v, size_t i)
     for (; digit(peek(x, k)); k++) e = e > EXPONENT_MAX ? e : 10 * e + (x->s[k] - '0');
     if (letter(peek(x, k)) || k - from > 6) return i;
     v->exponent = minus ? -e : e;
-    v->exponent_seen = true;
     return k;
 }
 
 /* q = digits, point and repeating part. */
-static bool build(ctx *c, const scan *v, mpq_t q)
+static bool build(r1_math_ctx *c, const scan *v, mpq_t q)
 {
     uint32_t frac = v->has_point ? v->n - v->point : 0;
     long e = v->exponent - (long)(frac - v->repeat);
@@ -214,9 +213,10 @@ static int digit_value(char ch)
 }
 
 /* The base at i, behind the underscore: 3, {3}, {\text{three}}, {three}. Returns where it ends, 0 when it is none. */
-static size_t take_base(const lexer *x, size_t i, unsigned *base)
+static size_t take_base(const r1_lexer *x, size_t i, unsigned *base)
 {
-    static const char *const names[] = { "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen" };
+    static const char *const names[] = { "two", "three",  "four",   "five",     "six",      "seven",   "eight",  "nine",
+                                         "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen" };
     unsigned braces = 0;
     while (peek(x, i) == ' ') i++;
     for (;;) {
@@ -241,7 +241,7 @@ static size_t take_base(const lexer *x, size_t i, unsigned *base)
 }
 
 /* Digits with a base. from..to is the run, maybe with a point; i stands behind the underscore. */
-static bool take_based(lexer *x, size_t from, size_t to, size_t i)
+static bool take_based(r1_lexer *x, size_t from, size_t to, size_t i)
 {
     unsigned base;
     size_t end = take_base(x, i, &base);
@@ -264,11 +264,13 @@ static bool take_based(lexer *x, size_t from, size_t to, size_t i)
     }
     if (ok && r1_math_spend(x->c, 100)) {
         x->i = end;
-        token *t = r1_math_push(x, T_NUM, base, from);
+        r1_token *t = r1_math_push(x, T_NUM, base, from);
         t->num = r1_math_num(x->c, 0);
-        mpq_set_num(t->num->q, v);
-        mpq_set_den(t->num->q, scale);
-        mpq_canonicalize(t->num->q);
+        if (t->num != &x->c->bad) {
+            mpq_set_num(t->num->q, v);
+            mpq_set_den(t->num->q, scale);
+            mpq_canonicalize(t->num->q);
+        }
     }
     mpz_clears(v, scale, NULL);
     return ok;
@@ -277,7 +279,7 @@ static bool take_based(lexer *x, size_t from, size_t to, size_t i)
 static bool alnum_upper(char ch) { return digit(ch) || (ch >= 'A' && ch <= 'Z'); }
 
 /* A run such as 2A or FF before an underscore and a base above ten. */
-static bool based_letters(lexer *x)
+static bool based_letters(r1_lexer *x)
 {
     size_t k = x->i;
     bool small = digit(peek(x, k)); /* 2a_{16}, but not ab_{16} */
@@ -289,7 +291,7 @@ static bool based_letters(lexer *x)
 }
 
 /* "(2516)_8" */
-static bool based_group(lexer *x)
+static bool based_group(r1_lexer *x)
 {
     size_t k = x->i + 1;
     while (alnum_upper(peek(x, k)) && k - x->i < 300) k++;
@@ -298,7 +300,7 @@ static bool based_group(lexer *x)
     return take_based(x, from, k, k + 2);
 }
 
-bool r1_math_lex_number(lexer *x)
+bool r1_math_lex_number(r1_lexer *x)
 {
     char ch = peek(x, x->i);
     if (ch == '(') return based_group(x);
@@ -316,18 +318,18 @@ bool r1_math_lex_number(lexer *x)
     if (v.n) take_groups(x, &v, &i);
     if (v.n && at(x, i, "{,}") && digit(peek(x, i + 3))) i = take_fraction(x, &v, i + 3); /* a decimal comma */
     else if (!v.n || (peek(x, i) == '.' && !at(x, i, ".."))) {
-        bool more = digit(peek(x, i + 1)) || at(x, i + 1, "\\overline") || at(x, i + 1, "\\bar") || at(x, i + 1, "\\dot{") || (peek(x, i + 1) == '(' && digit(peek(x, i + 2)));
+        bool more = digit(peek(x, i + 1)) || at(x, i + 1, "\\overline") || at(x, i + 1, "\\bar") || at(x, i + 1, "\\dot{") ||
+                    (peek(x, i + 1) == '(' && digit(peek(x, i + 2)));
         if (more && !(v.n && take_stops(x, &v, &i))) i = take_fraction(x, &v, i + 1);
     }
     if (peek(x, i) == '_' && !v.grouped && !v.repeat && take_based(x, from, i, i + 1)) return true;
     i = take_exponent(x, &v, i);
     x->i = i;
-    token *t = r1_math_push(x, T_NUM, 0, from);
+    r1_token *t = r1_math_push(x, T_NUM, 0, from);
     t->num = r1_math_num(x->c, 0);
     if (t->num == &x->c->bad) return true;
     if (!build(x->c, &v, t->num->q)) t->kind = T_UNKNOWN, x->c->over = true;
     t->num->digits = v.has_point && !v.repeat ? significant(&v) : 0;
     t->num->dotted = v.dotted;
-    t->num->scientific = v.exponent_seen;
     return true;
 }

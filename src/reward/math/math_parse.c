@@ -4,19 +4,19 @@
  * "1 3/4". "1/2x" is (1/2)x, as written from left to right. */
 #include "reward/math/math_int.h"
 
-const token *r1_math_peek(const parser *p, uint32_t ahead)
+const r1_token *r1_math_peek(const r1_parser *p, uint32_t ahead)
 {
-    static const token end = { .kind = T_END, .s = "" };
+    static const r1_token end = { .kind = T_END, .s = "" };
     return p->end - p->i > ahead ? &p->t[p->i + ahead] : &end;
 }
 
-bool r1_math_is(const parser *p, tok kind, int sub)
+bool r1_math_is(const r1_parser *p, r1_tok kind, int sub)
 {
-    const token *t = r1_math_peek(p, 0);
+    const r1_token *t = r1_math_peek(p, 0);
     return t->kind == kind && (sub < 0 || t->sub == sub);
 }
 
-bool r1_math_take(parser *p, tok kind, int sub)
+bool r1_math_take(r1_parser *p, r1_tok kind, int sub)
 {
     if (!r1_math_is(p, kind, sub)) return false;
     p->i++;
@@ -24,12 +24,12 @@ bool r1_math_take(parser *p, tok kind, int sub)
 }
 
 /* A number times a matrix or a vector, element by element; any other product as it is. */
-node *r1_math_distribute(ctx *c, node *product)
+r1_node *r1_math_distribute(r1_math_ctx *c, r1_node *product)
 {
-    node *body = NULL, *factor = r1_math_node(c, K_MUL, 0);
+    r1_node *body = NULL, *factor = r1_math_node(c, K_MUL, 0);
     if (product->kind != K_MUL) return product;
     for (uint32_t i = 0; i < product->n; i++) {
-        node *k = product->kid[i];
+        r1_node *k = product->kid[i];
         bool vector = k->kind == K_MATRIX || (k->kind == K_TUPLE && k->n > 1 && k->lo_open && k->hi_open);
         if (vector && body) return product;
         if (vector) body = k;
@@ -37,9 +37,9 @@ node *r1_math_distribute(ctx *c, node *product)
         else factor = r1_math_append(c, factor, k);
     }
     if (!body || factor == &c->bad || !factor->n) return product;
-    node *made = r1_math_node(c, (node_kind)body->kind, body->n);
+    r1_node *made = r1_math_node(c, (r1_kind)body->kind, body->n);
     if (made == &c->bad) return made;
-    node **kid = made->kid;
+    r1_node **kid = made->kid;
     *made = *body;
     made->kid = kid;
     made->cap = made->n;
@@ -51,7 +51,7 @@ node *r1_math_distribute(ctx *c, node *product)
 }
 
 /* Signs before a term: their product, and whether one of them was plus-minus ('P', 'M', else 0). */
-static bool signs(parser *p, char *both)
+static bool signs(r1_parser *p, char *both)
 {
     bool minus = false;
     *both = 0;
@@ -65,7 +65,7 @@ static bool signs(parser *p, char *both)
     return minus;
 }
 
-static node *with_sign(ctx *c, node *a, bool minus, char both)
+static r1_node *with_sign(r1_math_ctx *c, r1_node *a, bool minus, char both)
 {
     if (both) {
         a = r1_math_op1(c, K_PM, a);
@@ -75,18 +75,19 @@ static node *with_sign(ctx *c, node *a, bool minus, char both)
     return minus ? r1_math_distribute(c, r1_math_neg(c, a)) : a;
 }
 
-static bool is_set_kind(const node *a)
+static bool is_set_kind(const r1_node *a)
 {
-    return a->kind == K_TUPLE || a->kind == K_INTERVAL || a->kind == K_SET || a->kind == K_UNION || a->kind == K_NUMBERS || a->kind == K_BUILDER || a->kind == K_INTERSECT || a->kind == K_MINUS;
+    return a->kind == K_TUPLE || a->kind == K_INTERVAL || a->kind == K_SET || a->kind == K_UNION || a->kind == K_NUMBERS || a->kind == K_BUILDER ||
+           a->kind == K_INTERSECT || a->kind == K_MINUS;
 }
 
-bool r1_math_starts_factor(const parser *p, const node *before)
+bool r1_math_starts_factor(const r1_parser *p, const r1_node *before)
 {
-    const token *t = r1_math_peek(p, 0);
+    const r1_token *t = r1_math_peek(p, 0);
     if (before && is_set_kind(before)) return false;
-    switch ((tok)t->kind) {
+    switch ((r1_tok)t->kind) {
     case T_IDENT: {
-        unit u; /* \text{ m} behind a value is a unit */
+        r1_unit u; /* \text{ m} behind a value is a unit */
         return !(before && t->text && r1_math_unit_find(p->c, t->s, t->n, &u));
     }
     case T_CONST: case T_FUNC: case T_LBRACE: case T_FRAC: case T_SQRT: case T_SUM: case T_PROD: case T_OVERLINE: case T_BEGIN: return true;
@@ -95,40 +96,42 @@ bool r1_math_starts_factor(const parser *p, const node *before)
     case T_OPEN: return (t->sub == '(' && r1_math_peek(p, 1)->kind != T_MODULO) || t->sub == '[' || t->sub == 'f' || t->sub == 'c';
     case T_BAR: return !p->in_bars && !p->in_builder && t->sub != 1 && t->sub != 3;
     case T_WORD: { /* "xy" is a product where it cannot be a word */
-        unit u;
+        r1_unit u;
         if (t->text || t->n > 3 || r1_math_is_stop_word(t->s, t->n) || r1_math_unit_find(p->c, t->s, t->n, &u)) return false;
-        return !r1_math_word_is(t->s, t->n, "in") && !r1_math_word_is(t->s, t->n, "st") && !r1_math_word_is(t->s, t->n, "nd") && !r1_math_word_is(t->s, t->n, "rd") &&
-               !r1_math_word_is(t->s, t->n, "th") && !r1_math_word_is(t->s, t->n, "am") && !r1_math_word_is(t->s, t->n, "pm") && !r1_math_word_is(t->s, t->n, "the");
+        return !r1_math_word_is(t->s, t->n, "in") && !r1_math_word_is(t->s, t->n, "st") && !r1_math_word_is(t->s, t->n, "nd") &&
+               !r1_math_word_is(t->s, t->n, "rd") && !r1_math_word_is(t->s, t->n, "th") && !r1_math_word_is(t->s, t->n, "am") &&
+               !r1_math_word_is(t->s, t->n, "pm") && !r1_math_word_is(t->s, t->n, "the");
     }
     default: return false;
     }
 }
 
-static bool whole(const token *t) { return t->kind == T_NUM && t->num->digits == 0 && mpz_cmp_ui(mpq_denref(t->num->q), 1) == 0; }
+static bool whole(const r1_token *t) { return t->kind == T_NUM && t->num->digits == 0 && mpz_cmp_ui(mpq_denref(t->num->q), 1) == 0; }
 
-static bool proper(ctx *c, const node *a)
+static bool proper(r1_math_ctx *c, const r1_node *a)
 {
     (void)c;
     return a->kind == K_NUM && mpq_sgn(a->q) > 0 && mpq_cmp_ui(a->q, 1, 1) < 0;
 }
 
 /* Behind a whole number: a proper fraction, as part of a mixed number. */
-static node *mixed(parser *p)
+static r1_node *mixed(r1_parser *p)
 {
-    const token *t = r1_math_peek(p, 0);
+    const r1_token *t = r1_math_peek(p, 0);
     uint32_t start = p->i;
-    node *f = NULL;
+    r1_node *f = NULL;
     if (whole(t) && t->space && r1_math_peek(p, 1)->kind == T_OP && r1_math_peek(p, 1)->sub == '/' && whole(r1_math_peek(p, 2))) {
-        const node *num = t->num, *den = r1_math_peek(p, 2)->num;
+        const r1_node *num = t->num, *den = r1_math_peek(p, 2)->num;
         if (mpq_sgn(den->q) <= 0) return NULL;
         f = r1_math_num(p->c, 0);
         if (f != &p->c->bad) mpq_div(f->q, num->q, den->q);
         p->i += 3;
     } else if (t->kind == T_FRAC) {
         f = r1_math_parse_atom(p);
-        if (f && f->kind == K_MUL && f->n == 2 && f->kid[0]->kind == K_NUM && f->kid[1]->kind == K_POW && f->kid[1]->kid[0]->kind == K_NUM && mpq_sgn(f->kid[1]->kid[0]->q) > 0 &&
-            !f->kid[0]->digits && r1_math_spend(p->c, 10 + mpz_size(mpq_numref(f->kid[0]->q)) * mpz_size(mpq_numref(f->kid[1]->kid[0]->q)))) {
-            node *value = r1_math_num(p->c, 0);
+        if (f && f->kind == K_MUL && f->n == 2 && f->kid[0]->kind == K_NUM && f->kid[1]->kind == K_POW && f->kid[1]->kid[0]->kind == K_NUM &&
+            mpq_sgn(f->kid[1]->kid[0]->q) > 0 && !f->kid[0]->digits &&
+            r1_math_spend(p->c, 10 + mpz_size(mpq_numref(f->kid[0]->q)) * mpz_size(mpq_numref(f->kid[1]->kid[0]->q)))) {
+            r1_node *value = r1_math_num(p->c, 0);
             if (value != &p->c->bad) mpq_div(value->q, f->kid[0]->q, f->kid[1]->kid[0]->q);
             f = value;
         }
@@ -138,37 +141,37 @@ static node *mixed(parser *p)
     return NULL;
 }
 
-static node *first_factor(parser *p)
+static r1_node *first_factor(r1_parser *p)
 {
-    const token *t = r1_math_peek(p, 0);
+    const r1_token *t = r1_math_peek(p, 0);
     bool number = whole(t) && !p->used;
-    node *a = r1_math_parse_power(p);
+    r1_node *a = r1_math_parse_power(p);
     if (!a || !number || a->kind != K_NUM) return a;
-    node *f = mixed(p);
+    r1_node *f = mixed(p);
     return f ? r1_math_op2(p->c, K_ADD, a, f) : a;
 }
 
-static node *signed_factor(parser *p)
+static r1_node *signed_factor(r1_parser *p)
 {
     char both;
     bool minus = signs(p, &both);
-    node *a = first_factor(p);
+    r1_node *a = first_factor(p);
     return a ? with_sign(p->c, a, minus, both) : NULL;
 }
 
 /* "3 x 10^4": the letter between two numbers. */
-static bool times_letter(const parser *p)
+static bool times_letter(const r1_parser *p)
 {
-    const token *t = r1_math_peek(p, 0);
+    const r1_token *t = r1_math_peek(p, 0);
     return t->kind == T_IDENT && t->n == 1 && (*t->s == 'x' || *t->s == 'X') && p->i > 0 && p->t[p->i - 1].kind == T_NUM && r1_math_peek(p, 1)->kind == T_NUM;
 }
 
-node *r1_math_parse_product(parser *p)
+r1_node *r1_math_parse_product(r1_parser *p)
 {
-    ctx *c = p->c;
-    node *list = NULL, *last = first_factor(p), *first = last;
+    r1_math_ctx *c = p->c;
+    r1_node *list = NULL, *last = first_factor(p), *first = last;
     while (last && !c->over) {
-        const token *t = r1_math_peek(p, 0);
+        const r1_token *t = r1_math_peek(p, 0);
         uint64_t many;
         if ((t->kind == T_OP && t->sub == '*') || times_letter(p)) {
             p->i++;
@@ -190,17 +193,17 @@ node *r1_math_parse_product(parser *p)
     return list ? r1_math_distribute(c, list) : last;
 }
 
-node *r1_math_parse_sum(parser *p)
+r1_node *r1_math_parse_sum(r1_parser *p)
 {
-    ctx *c = p->c;
-    node *list = NULL, *first = NULL;
+    r1_math_ctx *c = p->c;
+    r1_node *list = NULL, *first = NULL;
     if (++p->depth > R1_MATH_DEPTH_MAX) c->over = true;
     for (bool begun = false; !c->over; begun = true) {
         bool sign = r1_math_is(p, T_OP, '+') || r1_math_is(p, T_OP, '-') || r1_math_is(p, T_OP, 'P') || r1_math_is(p, T_OP, 'M');
         if (begun && !sign) break;
         char both;
         bool minus = signs(p, &both);
-        node *term = r1_math_parse_product(p);
+        r1_node *term = r1_math_parse_product(p);
         if (!term) {
             first = NULL;
             break;
@@ -212,30 +215,30 @@ node *r1_math_parse_sum(parser *p)
             list = r1_math_append(c, list, term);
         }
     }
-    node *sum = first && list ? list : first;
+    r1_node *sum = first && list ? list : first;
     if (sum && r1_math_take(p, T_BINOM, 2)) { /* {a \over b} */
-        node *b = r1_math_parse_sum(p);
+        r1_node *b = r1_math_parse_sum(p);
         sum = b ? r1_math_op2(c, K_MUL, sum, r1_math_inv(c, b)) : NULL;
     }
     if (sum && r1_math_take(p, T_BINOM, 1)) { /* n \choose k */
-        node *k = r1_math_parse_sum(p);
+        r1_node *k = r1_math_parse_sum(p);
         sum = k ? r1_math_fn(c, F_BINOM, sum, k) : NULL;
     }
     p->depth--;
     return sum;
 }
 
-node *r1_math_parse_expr(parser *p)
+r1_node *r1_math_parse_expr(r1_parser *p)
 {
-    ctx *c = p->c;
-    node *a = r1_math_parse_sum(p);
+    r1_math_ctx *c = p->c;
+    r1_node *a = r1_math_parse_sum(p);
     while (a && !c->over) {
-        const token *t = r1_math_peek(p, 0);
+        const r1_token *t = r1_math_peek(p, 0);
         bool letter_u = t->kind == T_IDENT && t->n == 1 && *t->s == 'U' && is_set_kind(a) && r1_math_peek(p, 1)->kind != T_END;
         if (t->kind != T_SETOP && !letter_u) break;
-        node_kind k = letter_u || t->sub == 'u' ? K_UNION : t->sub == 'n' ? K_INTERSECT : K_MINUS;
+        r1_kind k = letter_u || t->sub == 'u' ? K_UNION : t->sub == 'n' ? K_INTERSECT : K_MINUS;
         p->i++;
-        node *b = r1_math_parse_sum(p);
+        r1_node *b = r1_math_parse_sum(p);
         if (!b) return NULL;
         a = a->kind == k && k != K_MINUS ? r1_math_append(c, a, b) : r1_math_op2(c, k, a, b);
     }
@@ -243,14 +246,16 @@ node *r1_math_parse_expr(parser *p)
 }
 
 /* Behind ^: a degree sign, the ending of an ordinal, a prime; what they make of a, NULL when it is a plain exponent. */
-static node *odd_exponent(parser *p, node *a)
+static r1_node *odd_exponent(r1_parser *p, r1_node *a)
 {
     uint32_t start = p->i;
     bool brace = r1_math_take(p, T_LBRACE, -1);
-    const token *t = r1_math_peek(p, 0);
-    node *made = NULL;
+    const r1_token *t = r1_math_peek(p, 0);
+    r1_node *made = NULL;
     if (t->kind == T_DEGREE) made = a; /* the sign is left for the caller */
-    else if (t->kind == T_WORD && a->kind == K_NUM && (r1_math_word_is(t->s, t->n, "th") || r1_math_word_is(t->s, t->n, "st") || r1_math_word_is(t->s, t->n, "nd") || r1_math_word_is(t->s, t->n, "rd"))) {
+    else if (t->kind == T_WORD && a->kind == K_NUM &&
+             (r1_math_word_is(t->s, t->n, "th") || r1_math_word_is(t->s, t->n, "st") || r1_math_word_is(t->s, t->n, "nd") ||
+              r1_math_word_is(t->s, t->n, "rd"))) {
         made = a;
         p->i++;
     }
@@ -260,45 +265,45 @@ static node *odd_exponent(parser *p, node *a)
 }
 
 /* A degree sign, as a function of what stands before it, or a temperature. */
-static node *degree(parser *p, node *a)
+static r1_node *degree(r1_parser *p, r1_node *a)
 {
-    ctx *c = p->c;
+    r1_math_ctx *c = p->c;
     bool brace = r1_math_take(p, T_LBRACE, -1);
     p->i++;
     if (brace && !r1_math_take(p, T_RBRACE, -1)) return NULL;
-    const token *t = r1_math_peek(p, 0);
+    const r1_token *t = r1_math_peek(p, 0);
     bool cel = (t->kind == T_IDENT || t->kind == T_WORD) && (r1_math_word_is(t->s, t->n, "c") || r1_math_word_is(t->s, t->n, "celsius"));
     bool fah = (t->kind == T_IDENT || t->kind == T_WORD) && (r1_math_word_is(t->s, t->n, "f") || r1_math_word_is(t->s, t->n, "fahrenheit"));
     if (!cel && !fah) return r1_math_fn(c, F_DEGREE, a, NULL);
     p->i++;
-    node *x = r1_math_op1(c, K_QUANTITY, a);
-    unit *u = r1_math_unit_new(c);
+    r1_node *x = r1_math_op1(c, K_QUANTITY, a);
+    r1_unit *u = r1_math_unit_new(c);
     if (x == &c->bad || !u || !r1_math_unit_find(c, cel ? "celsius" : "fahrenheit", cel ? 7 : 10, u)) return NULL;
     x->u = u;
     return x;
 }
 
-static node *exponent(parser *p)
+static r1_node *exponent(r1_parser *p)
 {
     char both;
     bool minus = signs(p, &both);
-    node *e = r1_math_parse_argument(p);
+    r1_node *e = r1_math_parse_argument(p);
     return e ? with_sign(p->c, e, minus, both) : NULL;
 }
 
-node *r1_math_parse_power(parser *p)
+r1_node *r1_math_parse_power(r1_parser *p)
 {
     enum { TOWER_MAX = 40 };
-    ctx *c = p->c;
-    node *tower[TOWER_MAX];
+    r1_math_ctx *c = p->c;
+    r1_node *tower[TOWER_MAX];
     uint32_t n = 0;
-    node *a = r1_math_parse_atom(p);
+    r1_node *a = r1_math_parse_atom(p);
     if (!a) return NULL;
     tower[n++] = a;
     while (!c->over && r1_math_is(p, T_CARET, -1)) {
         p->i++;
         if (n == 1) {
-            node *odd = odd_exponent(p, a);
+            r1_node *odd = odd_exponent(p, a);
             bool sign = odd && (r1_math_is(p, T_DEGREE, -1) || r1_math_is(p, T_LBRACE, -1));
             if (odd && !sign) return odd;
             if (odd) return degree(p, a);
@@ -307,7 +312,7 @@ node *r1_math_parse_power(parser *p)
             c->over = true;
             return NULL;
         }
-        node *e = exponent(p);
+        r1_node *e = exponent(p);
         if (!e) return NULL;
         tower[n++] = e;
     }

@@ -2,27 +2,27 @@
 #include "reward/math/math_hash.h"
 #include "reward/math/math_interval.h"
 
-static mpfr_prec_t prec_of(const iv *a) { return mpfr_get_prec(a->lo); }
+static mpfr_prec_t prec_of(const r1_iv *a) { return mpfr_get_prec(a->lo); }
 
-static istate known_rational(ctx *c, const node *a, iv *out)
+static r1_iv_state known_rational(r1_math_ctx *c, const r1_node *a, r1_iv *out)
 {
     mpq_t q;
     mpq_init(q);
-    found f = r1_math_rational(c, a, q);
+    r1_found f = r1_math_rational(c, a, q);
     if (f == FOUND_VALUE) r1_math_iv_set_q(out, q);
     mpq_clear(q);
     return f == FOUND_VALUE ? I_OK : f == FOUND_UNDEFINED ? I_OUTSIDE : I_NOT;
 }
 
-static bool constant(const node *a) { return !r1_math_has(a, K_SYM); }
+static bool constant(const r1_node *a) { return !r1_math_has(a, K_SYM); }
 
-static istate multiply(ctx *c, const point *at, const node *a, iv *out)
+static r1_iv_state multiply(r1_math_ctx *c, const r1_point *at, const r1_node *a, r1_iv *out)
 {
-    iv x, product;
+    r1_iv x, product;
     r1_math_iv_init(&x, prec_of(out));
     r1_math_iv_init(&product, prec_of(out));
     r1_math_iv_set_si(&product, 1);
-    istate s = I_OK;
+    r1_iv_state s = I_OK;
     for (uint32_t i = 0; i < a->n && s == I_OK; i++) {
         s = r1_math_real(c, at, a->kid[i], &x);
         if (s == I_OK) s = r1_math_iv_mul(&product, &product, &x);
@@ -35,14 +35,14 @@ static istate multiply(ctx *c, const point *at, const node *a, iv *out)
 }
 
 /* Terms too small to be seen beside the largest are noted: equality may hang on them. The smallest and largest so far are enough. */
-static istate add(ctx *c, const point *at, const node *a, iv *out)
+static r1_iv_state add(r1_math_ctx *c, const r1_point *at, const r1_node *a, r1_iv *out)
 {
-    iv x, sum, least;
+    r1_iv x, sum, least;
     r1_math_iv_init(&x, prec_of(out));
     r1_math_iv_init(&sum, prec_of(out));
     r1_math_iv_init(&least, prec_of(out));
     mpfr_exp_t top = MPFR_EMIN_DEFAULT / 2;
-    istate s = I_OK;
+    r1_iv_state s = I_OK;
     for (uint32_t i = 0; i < a->n && s == I_OK; i++) {
         s = r1_math_real(c, at, a->kid[i], &x);
         if (s != I_OK) break;
@@ -64,27 +64,27 @@ static istate add(ctx *c, const point *at, const node *a, iv *out)
 }
 
 /* The value of an exponent that is rational, at the point too: x^n at n = 3 is a power of three. */
-static bool rational_exponent(ctx *c, const point *at, const node *e, mpq_t q)
+static bool rational_exponent(r1_math_ctx *c, const r1_point *at, const r1_node *e, mpq_t q)
 {
     if (constant(e)) return r1_math_rational(c, e, q) == FOUND_VALUE;
-    node *x = (node *)e; /* substitution copies what it changes */
+    r1_node *x = (r1_node *)e; /* substitution copies what it changes */
     for (uint32_t i = 0; i < at->n; i++)
         if (r1_math_has_symbol(x, at->sym[i])) x = r1_math_subst(c, x, at->sym[i], r1_math_num_q(c, at->value[i]));
     return !c->over && r1_math_rational(c, x, q) == FOUND_VALUE;
 }
 
-static istate power_q(ctx *c, iv *out, const iv *x, mpq_srcptr e)
+static r1_iv_state power_q(r1_math_ctx *c, r1_iv *out, const r1_iv *x, mpq_srcptr e)
 {
     if (mpz_cmp_ui(mpq_denref(e), 1) == 0) return r1_math_iv_pow_z(c, out, x, mpq_numref(e));
     if (mpz_cmp_ui(mpq_denref(e), 1000) <= 0 && mpz_sizeinbase(mpq_numref(e), 2) < 40) {
         bool even = mpz_even_p(mpq_denref(e));
         if (even && mpfr_sgn(x->hi) < 0) return I_OUTSIDE;
-        istate s = r1_math_iv_root(c, out, x, mpz_get_ui(mpq_denref(e)));
+        r1_iv_state s = r1_math_iv_root(c, out, x, mpz_get_ui(mpq_denref(e)));
         return s == I_OK ? r1_math_iv_pow_z(c, out, out, mpq_numref(e)) : s;
     }
-    iv y;
+    r1_iv y;
     r1_math_iv_init(&y, prec_of(out));
-    istate s = r1_math_iv_fn(c, F_LN, out, x);
+    r1_iv_state s = r1_math_iv_fn(c, F_LN, out, x);
     r1_math_iv_set_q(&y, e);
     if (s == I_OK) s = r1_math_iv_mul(out, out, &y);
     if (s == I_OK) s = r1_math_iv_fn(c, F_EXP, out, out);
@@ -92,14 +92,14 @@ static istate power_q(ctx *c, iv *out, const iv *x, mpq_srcptr e)
     return s;
 }
 
-static istate power(ctx *c, const point *at, const node *a, iv *out)
+static r1_iv_state power(r1_math_ctx *c, const r1_point *at, const r1_node *a, r1_iv *out)
 {
     mpq_t q;
-    iv x, y;
+    r1_iv x, y;
     mpq_init(q);
     r1_math_iv_init(&x, prec_of(out));
     r1_math_iv_init(&y, prec_of(out));
-    istate s;
+    r1_iv_state s;
     if (a->kid[0]->kind == K_E) { /* e^u */
         s = r1_math_real(c, at, a->kid[1], &y);
         if (s == I_OK) s = r1_math_iv_fn(c, F_EXP, out, &y);
@@ -123,17 +123,17 @@ static istate power(ctx *c, const point *at, const node *a, iv *out)
 }
 
 /* n choose k for a whole k at the point: a product of k factors. */
-static istate binomial(ctx *c, const iv *n, const iv *k, iv *out)
+static r1_iv_state binomial(r1_math_ctx *c, const r1_iv *n, const r1_iv *k, r1_iv *out)
 {
     enum { FACTORS_MAX = 60 };
     if (!mpfr_equal_p(k->lo, k->hi) || !mpfr_integer_p(k->lo) || mpfr_sgn(k->lo) < 0 || mpfr_cmp_ui(k->lo, FACTORS_MAX) > 0) return I_NOT;
     unsigned long m = mpfr_get_ui(k->lo, MPFR_RNDN);
-    iv f, d, r;
+    r1_iv f, d, r;
     r1_math_iv_init(&f, prec_of(out));
     r1_math_iv_init(&d, prec_of(out));
     r1_math_iv_init(&r, prec_of(out));
     r1_math_iv_set_si(&r, 1);
-    istate s = I_OK;
+    r1_iv_state s = I_OK;
     for (unsigned long i = 0; i < m && s == I_OK; i++) {
         mpfr_sub_ui(f.lo, n->lo, i, MPFR_RNDD);
         mpfr_sub_ui(f.hi, n->hi, i, MPFR_RNDU);
@@ -149,7 +149,7 @@ static istate binomial(ctx *c, const iv *n, const iv *k, iv *out)
     return s;
 }
 
-static istate larger(iv *out, const iv *a, const iv *b, bool max)
+static r1_iv_state larger(r1_iv *out, const r1_iv *a, const r1_iv *b, bool max)
 {
     mpfr_srcptr lo = (mpfr_cmp(a->lo, b->lo) > 0) == max ? a->lo : b->lo, hi = (mpfr_cmp(a->hi, b->hi) > 0) == max ? a->hi : b->hi;
     mpfr_set(out->lo, lo, MPFR_RNDD);
@@ -157,13 +157,13 @@ static istate larger(iv *out, const iv *a, const iv *b, bool max)
     return I_OK;
 }
 
-static istate two(ctx *c, func f, const iv *x, const iv *y, iv *out)
+static r1_iv_state two(r1_math_ctx *c, r1_func f, const r1_iv *x, const r1_iv *y, r1_iv *out)
 {
     switch (f) {
     case F_LOG: { /* x is the base */
-        iv t;
+        r1_iv t;
         r1_math_iv_init(&t, prec_of(out));
-        istate s = r1_math_iv_fn(c, F_LN, &t, x);
+        r1_iv_state s = r1_math_iv_fn(c, F_LN, &t, x);
         if (s == I_OK) s = r1_math_iv_fn(c, F_LN, out, y);
         if (s == I_OK) s = r1_math_iv_div(out, out, &t);
         r1_math_iv_clear(&t);
@@ -178,20 +178,20 @@ static istate two(ctx *c, func f, const iv *x, const iv *y, iv *out)
     }
 }
 
-static istate function(ctx *c, const point *at, const node *a, iv *out)
+static r1_iv_state function(r1_math_ctx *c, const r1_point *at, const r1_node *a, r1_iv *out)
 {
     if (constant(a) && known_rational(c, a, out) == I_OK) return I_OK; /* 20!, \binom{50}{3}, \log_2 8 */
-    func f = (func)a->op;
+    r1_func f = (r1_func)a->op;
     if (f == F_SUM || f == F_PROD) {
-        node *u = (node *)a;
+        r1_node *u = (r1_node *)a;
         for (uint32_t i = 0; i < at->n; i++) u = r1_math_subst(c, u, at->sym[i], r1_math_num_q(c, at->value[i]));
         u = c->over ? NULL : r1_math_unroll(c, u);
         return u ? r1_math_real(c, at, u, out) : I_NOT;
     }
-    iv x, y;
+    r1_iv x, y;
     r1_math_iv_init(&x, prec_of(out));
     r1_math_iv_init(&y, prec_of(out));
-    istate s = r1_math_real(c, at, a->kid[0], &x);
+    r1_iv_state s = r1_math_real(c, at, a->kid[0], &x);
     if (s != I_OK) {
     } else if (f == F_DEGREE) {
         r1_math_iv_pi(&y);
@@ -217,14 +217,14 @@ static istate function(ctx *c, const point *at, const node *a, iv *out)
     return s;
 }
 
-istate r1_math_apply_real(ctx *c, const point *at, const node *a, iv *out)
+r1_iv_state r1_math_apply_real(r1_math_ctx *c, const r1_point *at, const r1_node *a, r1_iv *out)
 {
-    iv x, u, w;
+    r1_iv x, u, w;
     mpfr_prec_t prec = prec_of(out);
     r1_math_iv_init(&x, prec);
     r1_math_iv_init(&u, prec);
     r1_math_iv_init(&w, prec);
-    istate s = I_OK;
+    r1_iv_state s = I_OK;
     uint64_t h = r1_math_hash(a->name, a->n_name, c->seed + 77);
     for (uint32_t i = 0; i < a->n && s == I_OK; i++) { /* u = sum of w_i x_i; f = sin(u + w) + u / 3 */
         s = r1_math_real(c, at, a->kid[i], &x);
@@ -251,7 +251,7 @@ istate r1_math_apply_real(ctx *c, const point *at, const node *a, iv *out)
     return s;
 }
 
-void r1_math_last_place(mpfr_t out, const node *a, uint32_t digits)
+void r1_math_last_place(mpfr_t out, const r1_node *a, uint32_t digits)
 {
     mpfr_t x;
     mpfr_init2(x, 128);
@@ -267,7 +267,7 @@ void r1_math_last_place(mpfr_t out, const node *a, uint32_t digits)
     mpfr_clear(x);
 }
 
-void r1_math_widen(iv *out, const node *a)
+void r1_math_widen(r1_iv *out, const r1_node *a)
 {
     mpfr_t ulp;
     mpfr_init2(ulp, 64);
@@ -277,10 +277,10 @@ void r1_math_widen(iv *out, const node *a)
     mpfr_clear(ulp);
 }
 
-istate r1_math_real(ctx *c, const point *at, const node *a, iv *out)
+r1_iv_state r1_math_real(r1_math_ctx *c, const r1_point *at, const r1_node *a, r1_iv *out)
 {
     if (!r1_math_spend(c, 8 + (uint64_t)prec_of(out) / 64)) return I_NOT;
-    switch ((node_kind)a->kind) {
+    switch ((r1_kind)a->kind) {
     case K_NUM:
         r1_math_iv_set_q(out, a->q);
         if (a->dotted || (c->fuzzy && a->digits >= R1_MATH_DECIMAL_DIGITS)) {
@@ -290,10 +290,10 @@ istate r1_math_real(ctx *c, const point *at, const node *a, iv *out)
         return I_OK;
     case K_PI: r1_math_iv_pi(out); return I_OK;
     case K_E: {
-        iv one;
+        r1_iv one;
         r1_math_iv_init(&one, prec_of(out));
         r1_math_iv_set_si(&one, 1);
-        istate s = r1_math_iv_fn(c, F_EXP, out, &one);
+        r1_iv_state s = r1_math_iv_fn(c, F_EXP, out, &one);
         r1_math_iv_clear(&one);
         return s;
     }

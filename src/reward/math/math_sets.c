@@ -6,8 +6,8 @@
 #include "reward/math/math_int.h"
 
 enum { PIECES_MAX = 24 };
-typedef struct piece { node *lo, *hi; bool lo_open, hi_open; } piece;
-typedef struct set { piece p[PIECES_MAX]; unsigned n; const node *var; bool bad; } set;
+typedef struct piece { r1_node *lo, *hi; bool lo_open, hi_open; } piece;
+typedef struct set { piece p[PIECES_MAX]; unsigned n; const r1_node *var; bool bad; } set;
 
 static void add(set *s, piece p)
 {
@@ -15,15 +15,15 @@ static void add(set *s, piece p)
     else s->p[s->n++] = p;
 }
 
-static node *infinity(ctx *c, int sign)
+static r1_node *infinity(r1_math_ctx *c, int sign)
 {
-    node *x = r1_math_node(c, K_INF, 0);
+    r1_node *x = r1_math_node(c, K_INF, 0);
     return sign < 0 ? r1_math_neg(c, x) : x;
 }
 
-static piece all_reals(ctx *c) { return (piece){ infinity(c, -1), infinity(c, 1), true, true }; }
+static piece all_reals(r1_math_ctx *c) { return (piece){ infinity(c, -1), infinity(c, 1), true, true }; }
 
-static void same_variable(set *s, const node *var)
+static void same_variable(set *s, const r1_node *var)
 {
     if (s->var && var && !r1_math_same(s->var, var)) s->bad = true;
     if (var) s->var = var;
@@ -31,14 +31,14 @@ static void same_variable(set *s, const node *var)
 
 /* ---- normal form ------------------------------------------------------------------------------------------------- */
 
-static bool empty(ctx *c, const piece *p, bool *bad)
+static bool empty(r1_math_ctx *c, const piece *p, bool *bad)
 {
     int o = r1_math_order(c, p->lo, p->hi);
     if (o == 2) *bad = true;
     return o == 1 || (o == 0 && (p->lo_open || p->hi_open));
 }
 
-static void drop_empty(ctx *c, set *s)
+static void drop_empty(r1_math_ctx *c, set *s)
 {
     unsigned m = 0;
     if (s->n == 1 && r1_math_order(c, s->p[0].lo, s->p[0].hi) == 2) return; /* letters at the ends: as it is */
@@ -47,14 +47,14 @@ static void drop_empty(ctx *c, set *s)
     s->n = m;
 }
 
-static int before(ctx *c, const piece *a, const piece *b, bool *bad)
+static int before(r1_math_ctx *c, const piece *a, const piece *b, bool *bad)
 {
     int o = r1_math_order(c, a->lo, b->lo);
     if (o == 2) *bad = true;
     return o ? o : (int)a->lo_open - (int)b->lo_open;
 }
 
-static void normalise(ctx *c, set *s)
+static void normalise(r1_math_ctx *c, set *s)
 {
     drop_empty(c, s);
     if (s->n < 2) return;
@@ -81,7 +81,7 @@ static void normalise(ctx *c, set *s)
     s->n = m;
 }
 
-static set intersect(ctx *c, const set *a, const set *b)
+static set intersect(r1_math_ctx *c, const set *a, const set *b)
 {
     set r = { .var = a->var ? a->var : b->var, .bad = a->bad || b->bad };
     if (a->var && b->var && !r1_math_same(a->var, b->var)) r.bad = true;
@@ -97,7 +97,7 @@ static set intersect(ctx *c, const set *a, const set *b)
     return r;
 }
 
-static set complement(ctx *c, set *a)
+static set complement(r1_math_ctx *c, set *a)
 {
     set r = { .var = a->var, .bad = a->bad };
     normalise(c, a);
@@ -114,14 +114,14 @@ static set complement(ctx *c, set *a)
 
 /* ---- from trees -------------------------------------------------------------------------------------------------- */
 
-static bool convert(ctx *c, node *a, set *s);
+static bool convert(r1_math_ctx *c, r1_node *a, set *s);
 
-static bool is_name(const node *a) { return a->kind == K_SYM || a->kind == K_APPLY; }
+static bool is_name(const r1_node *a) { return a->kind == K_SYM || a->kind == K_APPLY; }
 
-static bool end_ok(const node *a) { return r1_math_is_scalar(a) && !r1_math_has(a, K_I); }
+static bool end_ok(const r1_node *a) { return r1_math_is_scalar(a) && !r1_math_has(a, K_I); }
 
 /* var op bound, or bound op var when flipped. */
-static bool half_line(ctx *c, relop op, bool flipped, node *bound, set *s)
+static bool half_line(r1_math_ctx *c, r1_relop op, bool flipped, r1_node *bound, set *s)
 {
     piece p = all_reals(c);
     if (!end_ok(bound)) return false;
@@ -140,30 +140,32 @@ static bool half_line(ctx *c, relop op, bool flipped, node *bound, set *s)
     return true;
 }
 
-static bool from_relation(ctx *c, node *a, set *s)
+static bool from_relation(r1_math_ctx *c, r1_node *a, set *s)
 {
     if (a->n == 2 && a->ops[0] == R_IN) {
         same_variable(s, a->kid[0]);
         return is_name(a->kid[0]) && convert(c, a->kid[1], s);
     }
     if (a->n == 2) {
-        bool left = is_name(a->kid[0]) && !r1_math_has_symbol(a->kid[1], a->kid[0]), right = !left && is_name(a->kid[1]) && !r1_math_has_symbol(a->kid[0], a->kid[1]);
+        bool left = is_name(a->kid[0]) && !r1_math_has_symbol(a->kid[1], a->kid[0]),
+             right = !left && is_name(a->kid[1]) && !r1_math_has_symbol(a->kid[0], a->kid[1]);
         if (left && is_name(a->kid[1]) && a->kid[0]->kind == K_SYM) return false; /* a < b orders two letters */
         if (!left && !right) return false;
         same_variable(s, a->kid[left ? 0 : 1]);
-        return half_line(c, (relop)a->ops[0], right, a->kid[left ? 1 : 0], s);
+        return half_line(c, (r1_relop)a->ops[0], right, a->kid[left ? 1 : 0], s);
     }
     if (a->n != 3 || !is_name(a->kid[1])) return false;
     set x = { .n = 0 }, y = { .n = 0 };
-    bool up = (a->ops[0] == R_LT || a->ops[0] == R_LE) && (a->ops[1] == R_LT || a->ops[1] == R_LE), down = (a->ops[0] == R_GT || a->ops[0] == R_GE) && (a->ops[1] == R_GT || a->ops[1] == R_GE);
-    if ((!up && !down) || !half_line(c, (relop)a->ops[0], true, a->kid[0], &x) || !half_line(c, (relop)a->ops[1], false, a->kid[2], &y)) return false;
+    bool up = (a->ops[0] == R_LT || a->ops[0] == R_LE) && (a->ops[1] == R_LT || a->ops[1] == R_LE),
+         down = (a->ops[0] == R_GT || a->ops[0] == R_GE) && (a->ops[1] == R_GT || a->ops[1] == R_GE);
+    if ((!up && !down) || !half_line(c, (r1_relop)a->ops[0], true, a->kid[0], &x) || !half_line(c, (r1_relop)a->ops[1], false, a->kid[2], &y)) return false;
     same_variable(s, a->kid[1]);
     piece p = { up ? x.p[0].lo : y.p[0].lo, up ? y.p[0].hi : x.p[0].hi, up ? x.p[0].lo_open : y.p[0].lo_open, up ? y.p[0].hi_open : x.p[0].hi_open };
     add(s, p);
     return true;
 }
 
-static bool from_list(ctx *c, node *a, set *s)
+static bool from_list(r1_math_ctx *c, r1_node *a, set *s)
 {
     set all = { .n = 0 };
     bool both = a->op != '|';
@@ -191,7 +193,7 @@ static bool from_list(ctx *c, node *a, set *s)
     return a->n > 0;
 }
 
-static bool combine(ctx *c, node *a, set *s)
+static bool combine(r1_math_ctx *c, r1_node *a, set *s)
 {
     set x = { .n = 0 }, y = { .n = 0 };
     if (!convert(c, a->kid[0], &x)) return false;
@@ -212,16 +214,16 @@ static bool combine(ctx *c, node *a, set *s)
 }
 
 /* (5,2) is a point, (5,2] is nothing. */
-static bool backwards(ctx *c, const node *a)
+static bool backwards(r1_math_ctx *c, const r1_node *a)
 {
     int o = r1_math_order(c, a->kid[0], a->kid[1]);
     return o == 1 || (o == 0 && (a->lo_open || a->hi_open));
 }
 
-static bool convert(ctx *c, node *a, set *s)
+static bool convert(r1_math_ctx *c, r1_node *a, set *s)
 {
     if (c->over || !r1_math_spend(c, 10)) return false;
-    switch ((node_kind)a->kind) {
+    switch ((r1_kind)a->kind) {
     case K_TUPLE:
         if (a->n != 2 || a->op == '<') return false;
         /* fall through */
@@ -243,7 +245,7 @@ static bool convert(ctx *c, node *a, set *s)
     case K_REL: return from_relation(c, a, s);
     case K_LIST: return from_list(c, a, s);
     case K_BUILDER: {
-        node *head = a->kid[0];
+        r1_node *head = a->kid[0];
         if (head->kind == K_REL && head->n == 2 && head->ops[0] == R_IN && head->kid[1]->kind == K_NUMBERS && head->kid[1]->name[0] == 'R') head = head->kid[0];
         if (head->kind != K_SYM) return false;
         same_variable(s, head);
@@ -258,9 +260,9 @@ static bool convert(ctx *c, node *a, set *s)
     }
 }
 
-bool r1_math_is_real_set(const node *a)
+bool r1_math_is_real_set(const r1_node *a)
 {
-    switch ((node_kind)a->kind) {
+    switch ((r1_kind)a->kind) {
     case K_INTERVAL: case K_UNION: case K_INTERSECT: case K_MINUS: case K_BUILDER: return true;
     case K_NUMBERS: return a->name[0] == 'R';
     case K_REL:
@@ -275,14 +277,14 @@ bool r1_math_is_real_set(const node *a)
     }
 }
 
-static bool same_end(ctx *c, node *a, node *b, sameness *worst)
+static bool same_end(r1_math_ctx *c, r1_node *a, r1_node *b, r1_sameness *worst)
 {
-    sameness s = r1_math_equal_expr(c, a, b);
+    r1_sameness s = r1_math_equal_expr(c, a, b);
     if (s == SAME_NUMERIC) *worst = SAME_NUMERIC;
     return s == SAME_EXACT || s == SAME_NUMERIC;
 }
 
-sameness r1_math_equal_sets(ctx *c, node *gold, node *cand)
+r1_sameness r1_math_equal_sets(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 {
     set g = { .n = 0 }, k = { .n = 0 };
     if (!convert(c, gold, &g) || !convert(c, cand, &k)) return SAME_UNKNOWN;
@@ -291,7 +293,7 @@ sameness r1_math_equal_sets(ctx *c, node *gold, node *cand)
     normalise(c, &k);
     if (g.bad || k.bad || c->over) return SAME_UNKNOWN;
     if (g.n != k.n) return SAME_NOT;
-    sameness worst = SAME_EXACT;
+    r1_sameness worst = SAME_EXACT;
     for (unsigned i = 0; i < g.n; i++) {
         piece *x = &g.p[i], *y = &k.p[i];
         if (x->lo_open != y->lo_open || x->hi_open != y->hi_open || !same_end(c, x->lo, y->lo, &worst) || !same_end(c, x->hi, y->hi, &worst)) return SAME_NOT;

@@ -4,14 +4,14 @@
  * cleared at the end. When the budget or the arena is gone, makers return ctx.bad, a number 0, so that callers need no checks. */
 #include "reward/math/math_int.h"
 
-struct block {
-    block *next;
+struct r1_block {
+    r1_block *next;
     size_t used, size;
 };
 
 enum { BLOCK_BYTES = 64 << 10 };
 
-void r1_math_ctx_init(ctx *c, uint64_t budget, uint64_t seed)
+void r1_math_ctx_init(r1_math_ctx *c, uint64_t budget, uint64_t seed)
 {
     memset(c, 0, sizeof *c);
     c->left = budget;
@@ -22,18 +22,18 @@ void r1_math_ctx_init(ctx *c, uint64_t budget, uint64_t seed)
     for (size_t i = 0; i < R1_COUNT(c->bad_kids); i++) c->bad_kids[i] = &c->bad;
 }
 
-void r1_math_ctx_deinit(ctx *c)
+void r1_math_ctx_deinit(r1_math_ctx *c)
 {
-    for (node *x = c->numbers; x; x = x->next_number) mpq_clear(x->q);
+    for (r1_node *x = c->numbers; x; x = x->next_number) mpq_clear(x->q);
     mpq_clear(c->bad.q);
-    for (block *b = c->blocks, *next; b; b = next) {
+    for (r1_block *b = c->blocks, *next; b; b = next) {
         next = b->next;
         free(b);
     }
     memset(c, 0, sizeof *c);
 }
 
-bool r1_math_spend(ctx *c, uint64_t units)
+bool r1_math_spend(r1_math_ctx *c, uint64_t units)
 {
     if (c->over) return false;
     if (units > c->left) {
@@ -47,7 +47,7 @@ bool r1_math_spend(ctx *c, uint64_t units)
     return true;
 }
 
-void *r1_math_alloc(ctx *c, size_t bytes)
+void *r1_math_alloc(r1_math_ctx *c, size_t bytes)
 {
     bytes = r1_round_up(bytes ? bytes : 1, 16);
     if (c->nomem || c->over) return NULL;
@@ -55,7 +55,7 @@ void *r1_math_alloc(ctx *c, size_t bytes)
         c->over = true;
         return NULL;
     }
-    block *b = c->blocks;
+    r1_block *b = c->blocks;
     if (!b || b->size - b->used < bytes) {
         size_t head = r1_round_up(sizeof *b, 16), size = r1_max(bytes + head, (size_t)BLOCK_BYTES);
         b = malloc(size);
@@ -74,11 +74,11 @@ void *r1_math_alloc(ctx *c, size_t bytes)
     return memset(p, 0, bytes);
 }
 
-node *r1_math_node(ctx *c, node_kind k, uint32_t n_kids)
+r1_node *r1_math_node(r1_math_ctx *c, r1_kind k, uint32_t n_kids)
 {
     if (++c->n_nodes > R1_MATH_NODES_MAX) c->over = true;
     if (!r1_math_spend(c, 2)) return &c->bad;
-    node *x = r1_math_alloc(c, sizeof *x);
+    r1_node *x = r1_math_alloc(c, sizeof *x);
     if (!x) return &c->bad;
     x->kind = (uint8_t)k;
     if (k == K_NUM) {
@@ -95,72 +95,71 @@ node *r1_math_node(ctx *c, node_kind k, uint32_t n_kids)
     return x;
 }
 
-node *r1_math_num(ctx *c, long value)
+r1_node *r1_math_num(r1_math_ctx *c, long value)
 {
-    node *x = r1_math_node(c, K_NUM, 0);
+    r1_node *x = r1_math_node(c, K_NUM, 0);
     if (x != &c->bad) mpq_set_si(x->q, value, 1);
     return x;
 }
 
-node *r1_math_num_q(ctx *c, mpq_srcptr q)
+r1_node *r1_math_num_q(r1_math_ctx *c, mpq_srcptr q)
 {
     if (!r1_math_spend(c, mpz_size(mpq_numref(q)) + mpz_size(mpq_denref(q)))) return &c->bad;
-    node *x = r1_math_node(c, K_NUM, 0);
+    r1_node *x = r1_math_node(c, K_NUM, 0);
     if (x != &c->bad) mpq_set(x->q, q);
     return x;
 }
 
-node *r1_math_op1(ctx *c, node_kind k, node *a)
+r1_node *r1_math_op1(r1_math_ctx *c, r1_kind k, r1_node *a)
 {
-    node *x = r1_math_node(c, k, 1);
+    r1_node *x = r1_math_node(c, k, 1);
     if (x != &c->bad) x->kid[0] = a;
     return x;
 }
 
-node *r1_math_op2(ctx *c, node_kind k, node *a, node *b)
+r1_node *r1_math_op2(r1_math_ctx *c, r1_kind k, r1_node *a, r1_node *b)
 {
-    node *x = r1_math_node(c, k, 2);
+    r1_node *x = r1_math_node(c, k, 2);
     if (x == &c->bad) return x;
     x->kid[0] = a;
     x->kid[1] = b;
     return x;
 }
 
-node *r1_math_fn(ctx *c, func f, node *a, node *b)
+r1_node *r1_math_fn(r1_math_ctx *c, r1_func f, r1_node *a, r1_node *b)
 {
-    node *x = b ? r1_math_op2(c, K_FUNC, a, b) : r1_math_op1(c, K_FUNC, a);
+    r1_node *x = b ? r1_math_op2(c, K_FUNC, a, b) : r1_math_op1(c, K_FUNC, a);
     if (x != &c->bad) x->op = (uint8_t)f;
     return x;
 }
 
 /* A negative number stays one number, with its digits. */
-node *r1_math_neg(ctx *c, node *a)
+r1_node *r1_math_neg(r1_math_ctx *c, r1_node *a)
 {
     if (a->kind == K_NUM && a != &c->bad) {
-        node *x = r1_math_num_q(c, a->q);
+        r1_node *x = r1_math_num_q(c, a->q);
         if (x == &c->bad) return x;
         mpq_neg(x->q, x->q);
         x->digits = a->digits;
         x->dotted = a->dotted;
-        x->scientific = a->scientific;
         return x;
     }
     if (a->kind == K_QUANTITY) { /* -4 degrees */
-        node *x = r1_math_op1(c, K_QUANTITY, r1_math_neg(c, a->kid[0]));
+        r1_node *x = r1_math_op1(c, K_QUANTITY, r1_math_neg(c, a->kid[0]));
         if (x != &c->bad) x->u = a->u;
         return x;
     }
     return r1_math_op2(c, K_MUL, r1_math_num(c, -1), a);
 }
 
-node *r1_math_inv(ctx *c, node *a) { return r1_math_op2(c, K_POW, a, r1_math_num(c, -1)); }
+r1_node *r1_math_inv(r1_math_ctx *c, r1_node *a) { return r1_math_op2(c, K_POW, a, r1_math_num(c, -1)); }
 
-node *r1_math_append(ctx *c, node *list, node *kid)
+r1_node *r1_math_append(r1_math_ctx *c, r1_node *list, r1_node *kid)
 {
     if (list == &c->bad) return list;
     if (list->n == list->cap) {
         uint32_t cap = list->cap ? 2 * list->cap : 4;
-        node **grown = r1_math_alloc(c, cap * sizeof *grown);
+        r1_node **grown = r1_math_alloc(c, cap * sizeof *grown);
         if (!grown) return &c->bad;
         if (list->n) memcpy(grown, list->kid, list->n * sizeof *grown);
         list->kid = grown;
@@ -170,14 +169,14 @@ node *r1_math_append(ctx *c, node *list, node *kid)
     return list;
 }
 
-static bool same_unit(const unit *a, const unit *b)
+static bool same_unit(const r1_unit *a, const r1_unit *b)
 {
     if (!a || !b) return a == b;
     if (memcmp(a->dim, b->dim, sizeof a->dim) || mpq_cmp(a->factor, b->factor)) return false;
     return a->n_name == b->n_name && (!a->n_name || !memcmp(a->name, b->name, a->n_name));
 }
 
-bool r1_math_same(const node *a, const node *b)
+bool r1_math_same(const r1_node *a, const r1_node *b)
 {
     if (a == b) return true;
     if (a->kind != b->kind || a->op != b->op || a->n != b->n || a->lo_open != b->lo_open || a->hi_open != b->hi_open) return false;
@@ -191,7 +190,7 @@ bool r1_math_same(const node *a, const node *b)
     return true;
 }
 
-bool r1_math_has(const node *a, node_kind k)
+bool r1_math_has(const r1_node *a, r1_kind k)
 {
     if (a->kind == k) return true;
     for (uint32_t i = 0; i < a->n; i++)
@@ -199,7 +198,7 @@ bool r1_math_has(const node *a, node_kind k)
     return false;
 }
 
-bool r1_math_has_op(const node *a, node_kind k, uint8_t op)
+bool r1_math_has_op(const r1_node *a, r1_kind k, uint8_t op)
 {
     if (a->kind == k && a->op == op) return true;
     for (uint32_t i = 0; i < a->n; i++)
@@ -207,7 +206,7 @@ bool r1_math_has_op(const node *a, node_kind k, uint8_t op)
     return false;
 }
 
-bool r1_math_has_symbol(const node *a, const node *sym)
+bool r1_math_has_symbol(const r1_node *a, const r1_node *sym)
 {
     if (a->kind == K_SYM) return r1_math_same(a, sym);
     for (uint32_t i = 0; i < a->n; i++)
@@ -215,9 +214,9 @@ bool r1_math_has_symbol(const node *a, const node *sym)
     return false;
 }
 
-bool r1_math_is_scalar(const node *a)
+bool r1_math_is_scalar(const r1_node *a)
 {
-    switch ((node_kind)a->kind) {
+    switch ((r1_kind)a->kind) {
     case K_NUM: case K_SYM: case K_PI: case K_E: case K_I: case K_INF: return true;
     case K_ADD: case K_MUL: case K_POW: case K_FUNC: case K_APPLY: case K_PM:
         for (uint32_t i = 0; i < a->n; i++)
@@ -227,24 +226,24 @@ bool r1_math_is_scalar(const node *a)
     }
 }
 
-bool r1_math_sym_is(const node *a, const char *name)
+bool r1_math_sym_is(const r1_node *a, const char *name)
 {
     return a->kind == K_SYM && a->n_name == strlen(name) && !memcmp(a->name, name, a->n_name);
 }
 
-node *r1_math_choose_signs(ctx *c, node *a, unsigned signs, unsigned *n_signs, bool together)
+r1_node *r1_math_choose_signs(r1_math_ctx *c, r1_node *a, unsigned signs, unsigned *n_signs, bool together)
 {
     if (!r1_math_has(a, K_PM) || c->over) return a;
     if (a->kind == K_PM) {
         unsigned bit = together ? 0 : *n_signs;
         ++*n_signs;
-        node *kid = r1_math_choose_signs(c, a->kid[0], signs, n_signs, together);
+        r1_node *kid = r1_math_choose_signs(c, a->kid[0], signs, n_signs, together);
         bool minus = (signs >> (bit & 31) & 1) != (a->op == '-');
         return minus ? r1_math_neg(c, kid) : kid;
     }
-    node *x = r1_math_node(c, (node_kind)a->kind, a->n);
+    r1_node *x = r1_math_node(c, (r1_kind)a->kind, a->n);
     if (x == &c->bad) return x;
-    node **kid = x->kid;
+    r1_node **kid = x->kid;
     *x = *a;
     x->kid = kid;
     x->cap = a->n;
@@ -252,15 +251,15 @@ node *r1_math_choose_signs(ctx *c, node *a, unsigned signs, unsigned *n_signs, b
     return x;
 }
 
-node *r1_math_subst(ctx *c, node *a, const node *sym, node *value)
+r1_node *r1_math_subst(r1_math_ctx *c, r1_node *a, const r1_node *sym, r1_node *value)
 {
     if (a->kind == K_SYM) return r1_math_same(a, sym) ? value : a;
     if (!a->n || !r1_math_has_symbol(a, sym)) return a;
     bool binds = a->kind == K_FUNC && (a->op == F_SUM || a->op == F_PROD);
     if (binds && r1_math_same(a->kid[0], sym)) return a;
-    node *x = r1_math_node(c, (node_kind)a->kind, a->n);
+    r1_node *x = r1_math_node(c, (r1_kind)a->kind, a->n);
     if (x == &c->bad) return x;
-    node **kid = x->kid, *next = x->next_number;
+    r1_node **kid = x->kid, *next = x->next_number;
     *x = *a;
     x->kid = kid;
     x->cap = a->n;
@@ -269,12 +268,12 @@ node *r1_math_subst(ctx *c, node *a, const node *sym, node *value)
     return x;
 }
 
-node *r1_math_unroll(ctx *c, const node *a)
+r1_node *r1_math_unroll(r1_math_ctx *c, const r1_node *a)
 {
     enum { TERMS_MAX = 400 };
     mpq_t lo, hi;
     mpq_inits(lo, hi, NULL);
-    node *list = NULL;
+    r1_node *list = NULL;
     bool ok = r1_math_rational(c, a->kid[1], lo) == FOUND_VALUE && r1_math_rational(c, a->kid[2], hi) == FOUND_VALUE;
     ok = ok && mpz_cmp_ui(mpq_denref(lo), 1) == 0 && mpz_cmp_ui(mpq_denref(hi), 1) == 0 && mpz_fits_sint_p(mpq_numref(lo)) && mpz_fits_sint_p(mpq_numref(hi));
     long from = ok ? mpz_get_si(mpq_numref(lo)) : 0, to = ok ? mpz_get_si(mpq_numref(hi)) : 0;
@@ -287,22 +286,22 @@ node *r1_math_unroll(ctx *c, const node *a)
 }
 
 /* The determinant as an expression, by minors of the first row. */
-static node *minor_det(ctx *c, const node *m, unsigned rows_used, const uint8_t *cols, uint32_t n)
+static r1_node *minor_det(r1_math_ctx *c, const r1_node *m, unsigned rows_used, const uint8_t *cols, uint32_t n)
 {
     uint32_t r = rows_used;
     if (n == 1) return m->kid[r * m->cols + cols[0]];
-    node *sum = r1_math_node(c, K_ADD, 0);
+    r1_node *sum = r1_math_node(c, K_ADD, 0);
     for (uint32_t k = 0; k < n && !c->over; k++) {
         uint8_t rest[8];
         for (uint32_t i = 0, j = 0; i < n; i++)
             if (i != k) rest[j++] = cols[i];
-        node *term = r1_math_op2(c, K_MUL, m->kid[r * m->cols + cols[k]], minor_det(c, m, r + 1, rest, n - 1));
+        r1_node *term = r1_math_op2(c, K_MUL, m->kid[r * m->cols + cols[k]], minor_det(c, m, r + 1, rest, n - 1));
         sum = r1_math_append(c, sum, k % 2 ? r1_math_neg(c, term) : term);
     }
     return sum;
 }
 
-node *r1_math_det(ctx *c, const node *m)
+r1_node *r1_math_det(r1_math_ctx *c, const r1_node *m)
 {
     static const uint8_t all[8] = { 0, 1, 2, 3, 4, 5, 6, 7 };
     if (m->kind != K_MATRIX || m->rows != m->cols || m->rows > 5) return NULL;

@@ -8,46 +8,132 @@ typedef struct row { const char *names, *dim, *factor, *name; } row;
 
 /* Symbols keep their case, words of more than three letters do not; a final s of words is taken off first. */
 static const row table[] = {
-    { "m|meter|metre", "L1", "1", "" }, { "km|kilometer|kilometre|kms", "L1", "1000", "" }, { "cm|centimeter|centimetre|cms", "L1", "1/100", "" }, { "mm|millimeter|millimetre", "L1", "1/1000", "" },
-    { "dm|decimeter|decimetre", "L1", "1/10", "" }, { "nm|nanometer|nanometre", "L1", "1/1000000000", "" }, { "micrometer|micrometre|micron", "L1", "1/1000000", "" },
-    { "pm|picometer", "L1", "1/1000000000000", "" }, { "in|inch|inche", "L1", "127/5000", "" }, { "ft|foot|feet", "L1", "381/1250", "" }, { "yd|yard", "L1", "1143/1250", "" },
-    { "mi|mile", "L1", "1609344/1000", "" }, { "au", "L1", "149597870700", "" }, { "lightyear|ly", "L1", "9460730472580800", "" }, { "angstrom", "L1", "1/10000000000", "" },
-    { "g|gram|gramme", "M1", "1/1000", "" }, { "kg|kilogram|kilo|kgs", "M1", "1", "" }, { "mg|milligram", "M1", "1/1000000", "" }, { "ton|tonne|t", "M1", "1000", "" }, { "amu|dalton", "M1", "1", "amu" },
-    { "lb|pound|lbs", "M1", "45359237/100000000", "" }, { "oz|ounce", "M1", "45359237/1600000000", "" },
-    { "s|sec|second|secs", "T1", "1", "" }, { "ms|millisecond", "T1", "1/1000", "" }, { "ns|nanosecond", "T1", "1/1000000000", "" }, { "microsecond", "T1", "1/1000000", "" },
-    { "min|minute|mins", "T1", "60", "" }, { "h|hr|hour|hrs", "T1", "3600", "" }, { "day", "T1", "86400", "" }, { "week|wk", "T1", "604800", "" }, { "month", "", "1", "month" },
-    { "year|yr|yrs", "", "12", "month" }, { "decade", "", "120", "month" }, { "century|centurie", "", "1200", "month" },
-    { "A|ampere|amp", "A1", "1", "" }, { "mA|milliampere", "A1", "1/1000", "" }, { "K|kelvin", "K1", "1", "" }, { "mol|mole", "N1", "1", "" }, { "mmol", "N1", "1/1000", "" },
-    { "deg|degree", "D1", "1", "" }, { "rad|radian", "", "1", "radian" }, { "revolution|rev|turn", "D1", "360", "" },
-    { "L|l|liter|litre|ltr", "L3", "1/1000", "" }, { "mL|ml|milliliter|millilitre", "L3", "1/1000000", "" }, { "gallon|gal", "L3", "473176473/125000000000", "" }, { "quart|qt", "L3", "473176473/500000000000", "" },
-    { "pint|pt", "L3", "473176473/1000000000000", "" }, { "cup", "L3", "473176473/2000000000000", "" }, { "cc", "L3", "1/1000000", "" },
-    { "acre", "L2", "316160658/78125", "" }, { "hectare|ha", "L2", "10000", "" },
-    { "N|newton", "M1L1T-2", "1", "" }, { "kN|kilonewton", "M1L1T-2", "1000", "" }, { "J|joule", "M1L2T-2", "1", "" }, { "kJ|kilojoule", "M1L2T-2", "1000", "" }, { "MJ|megajoule", "M1L2T-2", "1000000", "" }, { "W|watt", "M1L2T-3", "1", "" },
-    { "kW|kilowatt", "M1L2T-3", "1000", "" }, { "MW|megawatt", "M1L2T-3", "1000000", "" }, { "kWh", "M1L2T-2", "3600000", "" }, { "cal|calorie", "M1L2T-2", "523/125", "" },
-    { "kcal", "M1L2T-2", "4184", "" }, { "eV|electronvolt", "M1L2T-2", "1602176634/10000000000000000000000000000", "" }, { "keV", "M1L2T-2", "1602176634/10000000000000000000000000", "" },
-    { "MeV", "M1L2T-2", "1602176634/10000000000000000000000", "" }, { "GeV", "M1L2T-2", "1602176634/10000000000000000000", "" }, { "erg|ergs", "M1L2T-2", "1/10000000", "" }, { "dyne", "M1L1T-2", "1/100000", "" },
-    { "Pa|pascal", "M1L-1T-2", "1", "" }, { "kPa|kilopascal", "M1L-1T-2", "1000", "" }, { "MPa|megapascal", "M1L-1T-2", "1000000", "" }, { "atm|atmosphere", "M1L-1T-2", "101325", "" }, { "bar", "M1L-1T-2", "100000", "" }, { "torr|mmHg", "M1L-1T-2", "20265/152", "" },
-    { "V|volt", "M1L2T-3A-1", "1", "" }, { "mV|millivolt", "M1L2T-3A-1", "1/1000", "" }, { "kV|kilovolt", "M1L2T-3A-1", "1000", "" }, { "C|coulomb", "A1T1", "1", "" }, { "F|farad", "M-1L-2T4A2", "1", "" },
-    { "ohm|Omega", "M1L2T-3A-2", "1", "" }, { "T|tesla", "M1T-2A-1", "1", "" }, { "gauss", "M1T-2A-1", "1/10000", "" }, { "H|henry", "M1L2T-2A-2", "1", "" }, { "Wb|weber", "M1L2T-2A-1", "1", "" },
-    { "Hz|hertz", "T-1", "1", "" }, { "kHz|kilohertz", "T-1", "1000", "" }, { "MHz|megahertz", "T-1", "1000000", "" }, { "GHz|gigahertz", "T-1", "1000000000", "" },
-    { "mph", "L1T-1", "1397/3125", "" }, { "kph|kmh|kmph", "L1T-1", "5/18", "" }, { "knot", "L1T-1", "463/900", "" }, { "rpm", "D1T-1", "6", "" },
-    { "bit", "B1", "1", "" }, { "byte|B", "B1", "8", "" }, { "kB|KB|kilobyte", "B1", "8000", "" }, { "MB|megabyte", "B1", "8000000", "" }, { "GB|gigabyte", "B1", "8000000000", "" }, { "TB|terabyte", "B1", "8000000000000", "" },
-    { "dollar|usd|USD|buck", "", "1", "usd" }, { "cent|penny|pennie", "", "1/100", "usd" }, { "quarter", "", "1", "quarter" }, { "euro|eur|EUR", "", "1", "eur" }, { "yen|jpy|JPY", "", "1", "jpy" }, { "gbp|GBP", "", "1", "gbp" },
-    { "rupee|Rs", "", "1", "inr" }, { "yuan|rmb|cny", "", "1", "cny" }, { "celsius", "", "1", "celsius" }, { "fahrenheit", "", "1", "fahrenheit" },
-    { "unit", "", "1", "unit" }, { "dozen", "", "12", "" }, { "mpg", "L-2", "1", "mpg" }, { "dB|decibel", "", "1", "db" }, { "M|molar", "N1L-3", "1000", "" },
+    { "m|meter|metre", "L1", "1", "" },
+    { "km|kilometer|kilometre|kms", "L1", "1000", "" },
+    { "cm|centimeter|centimetre|cms", "L1", "1/100", "" },
+    { "mm|millimeter|millimetre", "L1", "1/1000", "" },
+    { "dm|decimeter|decimetre", "L1", "1/10", "" },
+    { "nm|nanometer|nanometre", "L1", "1/1000000000", "" },
+    { "micrometer|micrometre|micron", "L1", "1/1000000", "" },
+    { "pm|picometer", "L1", "1/1000000000000", "" },
+    { "in|inch|inche", "L1", "127/5000", "" },
+    { "ft|foot|feet", "L1", "381/1250", "" },
+    { "yd|yard", "L1", "1143/1250", "" },
+    { "mi|mile", "L1", "1609344/1000", "" },
+    { "au", "L1", "149597870700", "" },
+    { "lightyear|ly", "L1", "9460730472580800", "" },
+    { "angstrom", "L1", "1/10000000000", "" },
+    { "g|gram|gramme", "M1", "1/1000", "" },
+    { "kg|kilogram|kilo|kgs", "M1", "1", "" },
+    { "mg|milligram", "M1", "1/1000000", "" },
+    { "ton|tonne|t", "M1", "1000", "" },
+    { "amu|dalton", "M1", "1", "amu" },
+    { "lb|pound|lbs", "M1", "45359237/100000000", "" },
+    { "oz|ounce", "M1", "45359237/1600000000", "" },
+    { "s|sec|second|secs", "T1", "1", "" },
+    { "ms|millisecond", "T1", "1/1000", "" },
+    { "ns|nanosecond", "T1", "1/1000000000", "" },
+    { "microsecond", "T1", "1/1000000", "" },
+    { "min|minute|mins", "T1", "60", "" },
+    { "h|hr|hour|hrs", "T1", "3600", "" },
+    { "day", "T1", "86400", "" },
+    { "week|wk", "T1", "604800", "" },
+    { "month", "", "1", "month" },
+    { "year|yr|yrs", "", "12", "month" },
+    { "decade", "", "120", "month" },
+    { "century|centurie", "", "1200", "month" },
+    { "A|ampere|amp", "A1", "1", "" },
+    { "mA|milliampere", "A1", "1/1000", "" },
+    { "K|kelvin", "K1", "1", "" },
+    { "mol|mole", "N1", "1", "" },
+    { "mmol", "N1", "1/1000", "" },
+    { "deg|degree", "D1", "1", "" },
+    { "rad|radian", "", "1", "radian" },
+    { "revolution|rev|turn", "D1", "360", "" },
+    { "L|l|liter|litre|ltr", "L3", "1/1000", "" },
+    { "mL|ml|milliliter|millilitre", "L3", "1/1000000", "" },
+    { "gallon|gal", "L3", "473176473/125000000000", "" },
+    { "quart|qt", "L3", "473176473/500000000000", "" },
+    { "pint|pt", "L3", "473176473/1000000000000", "" },
+    { "cup", "L3", "473176473/2000000000000", "" },
+    { "cc", "L3", "1/1000000", "" },
+    { "acre", "L2", "316160658/78125", "" },
+    { "hectare|ha", "L2", "10000", "" },
+    { "N|newton", "M1L1T-2", "1", "" },
+    { "kN|kilonewton", "M1L1T-2", "1000", "" },
+    { "J|joule", "M1L2T-2", "1", "" },
+    { "kJ|kilojoule", "M1L2T-2", "1000", "" },
+    { "MJ|megajoule", "M1L2T-2", "1000000", "" },
+    { "W|watt", "M1L2T-3", "1", "" },
+    { "kW|kilowatt", "M1L2T-3", "1000", "" },
+    { "MW|megawatt", "M1L2T-3", "1000000", "" },
+    { "kWh", "M1L2T-2", "3600000", "" },
+    { "cal|calorie", "M1L2T-2", "523/125", "" },
+    { "kcal", "M1L2T-2", "4184", "" },
+    { "eV|electronvolt", "M1L2T-2", "1602176634/10000000000000000000000000000", "" },
+    { "keV", "M1L2T-2", "1602176634/10000000000000000000000000", "" },
+    { "MeV", "M1L2T-2", "1602176634/10000000000000000000000", "" },
+    { "GeV", "M1L2T-2", "1602176634/10000000000000000000", "" },
+    { "erg|ergs", "M1L2T-2", "1/10000000", "" },
+    { "dyne", "M1L1T-2", "1/100000", "" },
+    { "Pa|pascal", "M1L-1T-2", "1", "" },
+    { "kPa|kilopascal", "M1L-1T-2", "1000", "" },
+    { "MPa|megapascal", "M1L-1T-2", "1000000", "" },
+    { "atm|atmosphere", "M1L-1T-2", "101325", "" },
+    { "bar", "M1L-1T-2", "100000", "" },
+    { "torr|mmHg", "M1L-1T-2", "20265/152", "" },
+    { "V|volt", "M1L2T-3A-1", "1", "" },
+    { "mV|millivolt", "M1L2T-3A-1", "1/1000", "" },
+    { "kV|kilovolt", "M1L2T-3A-1", "1000", "" },
+    { "C|coulomb", "A1T1", "1", "" },
+    { "F|farad", "M-1L-2T4A2", "1", "" },
+    { "ohm|Omega", "M1L2T-3A-2", "1", "" },
+    { "T|tesla", "M1T-2A-1", "1", "" },
+    { "gauss", "M1T-2A-1", "1/10000", "" },
+    { "H|henry", "M1L2T-2A-2", "1", "" },
+    { "Wb|weber", "M1L2T-2A-1", "1", "" },
+    { "Hz|hertz", "T-1", "1", "" },
+    { "kHz|kilohertz", "T-1", "1000", "" },
+    { "MHz|megahertz", "T-1", "1000000", "" },
+    { "GHz|gigahertz", "T-1", "1000000000", "" },
+    { "mph", "L1T-1", "1397/3125", "" },
+    { "kph|kmh|kmph", "L1T-1", "5/18", "" },
+    { "knot", "L1T-1", "463/900", "" },
+    { "rpm", "D1T-1", "6", "" },
+    { "bit", "B1", "1", "" },
+    { "byte|B", "B1", "8", "" },
+    { "kB|KB|kilobyte", "B1", "8000", "" },
+    { "MB|megabyte", "B1", "8000000", "" },
+    { "GB|gigabyte", "B1", "8000000000", "" },
+    { "TB|terabyte", "B1", "8000000000000", "" },
+    { "dollar|usd|USD|buck", "", "1", "usd" },
+    { "cent|penny|pennie", "", "1/100", "usd" },
+    { "quarter", "", "1", "quarter" },
+    { "euro|eur|EUR", "", "1", "eur" },
+    { "yen|jpy|JPY", "", "1", "jpy" },
+    { "gbp|GBP", "", "1", "gbp" },
+    { "rupee|Rs", "", "1", "inr" },
+    { "yuan|rmb|cny", "", "1", "cny" },
+    { "celsius", "", "1", "celsius" },
+    { "fahrenheit", "", "1", "fahrenheit" },
+    { "unit", "", "1", "unit" },
+    { "dozen", "", "12", "" },
+    { "mpg", "L-2", "1", "mpg" },
+    { "dB|decibel", "", "1", "db" },
+    { "M|molar", "N1L-3", "1000", "" },
 };
 
-unit *r1_math_unit_new(ctx *c)
+r1_unit *r1_math_unit_new(r1_math_ctx *c)
 {
-    unit *u = r1_math_alloc(c, sizeof *u);
-    node *one = r1_math_num(c, 1);
+    r1_unit *u = r1_math_alloc(c, sizeof *u);
+    r1_node *one = r1_math_num(c, 1);
     if (!u) return NULL;
     u->factor = one->q;
     u->name = "";
     return one == &c->bad ? NULL : u;
 }
 
-static void set_dims(unit *u, const char *s)
+static void set_dims(r1_unit *u, const char *s)
 {
     static const char letters[] = "LMTAKNDB";
     while (*s) {
@@ -77,7 +163,7 @@ static const row *find_row(const char *s, size_t n)
     return NULL;
 }
 
-bool r1_math_unit_find(ctx *c, const char *s, size_t n, unit *u)
+bool r1_math_unit_find(r1_math_ctx *c, const char *s, size_t n, r1_unit *u)
 {
     char lower[24];
     if (!n || n >= sizeof lower || !r1_math_spend(c, 60)) return false;
@@ -88,7 +174,7 @@ bool r1_math_unit_find(ctx *c, const char *s, size_t n, unit *u)
         if (!r && n > 3 && lower[n - 1] == 's') r = find_row(lower, n - 1);
     }
     if (!r) return false;
-    unit *made = r1_math_unit_new(c);
+    r1_unit *made = r1_math_unit_new(c);
     if (!made) return false;
     *u = *made;
     set_dims(u, r->dim);
@@ -100,7 +186,7 @@ bool r1_math_unit_find(ctx *c, const char *s, size_t n, unit *u)
     return true;
 }
 
-bool r1_math_unit_mul(ctx *c, unit *a, const unit *b, int power)
+bool r1_math_unit_mul(r1_math_ctx *c, r1_unit *a, const r1_unit *b, int power)
 {
     if (power < -9 || power > 9 || !power) return false;
     for (int k = 0; k < DIMS; k++) {
@@ -125,17 +211,17 @@ bool r1_math_unit_mul(ctx *c, unit *a, const unit *b, int power)
     return true;
 }
 
-bool r1_math_unit_same_dim(const unit *a, const unit *b)
+bool r1_math_unit_same_dim(const r1_unit *a, const r1_unit *b)
 {
     return !memcmp(a->dim, b->dim, sizeof a->dim) && a->n_name == b->n_name && !memcmp(a->name, b->name, a->n_name);
 }
 
 /* ---- units spelled in tokens ------------------------------------------------------------------------------------- */
 
-static bool is_word(const token *t, const char *w) { return (t->kind == T_WORD || t->kind == T_IDENT) && r1_math_word_is(t->s, t->n, w); }
+static bool is_word(const r1_token *t, const char *w) { return (t->kind == T_WORD || t->kind == T_IDENT) && r1_math_word_is(t->s, t->n, w); }
 
 /* A whole number behind ^, with or without braces; how many tokens. */
-static uint32_t power_at(const token *t, uint32_t n, int *power)
+static uint32_t power_at(const r1_token *t, uint32_t n, int *power)
 {
     uint32_t i = 1;
     *power = 1;
@@ -152,7 +238,7 @@ static uint32_t power_at(const token *t, uint32_t n, int *power)
 }
 
 /* One unit with its power: "square feet", "cm^2", "°C", "hours". */
-static uint32_t one_unit(ctx *c, const token *t, uint32_t n, unit *u, int *power)
+static uint32_t one_unit(r1_math_ctx *c, const r1_token *t, uint32_t n, r1_unit *u, int *power)
 {
     uint32_t i = 0;
     *power = 1;
@@ -178,14 +264,14 @@ static uint32_t one_unit(ctx *c, const token *t, uint32_t n, unit *u, int *power
     return i;
 }
 
-static bool is_number_word(ctx *c, const token *t)
+static bool is_number_word(r1_math_ctx *c, const r1_token *t)
 {
-    node *number;
+    r1_node *number;
     return r1_math_number_words(c, t, 1, &number) > 0;
 }
 
 /* Words that name a thing: "apples", "red balls". How many tokens; 0 when one cannot be such a word. */
-static uint32_t thing(ctx *c, const token *t, uint32_t n, unit *u)
+static uint32_t thing(r1_math_ctx *c, const r1_token *t, uint32_t n, r1_unit *u)
 {
     enum { WORDS_MAX = 5 };
     size_t bytes = 0;
@@ -197,7 +283,7 @@ static uint32_t thing(ctx *c, const token *t, uint32_t n, unit *u)
         bytes += t[i].n + 1;
     }
     char *name = r1_math_alloc(c, bytes + 1);
-    unit *made = r1_math_unit_new(c);
+    r1_unit *made = r1_math_unit_new(c);
     if (!name || !made) return 0;
     size_t m = 0;
     for (uint32_t i = 0; i < n; i++) {
@@ -211,13 +297,13 @@ static uint32_t thing(ctx *c, const token *t, uint32_t n, unit *u)
     return n;
 }
 
-uint32_t r1_math_unit_tokens(ctx *c, const token *t, uint32_t n, unit *u)
+uint32_t r1_math_unit_tokens(r1_math_ctx *c, const r1_token *t, uint32_t n, r1_unit *u)
 {
-    unit one;
+    r1_unit one;
     int power, sign = 1;
     uint32_t i = one_unit(c, t, n, &one, &power);
     if (!i) return thing(c, t, n, u);
-    unit *all = r1_math_unit_new(c);
+    r1_unit *all = r1_math_unit_new(c);
     if (!all) return 0;
     bool simple = power == 1;
     for (;;) {
@@ -229,7 +315,7 @@ uint32_t r1_math_unit_tokens(ctx *c, const token *t, uint32_t n, unit *u)
         else if (sign < 0) break;
         uint32_t m = k < n ? one_unit(c, t + k, n - k, &one, &power) : 0;
         if (!m && sign < 0 && k < n) { /* "miles per trip" */
-            unit other;
+            r1_unit other;
             uint32_t w = thing(c, t + k, n - k, &other);
             if (!w || !r1_math_unit_mul(c, all, &other, -1)) return 0;
             i = k + w;
@@ -245,7 +331,7 @@ uint32_t r1_math_unit_tokens(ctx *c, const token *t, uint32_t n, unit *u)
         all->name = one.name;
         all->n_name = one.n_name;
     }
-    unit rest;
+    r1_unit rest;
     if (i < n && thing(c, t + i, n - i, &rest)) i = n; /* "12 km of rope": what it is made of is left out */
     *u = *all;
     return i;
@@ -253,43 +339,44 @@ uint32_t r1_math_unit_tokens(ctx *c, const token *t, uint32_t n, unit *u)
 
 /* ---- letters that may be units ----------------------------------------------------------------------------------- */
 
-static bool no_symbols(const node *a) { return !r1_math_has(a, K_SYM) && !r1_math_has(a, K_APPLY); }
+static bool no_symbols(const r1_node *a) { return !r1_math_has(a, K_SYM) && !r1_math_has(a, K_APPLY); }
 
-static bool unit_factor(ctx *c, const node *a, unit *all)
+static bool unit_factor(r1_math_ctx *c, const r1_node *a, r1_unit *all)
 {
-    unit u;
+    r1_unit u;
     int power = 1;
-    const node *sym = a;
+    const r1_node *sym = a;
     if (a->kind == K_MUL) { /* \frac{\text{m}}{\text{s}} */
         for (uint32_t i = 0; i < a->n; i++)
             if (!unit_factor(c, a->kid[i], all)) return false;
         return a->n > 0;
     }
-    while (sym->kind == K_POW && sym->kid[1]->kind == K_NUM && !mpz_cmp_ui(mpq_denref(sym->kid[1]->q), 1) && mpz_cmpabs_ui(mpq_numref(sym->kid[1]->q), 9) <= 0) { /* (s^2)^-1 */
+    while (sym->kind == K_POW && sym->kid[1]->kind == K_NUM && !mpz_cmp_ui(mpq_denref(sym->kid[1]->q), 1) &&
+           mpz_cmpabs_ui(mpq_numref(sym->kid[1]->q), 9) <= 0) { /* (s^2)^-1 */
         power *= (int)mpz_get_si(mpq_numref(sym->kid[1]->q));
         sym = sym->kid[0];
     }
     return sym->kind == K_SYM && r1_math_unit_find(c, sym->name, sym->n_name, &u) && r1_math_unit_mul(c, all, &u, power);
 }
 
-node *r1_math_as_quantity(ctx *c, node *a)
+r1_node *r1_math_as_quantity(r1_math_ctx *c, r1_node *a)
 {
     if (a->kind != K_MUL) return NULL;
     uint32_t k = a->n;
     while (k && !no_symbols(a->kid[k - 1])) k--;
     if (!k || k == a->n) return NULL;
-    const node *first = a->kid[k];
+    const r1_node *first = a->kid[k];
     while (first->kind == K_POW || first->kind == K_MUL) first = first->kid[0];
-    unit *all = r1_math_unit_new(c);
+    r1_unit *all = r1_math_unit_new(c);
     if (!all || first->kind != K_SYM || !first->spaced) return NULL;
     for (uint32_t i = k; i < a->n; i++)
         if (!unit_factor(c, a->kid[i], all)) return NULL;
-    node *value = r1_math_node(c, K_MUL, 0);
+    r1_node *value = r1_math_node(c, K_MUL, 0);
     for (uint32_t i = 0; i < k; i++) {
         if (!no_symbols(a->kid[i])) return NULL;
         value = r1_math_append(c, value, a->kid[i]);
     }
-    node *x = r1_math_op1(c, K_QUANTITY, k == 1 ? a->kid[0] : value);
+    r1_node *x = r1_math_op1(c, K_QUANTITY, k == 1 ? a->kid[0] : value);
     if (x == &c->bad) return NULL;
     x->u = all;
     return x;

@@ -13,7 +13,7 @@ typedef enum where { REALS, WHOLE, COMPLEX } where;
 
 /* ---- points ------------------------------------------------------------------------------------------------------ */
 
-static void collect(ctx *c, const node *a, point *p)
+static void collect(r1_math_ctx *c, const r1_node *a, r1_point *p)
 {
     if (a->kind == K_SYM) {
         for (uint32_t i = 0; i < p->n; i++)
@@ -25,7 +25,7 @@ static void collect(ctx *c, const node *a, point *p)
     for (uint32_t i = 0; i < a->n && !c->over; i++) collect(c, a->kid[i], p);
 }
 
-static void point_init(ctx *c, point *p, const node *a, const node *b)
+static void point_init(r1_math_ctx *c, r1_point *p, const r1_node *a, const r1_node *b)
 {
     p->n = 0;
     collect(c, a, p);
@@ -33,7 +33,7 @@ static void point_init(ctx *c, point *p, const node *a, const node *b)
     for (uint32_t i = 0; i < p->n; i++) mpq_inits(p->value[i], p->imag[i], NULL);
 }
 
-static void point_deinit(point *p)
+static void point_deinit(r1_point *p)
 {
     for (uint32_t i = 0; i < p->n; i++) mpq_clears(p->value[i], p->imag[i], NULL);
 }
@@ -42,12 +42,13 @@ static void point_deinit(point *p)
 enum { CONSTANTS_MAX = 6, SIGN_ROUNDS = 48, PLACES = 16, ROUNDS_KINKED_MAX = 160 };
 typedef struct point_plan { mpq_t constant[CONSTANTS_MAX]; unsigned n; bool kinked; unsigned rounds; } point_plan;
 
-static bool has_kink(ctx *c, const node *a)
+static bool has_kink(r1_math_ctx *c, const r1_node *a)
 {
     if (!a->n || c->over || !r1_math_has(a, K_SYM)) return false;
     if (a->kind == K_FUNC) {
-        func f = (func)a->op;
-        if (f == F_ABS || f == F_FLOOR || f == F_CEIL || f == F_MAX || f == F_MIN || f == F_SGN || f == F_MOD || f == F_SQRT || f == F_ROOT || f == F_TANH) return true;
+        r1_func f = (r1_func)a->op;
+        if (f == F_ABS || f == F_FLOOR || f == F_CEIL || f == F_MAX || f == F_MIN || f == F_SGN || f == F_MOD || f == F_SQRT || f == F_ROOT || f == F_TANH)
+            return true;
     }
     if (a->kind == K_POW && !r1_math_has(a->kid[1], K_SYM) && !(a->kid[1]->kind == K_NUM && mpz_cmp_ui(mpq_denref(a->kid[1]->q), 1) == 0)) return true;
     r1_math_spend(c, 2);
@@ -56,7 +57,7 @@ static bool has_kink(ctx *c, const node *a)
     return false;
 }
 
-static void constants_in(ctx *c, const node *a, point_plan *p)
+static void constants_in(r1_math_ctx *c, const r1_node *a, point_plan *p)
 {
     if (a->kind == K_NUM && mpq_sgn(a->q) && p->n < CONSTANTS_MAX && mpz_sizeinbase(mpq_numref(a->q), 2) + mpz_sizeinbase(mpq_denref(a->q), 2) < 200) {
         for (unsigned i = 0; i < p->n; i++)
@@ -68,7 +69,7 @@ static void constants_in(ctx *c, const node *a, point_plan *p)
     for (uint32_t i = 0; i < a->n && !c->over; i++) constants_in(c, a->kid[i], p);
 }
 
-static void plan_init(ctx *c, point_plan *p, const node *a, const node *b, uint32_t symbols)
+static void plan_init(r1_math_ctx *c, point_plan *p, const r1_node *a, const r1_node *b, uint32_t symbols)
 {
     p->n = 0;
     p->rounds = POINTS_TRIED;
@@ -101,9 +102,12 @@ static void beside(const point_plan *p, unsigned k, mpq_t out)
 }
 
 /* All patterns of signs of four letters near 1, then with sizes from 1e-5 to 1e6; then beside the constants, one letter at a time. */
-static void choose_kinked(const ctx *c, const point_plan *p, point *at, unsigned round)
+static void choose_kinked(const r1_math_ctx *c, const point_plan *p, r1_point *at, unsigned round)
 {
-    static const struct { unsigned long lo, width; unsigned long scale; } sizes[] = { { 200, 2800, 1000 }, { 10, 90, 1000000 }, { 10, 90, 1000 }, { 3, 47, 1 }, { 900, 2000, 1 }, { 900000, 2000000, 1 }, { 200, 2800, 1000 } };
+    static const struct {
+        unsigned long lo, width;
+        unsigned long scale;
+    } sizes[] = { { 200, 2800, 1000 }, { 10, 90, 1000000 }, { 10, 90, 1000 }, { 3, 47, 1 }, { 900, 2000, 1 }, { 900000, 2000000, 1 }, { 200, 2800, 1000 } };
     for (uint32_t i = 0; i < at->n; i++) {
         uint64_t h = r1_math_hash(at->sym[i]->name, at->sym[i]->n_name, c->seed * 17 + round + 5000);
         unsigned size = round < 16 ? 0 : (unsigned)(h >> 40) % R1_COUNT(sizes);
@@ -120,7 +124,7 @@ static void choose_kinked(const ctx *c, const point_plan *p, point *at, unsigned
 }
 
 /* Numbers of the round: kinds of range alternate. Denominators are a power of two, so that no range meets a pole on purpose. */
-static void choose(const ctx *c, const point_plan *plan, point *p, unsigned round, where w)
+static void choose(const r1_math_ctx *c, const point_plan *plan, r1_point *p, unsigned round, where w)
 {
     static const struct { int lo, hi; } ranges[] = { { 1, 3 }, { 0, 1 }, { -3, 0 }, { 2, 9 }, { -3, 3 }, { -1, 1 }, { 5, 40 }, { 0, 4 } };
     unsigned k = round % R1_COUNT(ranges);
@@ -129,7 +133,7 @@ static void choose(const ctx *c, const point_plan *plan, point *p, unsigned roun
         return;
     }
     for (uint32_t i = 0; i < p->n; i++) {
-        const node *s = p->sym[i];
+        const r1_node *s = p->sym[i];
         uint64_t h = r1_math_hash(s->name, s->n_name, c->seed * 31 + round + 1000);
         bool complex = w == COMPLEX && (r1_math_sym_is(s, "z") || r1_math_sym_is(s, "w"));
         mpq_set_ui(p->imag[i], 0, 1);
@@ -150,9 +154,9 @@ static void choose(const ctx *c, const point_plan *plan, point *p, unsigned roun
 typedef enum verdict { AGREE, DISAGREE, UNCLEAR, OUT_GOLD, OUT_CAND, NOT_DONE } verdict;
 
 /* Whether 0 is left as the only difference: BITS_AGREE bits below the larger of the two, or below 1 where both may be 0. */
-static verdict judge(const iv *a, const iv *b, mpfr_srcptr scale, mpfr_exp_t agree)
+static verdict judge(const r1_iv *a, const r1_iv *b, mpfr_srcptr scale, mpfr_exp_t agree)
 {
-    iv d;
+    r1_iv d;
     verdict v = DISAGREE;
     r1_math_iv_init(&d, mpfr_get_prec(a->lo));
     r1_math_iv_sub(&d, a, b);
@@ -170,7 +174,7 @@ static verdict judge(const iv *a, const iv *b, mpfr_srcptr scale, mpfr_exp_t agr
 }
 
 /* The least magnitude the gold has for certain; 0 when it may be 0. */
-static void magnitude(mpfr_t out, const iv *a)
+static void magnitude(mpfr_t out, const r1_iv *a)
 {
     if (r1_math_iv_has_zero(a)) mpfr_set_zero(out, 1);
     else {
@@ -178,14 +182,14 @@ static void magnitude(mpfr_t out, const iv *a)
     }
 }
 
-static verdict real_verdict(ctx *c, const point *at, const node *gold, const node *cand, mpfr_prec_t prec, mpfr_exp_t agree)
+static verdict real_verdict(r1_math_ctx *c, const r1_point *at, const r1_node *gold, const r1_node *cand, mpfr_prec_t prec, mpfr_exp_t agree)
 {
-    iv x, y;
+    r1_iv x, y;
     mpfr_t scale;
     r1_math_iv_init(&x, prec);
     r1_math_iv_init(&y, prec);
     mpfr_init2(scale, 64);
-    istate s = r1_math_real(c, at, gold, &x), t = s == I_OUTSIDE ? I_OK : r1_math_real(c, at, cand, &y);
+    r1_iv_state s = r1_math_real(c, at, gold, &x), t = s == I_OUTSIDE ? I_OK : r1_math_real(c, at, cand, &y);
     verdict v;
     if (s == I_NOT || t == I_NOT) v = NOT_DONE;
     else if (s == I_OUTSIDE) v = OUT_GOLD;
@@ -201,14 +205,14 @@ static verdict real_verdict(ctx *c, const point *at, const node *gold, const nod
     return v;
 }
 
-static verdict complex_verdict(ctx *c, const point *at, const node *gold, const node *cand, mpfr_prec_t prec, mpfr_exp_t agree)
+static verdict complex_verdict(r1_math_ctx *c, const r1_point *at, const r1_node *gold, const r1_node *cand, mpfr_prec_t prec, mpfr_exp_t agree)
 {
-    cv x, y;
+    r1_cv x, y;
     mpfr_t scale, other;
     r1_math_cv_init(&x, prec);
     r1_math_cv_init(&y, prec);
     mpfr_inits2(64, scale, other, (mpfr_ptr)0);
-    istate s = r1_math_complex(c, at, gold, &x), t = s == I_OUTSIDE ? I_OK : r1_math_complex(c, at, cand, &y);
+    r1_iv_state s = r1_math_complex(c, at, gold, &x), t = s == I_OUTSIDE ? I_OK : r1_math_complex(c, at, cand, &y);
     verdict v;
     if (s == I_NOT || t == I_NOT) v = NOT_DONE;
     else if (s == I_OUTSIDE) v = OUT_GOLD;
@@ -228,7 +232,7 @@ static verdict complex_verdict(ctx *c, const point *at, const node *gold, const 
     return v;
 }
 
-static verdict at_point(ctx *c, where w, const point *at, const node *gold, const node *cand, mpfr_prec_t prec, mpfr_exp_t agree)
+static verdict at_point(r1_math_ctx *c, where w, const r1_point *at, const r1_node *gold, const r1_node *cand, mpfr_prec_t prec, mpfr_exp_t agree)
 {
     return w == COMPLEX ? complex_verdict(c, at, gold, cand, prec, agree) : real_verdict(c, at, gold, cand, prec, agree);
 }
@@ -249,7 +253,7 @@ static bool terminates(mpq_srcptr q)
 }
 
 /* Whether exact has a finite decimal form: then a decimal must be it. */
-static bool finite_decimal(ctx *c, const node *exact)
+static bool finite_decimal(r1_math_ctx *c, const r1_node *exact)
 {
     mpq_t q;
     mpq_init(q);
@@ -259,10 +263,10 @@ static bool finite_decimal(ctx *c, const node *exact)
 }
 
 /* A decimal with many digits against a value: right to one unit of the eighth significant digit. */
-static bool decimal_stands_for(ctx *c, const node *decimal, const node *exact, uint32_t digits)
+static bool decimal_stands_for(r1_math_ctx *c, const r1_node *decimal, const r1_node *exact, uint32_t digits)
 {
-    static const point nowhere = { .n = 0 };
-    iv x, d;
+    static const r1_point nowhere = { .n = 0 };
+    r1_iv x, d;
     mpq_t q;
     mpfr_t ulp, x10;
     bool close = false;
@@ -290,7 +294,7 @@ static bool decimal_stands_for(ctx *c, const node *decimal, const node *exact, u
 }
 
 /* Two decimals, the longer of which begins with the shorter. */
-static bool same_decimals(const node *a, const node *b)
+static bool same_decimals(const r1_node *a, const r1_node *b)
 {
     if (a->kind != K_NUM || b->kind != K_NUM) return false;
     uint32_t least = a->digits < b->digits ? a->digits : b->digits;
@@ -308,7 +312,7 @@ static bool same_decimals(const node *a, const node *b)
     return close;
 }
 
-static bool long_decimals(const node *a)
+static bool long_decimals(const r1_node *a)
 {
     if (a->kind == K_NUM) return a->digits >= R1_MATH_DECIMAL_DIGITS;
     for (uint32_t i = 0; i < a->n; i++)
@@ -317,7 +321,7 @@ static bool long_decimals(const node *a)
 }
 
 /* Whether some constant in a has no finite decimal form: then a decimal may stand for it. */
-static bool infinite_decimals(ctx *c, const node *a)
+static bool infinite_decimals(r1_math_ctx *c, const r1_node *a)
 {
     if (a->kind == K_I || a->kind == K_SYM || c->over) return false;
     if (!r1_math_has(a, K_SYM) && !r1_math_has(a, K_I) && !r1_math_has(a, K_APPLY)) return !finite_decimal(c, a);
@@ -327,12 +331,12 @@ static bool infinite_decimals(ctx *c, const node *a)
 }
 
 /* Expressions with long decimals in them: the exact one lies in what they enclose, and that is narrow, everywhere. */
-static bool fuzzy_equal(ctx *c, const node *gold, const node *cand, where w)
+static bool fuzzy_equal(r1_math_ctx *c, const r1_node *gold, const r1_node *cand, where w)
 {
     enum { AGREE_FUZZY = 22 }; /* a width of 2.4e-7 of the value: two units of the eighth digit */
     bool g = long_decimals(gold), k = long_decimals(cand);
     if (g == k || !infinite_decimals(c, g ? cand : gold)) return false;
-    point at;
+    r1_point at;
     point_init(c, &at, gold, cand);
     unsigned agreed = 0;
     bool wrong = false;
@@ -348,7 +352,7 @@ static bool fuzzy_equal(ctx *c, const node *gold, const node *cand, where w)
     return !wrong && agreed >= (at.n ? POINTS_LEAST : 1) && !c->over;
 }
 
-static bool decimal_rule(ctx *c, const node *gold, const node *cand)
+static bool decimal_rule(r1_math_ctx *c, const r1_node *gold, const r1_node *cand)
 {
     uint32_t g = r1_math_decimal_digits(gold), k = r1_math_decimal_digits(cand);
     if (g && k) return same_decimals(gold, cand);
@@ -359,21 +363,21 @@ static bool decimal_rule(ctx *c, const node *gold, const node *cand)
 
 /* ---- constants --------------------------------------------------------------------------------------------------- */
 
-static sameness from_bound(ctx *c, where w, const node *gold, const node *cand, double bits)
+static r1_sameness from_bound(r1_math_ctx *c, where w, const r1_node *gold, const r1_node *cand, double bits)
 {
-    static const point nowhere = { .n = 0 };
+    static const r1_point nowhere = { .n = 0 };
     verdict v = at_point(c, w, &nowhere, gold, cand, (mpfr_prec_t)bits + 256, (mpfr_exp_t)bits + 64);
     return v == AGREE ? SAME_EXACT : v == DISAGREE ? SAME_NOT : SAME_UNKNOWN;
 }
 
-static sameness constants(ctx *c, const node *gold, const node *cand, where w)
+static r1_sameness constants(r1_math_ctx *c, const r1_node *gold, const r1_node *cand, where w)
 {
-    static const point nowhere = { .n = 0 };
+    static const r1_point nowhere = { .n = 0 };
     verdict v = at_point(c, w, &nowhere, gold, cand, BITS_FIRST, BITS_AGREE);
     if (v == DISAGREE) return SAME_NOT;
     if ((v == AGREE || v == UNCLEAR) && w == REALS) {
         double bits = r1_math_zero_bound(c, gold, cand);
-        sameness s = bits > 0 && bits <= BITS_BOUND_MAX ? from_bound(c, w, gold, cand, bits) : SAME_UNKNOWN;
+        r1_sameness s = bits > 0 && bits <= BITS_BOUND_MAX ? from_bound(c, w, gold, cand, bits) : SAME_UNKNOWN;
         if (s != SAME_UNKNOWN) return s;
     }
     if (v == AGREE || v == UNCLEAR) {
@@ -385,13 +389,13 @@ static sameness constants(ctx *c, const node *gold, const node *cand, where w)
     return v == OUT_CAND ? SAME_UNDEFINED : SAME_UNKNOWN;
 }
 
-static sameness equal_constants(ctx *c, const node *gold, const node *cand)
+static r1_sameness equal_constants(r1_math_ctx *c, const r1_node *gold, const r1_node *cand)
 {
     mpq_t x, y;
     mpq_inits(x, y, NULL);
     bool complex = r1_math_has(gold, K_I) || r1_math_has(cand, K_I);
-    found f = r1_math_rational(c, gold, x), g = r1_math_rational(c, cand, y);
-    sameness s = SAME_UNKNOWN;
+    r1_found f = r1_math_rational(c, gold, x), g = r1_math_rational(c, cand, y);
+    r1_sameness s = SAME_UNKNOWN;
     bool decided = true;
     if (f == FOUND_VALUE && g == FOUND_VALUE) s = mpq_equal(x, y) ? SAME_EXACT : SAME_NOT;
     else if (g == FOUND_UNDEFINED) s = SAME_UNDEFINED;
@@ -403,7 +407,7 @@ static sameness equal_constants(ctx *c, const node *gold, const node *cand)
     if (m >= 0) return m ? SAME_EXACT : SAME_NOT;
     s = complex ? SAME_UNKNOWN : constants(c, gold, cand, REALS);
     if (s == SAME_UNKNOWN || s == SAME_UNDEFINED) {
-        sameness t = constants(c, gold, cand, COMPLEX);
+        r1_sameness t = constants(c, gold, cand, COMPLEX);
         if (t != SAME_UNKNOWN) s = t;
     }
     return s;
@@ -411,9 +415,9 @@ static sameness equal_constants(ctx *c, const node *gold, const node *cand)
 
 /* ---- functions --------------------------------------------------------------------------------------------------- */
 
-static sameness at_points(ctx *c, const node *gold, const node *cand, where w)
+static r1_sameness at_points(r1_math_ctx *c, const r1_node *gold, const r1_node *cand, where w)
 {
-    point at;
+    r1_point at;
     point_plan plan;
     unsigned agreed = 0, not_done = 0, out = 0, first[2] = { 0, 0 };
     bool differ = false;
@@ -443,14 +447,14 @@ static sameness at_points(ctx *c, const node *gold, const node *cand, where w)
     return out && !agreed ? SAME_UNDEFINED : SAME_UNKNOWN;
 }
 
-static sameness equal_functions(ctx *c, const node *gold, const node *cand)
+static r1_sameness equal_functions(r1_math_ctx *c, const r1_node *gold, const r1_node *cand)
 {
     bool complex = r1_math_has(gold, K_I) || r1_math_has(cand, K_I);
     int m = r1_math_modular_equal(c, gold, cand);
     if (m >= 0) return m ? SAME_EXACT : SAME_NOT;
-    sameness s = complex ? SAME_UNKNOWN : at_points(c, gold, cand, REALS);
+    r1_sameness s = complex ? SAME_UNKNOWN : at_points(c, gold, cand, REALS);
     if (s == SAME_UNKNOWN || s == SAME_UNDEFINED) {
-        sameness t = complex ? SAME_UNKNOWN : at_points(c, gold, cand, WHOLE);
+        r1_sameness t = complex ? SAME_UNKNOWN : at_points(c, gold, cand, WHOLE);
         if (t == SAME_UNKNOWN) t = at_points(c, gold, cand, COMPLEX);
         if (t != SAME_UNKNOWN) s = t;
     }
@@ -458,40 +462,40 @@ static sameness equal_functions(ctx *c, const node *gold, const node *cand)
 }
 
 /* 1, -1 for an infinity with a sign, 0 for anything else. */
-static int infinity(const node *a)
+static int infinity(const r1_node *a)
 {
     if (a->kind == K_INF) return 1;
     if (a->kind == K_MUL && a->n == 2 && a->kid[0]->kind == K_NUM && a->kid[1]->kind == K_INF) return mpq_sgn(a->kid[0]->q);
     return 0;
 }
 
-sameness r1_math_equal_expr(ctx *c, node *gold, node *cand)
+r1_sameness r1_math_equal_expr(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 {
     if (c->over || c->nomem) return SAME_UNKNOWN;
     if (r1_math_has(gold, K_INF) || r1_math_has(cand, K_INF)) return infinity(gold) && infinity(gold) == infinity(cand) ? SAME_EXACT : SAME_NOT;
     if (r1_math_has(gold, K_SYM) || r1_math_has(cand, K_SYM) || r1_math_has(gold, K_APPLY) || r1_math_has(cand, K_APPLY)) {
         if (r1_math_same(gold, cand)) return SAME_EXACT;
-        sameness s = equal_functions(c, gold, cand);
+        r1_sameness s = equal_functions(c, gold, cand);
         return s == SAME_NOT && fuzzy_equal(c, gold, cand, r1_math_has(gold, K_I) || r1_math_has(cand, K_I) ? COMPLEX : REALS) ? SAME_NUMERIC : s;
     }
-    sameness s = equal_constants(c, gold, cand);
+    r1_sameness s = equal_constants(c, gold, cand);
     if (s == SAME_EXACT || s == SAME_NUMERIC || s == SAME_UNDEFINED || c->over) return s;
     if (decimal_rule(c, gold, cand) || fuzzy_equal(c, gold, cand, r1_math_has(gold, K_I) || r1_math_has(cand, K_I) ? COMPLEX : REALS)) return SAME_NUMERIC;
     return s == SAME_UNKNOWN && r1_math_same(gold, cand) ? SAME_EXACT : s;
 }
 
-int r1_math_order(ctx *c, node *a, node *b)
+int r1_math_order(r1_math_ctx *c, r1_node *a, r1_node *b)
 {
-    static const point nowhere = { .n = 0 };
+    static const r1_point nowhere = { .n = 0 };
     int x = infinity(a), y = infinity(b);
     if (x || y) return x < y ? -1 : x > y;
     if (!r1_math_is_scalar(a) || !r1_math_is_scalar(b) || r1_math_has(a, K_SYM) || r1_math_has(b, K_SYM)) return r1_math_same(a, b) ? 0 : 2;
-    sameness s = r1_math_equal_expr(c, a, b);
+    r1_sameness s = r1_math_equal_expr(c, a, b);
     if (s == SAME_EXACT || s == SAME_NUMERIC) return 0;
     if (s != SAME_NOT) return 2;
     int sign = 0;
     for (mpfr_prec_t prec = BITS_FIRST; prec <= BITS_LAST && !sign; prec *= 8) {
-        iv u, v;
+        r1_iv u, v;
         r1_math_iv_init(&u, prec);
         r1_math_iv_init(&v, prec);
         if (r1_math_real(c, &nowhere, a, &u) == I_OK && r1_math_real(c, &nowhere, b, &v) == I_OK) {
@@ -507,11 +511,11 @@ int r1_math_order(ctx *c, node *a, node *b)
 /* ---- equations --------------------------------------------------------------------------------------------------- */
 
 /* Whether f / g is one constant at all points, by cross products with the first; the sign of it in *sign. */
-static sameness proportional(ctx *c, const node *f, const node *g, int *sign)
+static r1_sameness proportional(r1_math_ctx *c, const r1_node *f, const r1_node *g, int *sign)
 {
-    point at;
+    r1_point at;
     point_plan plan;
-    iv f0, g0, x, y;
+    r1_iv f0, g0, x, y;
     unsigned agreed = 0;
     bool first = false, differ = false;
     point_init(c, &at, f, g);
@@ -553,7 +557,7 @@ static sameness proportional(ctx *c, const node *f, const node *g, int *sign)
 enum { DENOMINATORS_MAX = 3 };
 
 /* Divisors with symbols in them: an equation may be multiplied by what it divides by. */
-static void denominators(const node *a, node **list, unsigned *n)
+static void denominators(const r1_node *a, r1_node **list, unsigned *n)
 {
     bool divides = a->kind == K_POW && a->kid[1]->kind == K_NUM && mpq_sgn(a->kid[1]->q) < 0 && r1_math_has(a->kid[0], K_SYM);
     if (divides) {
@@ -564,28 +568,28 @@ static void denominators(const node *a, node **list, unsigned *n)
     for (uint32_t i = 0; i < a->n; i++) denominators(a->kid[i], list, n);
 }
 
-static sameness scaled(ctx *c, node *f, node *g, int sign)
+static r1_sameness scaled(r1_math_ctx *c, r1_node *f, r1_node *g, int sign)
 {
     int m = r1_math_modular_proportional(c, f, g), found_sign = 0;
     if (m == 0) return SAME_NOT;
     if (m == 1 && !sign) return SAME_EXACT;
-    sameness s = proportional(c, f, g, &found_sign);
+    r1_sameness s = proportional(c, f, g, &found_sign);
     if (s == SAME_NUMERIC && sign && found_sign != sign) return SAME_NOT;
     return s == SAME_NUMERIC && m == 1 ? SAME_EXACT : s;
 }
 
-sameness r1_math_equal_equation(ctx *c, node *gold, node *cand, int sign)
+r1_sameness r1_math_equal_equation(r1_math_ctx *c, r1_node *gold, r1_node *cand, int sign)
 {
-    node *f = r1_math_op2(c, K_ADD, gold->kid[0], r1_math_neg(c, gold->kid[1])), *g = r1_math_op2(c, K_ADD, cand->kid[0], r1_math_neg(c, cand->kid[1]));
-    node *list[DENOMINATORS_MAX];
+    r1_node *f = r1_math_op2(c, K_ADD, gold->kid[0], r1_math_neg(c, gold->kid[1])), *g = r1_math_op2(c, K_ADD, cand->kid[0], r1_math_neg(c, cand->kid[1]));
+    r1_node *list[DENOMINATORS_MAX];
     unsigned n = 0, all = 1;
-    sameness s = scaled(c, f, g, sign);
+    r1_sameness s = scaled(c, f, g, sign);
     if (s != SAME_NOT || sign) return s;
     denominators(f, list, &n);
     denominators(g, list, &n);
     for (unsigned i = 0; i < n; i++) all *= 3;
     for (unsigned code = 1; code < all && !c->over; code++) { /* each divisor to the power 0, 1 or -1 */
-        node *h = r1_math_append(c, r1_math_node(c, K_MUL, 0), g);
+        r1_node *h = r1_math_append(c, r1_math_node(c, K_MUL, 0), g);
         for (unsigned i = 0, k = code; i < n; i++, k /= 3)
             if (k % 3) h = r1_math_append(c, h, k % 3 == 1 ? list[i] : r1_math_inv(c, list[i]));
         s = scaled(c, f, h, 0);

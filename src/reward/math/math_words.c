@@ -24,10 +24,16 @@ static bool in_list(const char *const *list, size_t count, const char *s, size_t
 
 bool r1_math_is_stop_word(const char *s, size_t n)
 {
-    static const char *const list[] = { "or", "and", "not", "plus", "minus", "times", "over", "squared", "cubed", "half", "halves", "third", "thirds", "fourth", "fourths", "fifth", "fifths", "tenth", "tenths",
-        "point", "if", "when", "but", "unless", "either", "between", "than", "less", "more", "greater", "least", "most", "except", "at", "with", "where", "factorial", "to", "divided", "multiplied", "by", "mod",
-        "is", "are", "was", "isn", "maybe", "possibly", "perhaps", "wrong", "incorrect", "base", "choose", "equals", "equal", "hundredths", "hundredth", "up", "down", "no", "neither", "nor", "versus", "vs",
-        "instead", "rather", "false", "true", "however", "hundred", "thousand", "million", "billion", "trillion", "eighths", "sixths", "sevenths", "ninths", "quarters", "modulo", "before", "after", "past", "until", "ago", "through", "sure", "except", "correct", "impossible", "unknown", "guess", "either" };
+    static const char *const list[] = {
+        "or",        "and",      "not",       "plus",       "minus",    "times",      "over",     "squared",    "cubed",     "half",    "halves",   "third",
+        "thirds",    "fourth",   "fourths",   "fifth",      "fifths",   "tenth",      "tenths",   "point",      "if",        "when",    "but",      "unless",
+        "either",    "between",  "than",      "less",       "more",     "greater",    "least",    "most",       "except",    "at",      "with",     "where",
+        "factorial", "to",       "divided",   "multiplied", "by",       "mod",        "is",       "are",        "was",       "isn",     "maybe",    "possibly",
+        "perhaps",   "wrong",    "incorrect", "base",       "choose",   "equals",     "equal",    "hundredths", "hundredth", "up",      "down",     "no",
+        "neither",   "nor",      "versus",    "vs",         "instead",  "rather",     "false",    "true",       "however",   "hundred", "thousand", "million",
+        "billion",   "trillion", "eighths",   "sixths",     "sevenths", "ninths",     "quarters", "modulo",     "before",    "after",   "past",     "until",
+        "ago",       "through",  "sure",      "except",     "correct",  "impossible", "unknown",  "guess",      "either"
+    };
     return in_list(list, R1_COUNT(list), s, n);
 }
 
@@ -35,8 +41,10 @@ bool r1_math_is_stop_word(const char *s, size_t n)
 
 static bool is_wrapper(const char *s, size_t n)
 {
-    static const char *const list[] = { "text", "textbf", "textit", "textrm", "texttt", "textsf", "textnormal", "textsc", "mbox", "hbox", "emph", "mathrm", "mathsf", "mathtt", "mathbf", "mathit", "boxed",
-        "fbox", "operatorname", "boldsymbol", "bm", "underline", "left", "right", "displaystyle", "quad", "qquad", "rm", "bf", "it", "mathcal", "big", "bigl", "bigr" };
+    static const char *const list[] = { "text",         "textbf",     "textit", "textrm",    "texttt", "textsf", "textnormal",   "textsc", "mbox",
+                                        "hbox",         "emph",       "mathrm", "mathsf",    "mathtt", "mathbf", "mathit",       "boxed",  "fbox",
+                                        "operatorname", "boldsymbol", "bm",     "underline", "left",   "right",  "displaystyle", "quad",   "qquad",
+                                        "rm",           "bf",         "it",     "mathcal",   "big",    "bigl",   "bigr" };
     return in_list(list, R1_COUNT(list), s, n);
 }
 
@@ -81,7 +89,7 @@ static size_t bare_text(const char *s, size_t n, char *out, bool *mathematics)
     return m;
 }
 
-bool r1_math_words(ctx *c, const char *s, size_t n, const char **out, size_t *n_out)
+bool r1_math_words(r1_math_ctx *c, const char *s, size_t n, const char **out, size_t *n_out)
 {
     static const char *const articles[] = { "the ", "a ", "an " };
     bool mathematics;
@@ -110,8 +118,8 @@ bool r1_math_words(ctx *c, const char *s, size_t n, const char **out, size_t *n_
 
 /* ---- numbers in words -------------------------------------------------------------------------------------------- */
 
-static const char *const small_numbers[] = { "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen",
-    "seventeen", "eighteen", "nineteen" };
+static const char *const small_numbers[] = { "zero", "one",    "two",    "three",    "four",     "five",    "six",     "seven",     "eight",    "nine",
+                                             "ten",  "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen" };
 static const char *const tens_names[] = { "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety" };
 static const char *const ordinals[] = { "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth" };
 
@@ -125,7 +133,7 @@ uint64_t r1_math_multiplier(const char *s, size_t n)
     return 0;
 }
 
-static int index_of(const char *const *list, size_t count, const token *t)
+static int index_of(const char *const *list, size_t count, const r1_token *t)
 {
     for (size_t i = 0; i < count; i++)
         if (t->kind == T_WORD && r1_math_word_is(t->s, t->n, list[i])) return (int)i;
@@ -133,9 +141,11 @@ static int index_of(const char *const *list, size_t count, const token *t)
 }
 
 /* The denominator that "halves", "thirds" names; 0 when it is none. */
-static long denominator(const token *t)
+static long denominator(const r1_token *t)
 {
-    static const char *const plural[] = { "halves", "thirds", "fourths", "fifths", "sixths", "sevenths", "eighths", "ninths", "tenths", "elevenths", "twelfths" };
+    static const char *const plural[] = {
+        "halves", "thirds", "fourths", "fifths", "sixths", "sevenths", "eighths", "ninths", "tenths", "elevenths", "twelfths"
+    };
     if (t->kind != T_WORD) return 0;
     if (r1_math_word_is(t->s, t->n, "half")) return 2;
     if (r1_math_word_is(t->s, t->n, "quarter") || r1_math_word_is(t->s, t->n, "quarters")) return 4;
@@ -147,7 +157,7 @@ static long denominator(const token *t)
 
 typedef struct counting { uint64_t total, current, scale; bool any, tens; } counting;
 
-static bool count_word(counting *v, const token *t)
+static bool count_word(counting *v, const r1_token *t)
 {
     if (t->kind != T_WORD) return false;
     int k = index_of(small_numbers, R1_COUNT(small_numbers), t);
@@ -179,9 +189,9 @@ static bool count_word(counting *v, const token *t)
     return true;
 }
 
-static node *fraction(ctx *c, long num, long den)
+static r1_node *fraction(r1_math_ctx *c, long num, long den)
 {
-    node *x = r1_math_num(c, num);
+    r1_node *x = r1_math_num(c, num);
     if (x != &c->bad) {
         mpq_set_si(x->q, num, (unsigned long)den);
         mpq_canonicalize(x->q);
@@ -189,7 +199,7 @@ static node *fraction(ctx *c, long num, long den)
     return x;
 }
 
-uint32_t r1_math_number_words(ctx *c, const token *t, uint32_t n, node **out)
+uint32_t r1_math_number_words(r1_math_ctx *c, const r1_token *t, uint32_t n, r1_node **out)
 {
     counting v = { 0 };
     uint32_t i = 0, end = 0;
@@ -282,7 +292,7 @@ static size_t after_letter(const char *s, size_t n, char *which)
     return i;
 }
 
-node *r1_math_choice(ctx *c, const char *s, size_t n)
+r1_node *r1_math_choice(r1_math_ctx *c, const char *s, size_t n)
 {
     enum { BYTES_MAX = 400 };
     static const char *const before[] = { "the", "correct", "final", "answer", "option", "choice", "letter", "is", "(answer)" };
@@ -299,7 +309,7 @@ node *r1_math_choice(ctx *c, const char *s, size_t n)
     }
     size_t rest = after_letter(buffer + i, m - i, &which);
     if (rest == SIZE_MAX) return NULL;
-    node *x = r1_math_node(c, K_CHOICE, 0);
+    r1_node *x = r1_math_node(c, K_CHOICE, 0);
     if (x == &c->bad) return x;
     x->op = (uint8_t)which;
     rest += i;
@@ -317,13 +327,14 @@ node *r1_math_choice(ctx *c, const char *s, size_t n)
 
 static int month_of(const char *s, size_t n)
 {
-    static const char *const names[] = { "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december" };
+    static const char *const names[] = { "january", "february", "march",     "april",   "may",      "june",
+                                         "july",    "august",   "september", "october", "november", "december" };
     for (int k = 0; k < 12; k++)
         if (r1_math_word_is(s, n, names[k]) || (n == 3 && lower(s[0]) == names[k][0] && lower(s[1]) == names[k][1] && lower(s[2]) == names[k][2])) return k + 1;
     return 0;
 }
 
-node *r1_math_date(ctx *c, const char *s, size_t n)
+r1_node *r1_math_date(r1_math_ctx *c, const char *s, size_t n)
 {
     long month = 0, day = 0, year = 0;
     const char *words;
@@ -348,7 +359,7 @@ node *r1_math_date(ctx *c, const char *s, size_t n)
         else return NULL;
     }
     if (!month || (!day && !year)) return NULL;
-    node *x = r1_math_node(c, K_DATE, 0);
+    r1_node *x = r1_math_node(c, K_DATE, 0);
     x = r1_math_append(c, x, r1_math_num(c, month));
     x = r1_math_append(c, x, r1_math_num(c, day));
     return r1_math_append(c, x, r1_math_num(c, year));
@@ -362,7 +373,7 @@ static size_t number_at(const char *s, size_t n, size_t i, uint32_t *v)
 }
 
 /* rows: hour, cols: minute, digits: second; op: 0, 'a' or 'p'; lo_open: the hour or minutes are padded. */
-node *r1_math_clock(ctx *c, const char *s, size_t n)
+r1_node *r1_math_clock(r1_math_ctx *c, const char *s, size_t n)
 {
     const char *w;
     uint32_t h, m = 0, sec = 0;
@@ -388,7 +399,7 @@ node *r1_math_clock(ctx *c, const char *s, size_t n)
         if (h < 1 || h > 12) return NULL;
     }
     if (i != n || (!nm && !half)) return NULL;
-    node *x = r1_math_node(c, K_CLOCK, 0);
+    r1_node *x = r1_math_node(c, K_CLOCK, 0);
     if (x == &c->bad) return x;
     x->rows = h;
     x->cols = m;
