@@ -134,7 +134,7 @@ typedef struct ballot { const char **answers; bool *right; int32_t *group; bool 
 static r1_status vote_on(ballot *b, const r1_samples *log, size_t number, size_t item, const r1_run_task *task, double *x, r1_error *err)
 {
     size_t n = 0;
-    r1_vote v;
+    r1_vote v = { 0 };
     for (uint32_t s = 0; s < task->k; s++) {
         const r1_record *r = r1_samples_get(log, number, item, s);
         if (r->state != R1_RECORD_DONE || r->verdict < 0) continue;
