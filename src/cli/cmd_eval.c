@@ -244,6 +244,8 @@ static r1_status prepare(job *j, r1_error *err)
     if (s == R1_OK && j->record) s = compare_record(j, json_object_get(j->record, "model"), err); /* before a model is loaded in vain */
     if (s == R1_OK && j->record) s = open_log(j, err);
     if (s || (j->log && j->done == j->total)) return s; /* nothing is left to ask */
+    if (j->plan.model && j->plan.sampling.temperature <= 0 && j->tasks[0].k > 1)
+        r1_note(j->c, "at temperature 0 all samples of an item are the same; --samples 1 is enough");
     r1_interrupt_arm(true);
     s = j->plan.model ? open_model(j, err) : open_url(j, err);
     if (s == R1_OK) s = settle_record(j, err);

@@ -103,7 +103,7 @@ static r1_status read_side(side *s, const char *folder, r1_error *err)
     }
     free(path);
     if (st) return st;
-    qsort(s->rows, s->n, sizeof *s->rows, by_place);
+    if (s->n) qsort(s->rows, s->n, sizeof *s->rows, by_place);
     join_rows(s);
     return R1_OK;
 }
