@@ -120,7 +120,7 @@ const r1_opt r1_opts_eval[] = {
     TEXT("out", 'o', out), FLAG("resume", 0, resume), TEXT("prompt-template", 0, prompt_template), TEXT("template", 0, template),
     REAL("temperature", temperature, 0, 100), REAL("top-p", top_p, 0, 1), INT("top-k", 0, top_k, 0, 1e9), REAL("min-p", min_p, 0, 1), FLAG("greedy", 0, greedy),
     { "max-tokens", 'n', R1_OPT_INT, AT(max_tokens), AT(max_tokens_given), 1, 1e9, NULL }, INT("think-budget", 0, think_budget, -1, 1e9),
-    FLAG("loop-guard", 0, loop_guard), INT("parallel", 0, parallel, 0, R1_PARALLEL_MAX), INT("tries", 0, tries, 1, 100), REAL("timeout", timeout, 1, 1e6),
+    FLAG("loop-guard", 0, loop_guard), FLAG("allow-weaker", 0, allow_weaker), INT("parallel", 0, parallel, 0, R1_PARALLEL_MAX), INT("tries", 0, tries, 1, 100), REAL("timeout", timeout, 1, 1e6),
     REAL("price-in", price_in, 0, 1e9), REAL("price-out", price_out, 0, 1e9), END
 };
 

@@ -303,7 +303,7 @@ static r1_status conclude(job *j, r1_error *err)
 static r1_status run(job *j, r1_error *err)
 {
     r1_error own = { 0 };
-    r1_runner_options o = { .tasks = j->tasks, .n_tasks = j->plan.n_tasks, .log = j->log, .source = j->source, .prompt = j->plan.prompt, .seed = j->plan.seed,
+    r1_runner_options o = { .tasks = j->tasks, .n_tasks = j->plan.n_tasks, .log = j->log, .source = j->source, .prompt = j->plan.prompt, .seed = j->plan.seed, .allow_weaker = j->c->o.allow_weaker,
                             .graders = j->c->o.threads ? (int)j->c->o.threads : r1_physical_cores(), .tick = on_tick, .note = on_note, .ctx = j };
     r1_status s = j->source ? r1_runner_run(&o, &j->end, &own) : R1_OK;
     r1_eval_line_end(&j->line);
@@ -319,8 +319,10 @@ static r1_status run(job *j, r1_error *err)
     else s = R1_OK;
     if (s == R1_OK && stopped && j->done < j->total)
         s = r1_fail(err, R1_ECANCELLED, "stopped with %zu of %zu samples; the same command goes on from there", j->done, j->total);
-    else if (s == R1_OK && j->done < j->total)
-        s = r1_fail(err, R1_EIO, "%zu of %zu samples failed; the same command tries them again", j->total - j->done, j->total);
+    else if (s == R1_OK && j->done < j->total) {
+        fprintf(stderr, "r1: %zu of %zu samples failed; the same command tries them again\n", j->total - j->done, j->total);
+        j->c->result = 1;
+    }
     return s;
 }
 
@@ -357,7 +359,7 @@ static r1_status regrade(job *j, r1_error *err)
     if (s == R1_OK) s = r1_plan_open(&j->plan, j->usual, &j->tasks, err);
     if (s == R1_OK) s = compare_record(j, json_object_get(j->record, "model"), err);
     if (s == R1_OK) s = open_log(j, err);
-    if (s == R1_OK) s = r1_grader_open(&g.grader, &(r1_grade_options){ is_interrupted, NULL }, err);
+    if (s == R1_OK) s = r1_grader_open(&g.grader, &(r1_grade_options){ is_interrupted, NULL, j->c->o.allow_weaker }, err);
     if (s) return s;
     r1_progress_begin(&g.bar, &j->c->err, j->c->o.quiet, "judging", "answers");
     r1_interrupt_arm(true);

@@ -186,7 +186,7 @@ static r1_status add_entry(const r1_item *item, r1_buf *code, r1_error *err)
 
 static r1_status code_checker(r1_grader *g, r1_code_checker **out, r1_error *err)
 {
-    r1_code_options o = { .cancelled = g->o.cancelled, .ctx = g->o.ctx };
+    r1_code_options o = { .allow_weaker = g->o.allow_weaker, .cancelled = g->o.cancelled, .ctx = g->o.ctx };
     pthread_mutex_lock(&g->lock);
     r1_status s = g->code ? R1_OK : r1_code_checker_open(&g->code, &o, err);
     *out = g->code;

@@ -24,6 +24,7 @@ typedef struct r1_runner_options {
     r1_source *source;
     const char *prompt;          /* template for all questions; NULL: each task's own */
     uint64_t seed;               /* of the run */
+    bool allow_weaker;           /* as in r1_grade_options */
     int graders;                 /* threads that check answers, >= 1: at most so many sandboxes run at once */
     /* Asked some times a second; false: stop and keep what is finished. */
     bool (*tick)(void *ctx, const r1_eval_progress *p);

@@ -126,7 +126,7 @@ def questions_that_fail_are_asked_again_by_the_next_run():
         return {"content": f"<think>\nhm\n</think>\n\n\\boxed{{{right(q)}}}"}
     with Server(answer) as s:
         args = ["eval", sums(), "--url", s.url, "--out", folder("part"), "--samples", 2]
-        r = r1(*args, code=3)
+        r = r1(*args, code=1)
         assert b"6 of 12 samples failed" in r.err, r.err
         bad = [x for x in lines("part") if "error" in x]
         assert {x["id"] for x in bad} == {"s1", "s2", "s3"} and len(bad) == 6
