@@ -135,7 +135,7 @@ static r1_status number_options(const char *number, char defs[4][48], r1_error *
 
 static r1_status link_program(r1_code_run *run, const char *compiler, const char *number, const char *mark, r1_box_file *object, char **program, size_t *n, r1_error *err)
 {
-    char names[4][64], defs[4][48];
+    char names[5][64], defs[4][48];
     const char *argv[MAX_ARGS] = { compiler, "-O2", "-w", "-fno-lto", "-pthread", "-s", "-x", "c", "stub.src", "-x", "none", "program.o", "-o", "program" };
     size_t k = 14;
     r1_status s = R1_OK;
@@ -143,9 +143,10 @@ static r1_status link_program(r1_code_run *run, const char *compiler, const char
         snprintf(names[0], sizeof names[0], "-DR1_MAIN=r1_main_%s", mark);
         snprintf(names[1], sizeof names[1], "-DR1_FAIL=r1_fail_%s", mark);
         snprintf(names[2], sizeof names[2], "-DR1_EXIT=r1_exit_%s", mark);
-        snprintf(names[3], sizeof names[3], "-DR1_FD=%d", r1_code_proof_fd(number));
+        snprintf(names[3], sizeof names[3], "-DR1_ABORT=r1_abort_%s", mark);
+        snprintf(names[4], sizeof names[4], "-DR1_FD=%d", r1_code_proof_fd(number));
         s = number_options(number, defs, err);
-        for (int i = 0; i < 4; i++) argv[k++] = names[i];
+        for (int i = 0; i < 5; i++) argv[k++] = names[i];
         for (int i = 0; i < 4; i++) argv[k++] = defs[i];
         argv[k++] = "-Wl,--wrap=main";
     }
@@ -203,11 +204,12 @@ static void decide(r1_code_run *run, const r1_box_result *b, const char *number)
 {
     r1_code_result *r = run->result;
     char how[128], kind = b->n_proof ? b->proof[0] : 0;
-    const char *said = kind == 'A' || kind == 'R' ? b->proof + 1 : "", *text = strchr(said, ' ');
+    const char *said = kind == 'A' || kind == 'R' || kind == 'S' ? b->proof + 1 : "", *text = strchr(said, ' ');
     int n_text = (int)(text ? strcspn(text + 1, "\n") : 0);
     r1_box_describe(b, how, sizeof how);
     if (r1_code_limit_verdict(run, b, "the program")) return;
     if (kind == 'A') r1_code_say(r, R1_CODE_WRONG_ANSWER, "a test failed in line %d of the test: %.*s", atoi(said), n_text, text ? text + 1 : "");
+    else if (kind == 'S') r1_code_say(r, R1_CODE_RUNTIME_ERROR, "%.*s", n_text, text ? text + 1 : "");
     else if (kind == 'R') r1_code_say(r, R1_CODE_WRONG_ANSWER, "%.*s (status %d)", n_text, text ? text + 1 : "", atoi(said));
     else if (b->end == R1_BOX_SIGNALED && r1_code_err_has(b, "std::bad_alloc")) r1_code_say(r, R1_CODE_MEMORY_LIMIT, "the program ran out of memory (std::bad_alloc)");
     else if (b->end == R1_BOX_SIGNALED) r1_code_say(r, R1_CODE_RUNTIME_ERROR, "the program %s", how);

@@ -277,11 +277,26 @@ static r1_status add_headers(r1_code_text t, r1_buf *out, r1_error *err)
 
 /* ---- the file ---- */
 
+/* exit and abort of the test's part are the stub's, unless the prompt has something of that name. */
+static r1_status add_ends(const r1_code_run *run, const char *mark, r1_buf *out, r1_error *err)
+{
+    static const char *const names[] = { "exit", "abort" }, *const parameters[] = { "int", "void" };
+    bool cpp = run->task->language == R1_CODE_CPP;
+    r1_status s = R1_OK;
+    for (int i = 0; i < 2 && !s; i++) {
+        if (r1_code_has_word(run->task->prompt, names[i], strlen(names[i]))) continue;
+        s = r1_buf_addf(out, err, "%svoid r1_%s_%s(%s) __attribute__((__noreturn__));\n", cpp ? "extern \"C\" " : "", names[i], mark, parameters[i]);
+        if (!s && cpp) s = r1_buf_addf(out, err, "namespace std { using ::r1_%s_%s; }\n", names[i], mark);
+        if (!s) s = r1_buf_addf(out, err, "#undef %s\n#define %s(...) r1_%s_%s(__VA_ARGS__)\n", names[i], names[i], names[i], mark);
+    }
+    return s;
+}
+
 r1_status r1_code_native_source(const r1_code_run *run, const char *mark, r1_buf *out, r1_error *err)
 {
     const r1_code_task *t = run->task;
     r1_code_text parts[] = { t->prompt, run->solution, t->test };
-    bool cpp = t->language == R1_CODE_CPP, own_exit = r1_code_has_word(t->prompt, "exit", 4);
+    bool cpp = t->language == R1_CODE_CPP;
     word *words = malloc(WORDS_MAX * sizeof *words);
     if (!words) return r1_fail(err, R1_ENOMEM, "no memory for the words of a test");
     size_t n = collect(t->test, words, WORDS_MAX);
@@ -297,10 +312,7 @@ r1_status r1_code_native_source(const r1_code_run *run, const char *mark, r1_buf
     if (!s) s = restore_words(run, words, n, out, err);
     free(words);
     if (!s) s = r1_buf_addf(out, err, "#undef NDEBUG\n#undef main\n#define r1_test_%s\n#include <assert.h>\n", mark);
-    if (!s && !own_exit)
-        s = r1_buf_addf(out, err, cpp ? "extern \"C\" void r1_exit_%s(int) __attribute__((__noreturn__));\nnamespace std { using ::r1_exit_%s; }\n"
-                                      : "void r1_exit_%s(int) __attribute__((__noreturn__));\n", mark, mark);
-    if (!s && !own_exit) s = r1_buf_addf(out, err, "#undef exit\n#define exit(...) r1_exit_%s(__VA_ARGS__)\n", mark);
+    if (!s) s = add_ends(run, mark, out, err);
     if (!s) s = r1_buf_adds(out, "#line 1 \"test\"\n", err);
     if (!s) s = r1_buf_add(out, t->test.data, t->test.n, err);
     if (!s && cpp) s = r1_buf_addf(out, err, "\nextern \"C\" int (*const r1_main_%s)(int, char **, char **);\n", mark);
