@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from harness import R1, environment, fails, main, r1, test, tmp
+from harness import R1, TESTS, environment, fails, main, r1, read, test, tmp
 
 
 def lines(result):
@@ -166,6 +166,16 @@ def tables():
     assert [g["index"] for g in got] == [1, 2, 3, 4, 5] and got[3]["extracted"] == "5" and got[1]["verdict"] == 0, got
     two = r1("verify", "--tsv", tmp("two.tsv", "candidate\tgold\r\n5\t5\r\n6\t5"))
     assert [line.split("\t")[1] for line in two.text.splitlines()] == ["1", "0"] and not two.err, two.text
+
+
+@test
+def the_table_of_the_checker():
+    path = os.path.join(TESTS, "golden/answers.tsv")
+    labels = [row.split("\t")[2] for row in read(path).decode().splitlines()[1:]]
+    rows = [row.split("\t") for row in r1("verify", "--tsv", path, "--threads", 3).text.splitlines()]
+    assert [int(row[0]) for row in rows] == list(range(1, len(labels) + 1)) and len(labels) > 500
+    right = sum(row[1] == label for row, label in zip(rows, labels))
+    assert right >= 0.97 * len(labels), f"{right} of {len(labels)}"
 
 
 @test
