@@ -359,7 +359,7 @@ static r1_status regrade(job *j, r1_error *err)
     if (s == R1_OK) s = r1_plan_open(&j->plan, j->usual, &j->tasks, err);
     if (s == R1_OK) s = compare_record(j, json_object_get(j->record, "model"), err);
     if (s == R1_OK) s = open_log(j, err);
-    if (s == R1_OK) s = r1_grader_open(&g.grader, &(r1_grade_options){ is_interrupted, NULL, j->c->o.allow_weaker }, err);
+    if (s == R1_OK) s = r1_grader_open(&g.grader, &(r1_grade_options){ is_interrupted, NULL, 0, j->c->o.allow_weaker }, err);
     if (s) return s;
     r1_progress_begin(&g.bar, &j->c->err, j->c->o.quiet, "judging", "answers");
     r1_interrupt_arm(true);

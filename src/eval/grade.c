@@ -6,12 +6,15 @@
 #include "reward/math/math.h"
 #include "reward/reward.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 
 struct r1_grader {
     r1_grade_options o;
     pthread_mutex_t lock;        /* guards code while it is opened */
+    sem_t places;                /* for programs, when their number is bounded */
     r1_code_checker *code;       /* NULL until code is judged: opening it looks for interpreters */
 };
 
@@ -194,6 +197,14 @@ static r1_status code_checker(r1_grader *g, r1_code_checker **out, r1_error *err
     return s;
 }
 
+static r1_status run_in_place(r1_grader *g, r1_code_checker *checker, const r1_code_task *t, const r1_buf *code, r1_code_result *r, r1_error *err)
+{
+    while (g->o.programs && sem_wait(&g->places) && errno == EINTR) {}
+    r1_status s = r1_code_verify(checker, t, code->data, code->len, r, err);
+    if (g->o.programs) sem_post(&g->places);
+    return s;
+}
+
 static r1_status run_code(r1_grader *g, const r1_item *item, const r1_code_task *t, r1_eval_sample *s, r1_error *err)
 {
     char *code;
@@ -211,7 +222,7 @@ static r1_status run_code(r1_grader *g, const r1_item *item, const r1_code_task 
     r1_code_result *r = calloc(1, sizeof *r); /* too large for the stack of a thread */
     if (st == R1_OK && !r) st = r1_fail(err, R1_ENOMEM, "no memory for a verdict");
     if (st == R1_OK) st = code_checker(g, &checker, err);
-    if (st == R1_OK) st = r1_code_verify(checker, t, whole.data, whole.len, r, err);
+    if (st == R1_OK) st = run_in_place(g, checker, t, &whole, r, err);
     if (st == R1_ELIMIT) st = verdict(s, false, "too_long", err);
     else if (st == R1_OK && r->verdict == R1_CODE_UNSUPPORTED) st = r1_fail(err, R1_EUNSUPPORTED, "code cannot be checked here: %s", r->reason);
     else if (st == R1_OK) st = verdict(s, r->verdict == R1_CODE_PASS, r1_code_verdict_name(r->verdict), err);
@@ -263,7 +274,9 @@ r1_status r1_grader_open(r1_grader **out, const r1_grade_options *o, r1_error *e
     r1_grader *g = *out = calloc(1, sizeof *g);
     if (!g) return r1_fail(err, R1_ENOMEM, "no memory for a grader");
     if (o) g->o = *o;
-    if (pthread_mutex_init(&g->lock, NULL) == 0) return R1_OK;
+    bool bounded = !g->o.programs || sem_init(&g->places, 0, (unsigned)g->o.programs) == 0;
+    if (bounded && pthread_mutex_init(&g->lock, NULL) == 0) return R1_OK;
+    if (bounded && g->o.programs) sem_destroy(&g->places);
     free(g);
     *out = NULL;
     return r1_fail(err, R1_ENOMEM, "no memory for a lock");
@@ -273,6 +286,7 @@ void r1_grader_close(r1_grader *g)
 {
     if (!g) return;
     r1_code_checker_close(g->code);
+    if (g->o.programs) sem_destroy(&g->places);
     pthread_mutex_destroy(&g->lock);
     free(g);
 }

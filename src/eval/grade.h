@@ -12,6 +12,7 @@ typedef struct r1_grader r1_grader;
 typedef struct r1_grade_options {
     bool (*cancelled)(void *ctx); /* may be NULL; asked while code runs, from its thread; true: R1_ECANCELLED */
     void *ctx;
+    int programs;                 /* programs judged at once, each in up to two sandboxes; the rest waits. 0: as many as there are threads */
     bool allow_weaker;            /* judge code although the kernel lacks some protections of the sandbox */
 } r1_grade_options;
 

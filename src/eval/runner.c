@@ -8,6 +8,7 @@
 #include "eval/statistics.h"
 
 #include <math.h>
+#include <mpfr.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <time.h>
@@ -130,6 +131,7 @@ static void *grader(void *ctx)
         pthread_cond_broadcast(&r->changed);
     }
     pthread_mutex_unlock(&r->lock);
+    mpfr_free_cache(); /* constants that the answer checker had computed for this thread */
     return NULL;
 }
 
@@ -283,7 +285,7 @@ static r1_status prepare(runner *r, r1_error *err)
     r->judged = calloc(r->n_items + 1, sizeof *r->judged);
     r->queue = calloc(r->cap, sizeof *r->queue);
     if (!r->prompts || !r->right || !r->judged || !r->queue) return r1_fail(err, R1_ENOMEM, "no memory for a run of %zu items", r->n_items);
-    r1_status s = r1_grader_open(&r->grader, &(r1_grade_options){ grading_is_over, r, o->allow_weaker }, err);
+    r1_status s = r1_grader_open(&r->grader, &(r1_grade_options){ grading_is_over, r, o->graders > 1 ? o->graders / 2 : 1, o->allow_weaker }, err);
     for (size_t t = 0; t < o->n_tasks && s == R1_OK; t++)
         for (size_t i = 0; i < o->tasks[t].items.n && s == R1_OK; i++)
             s = make_prompt(o, &o->tasks[t], &o->tasks[t].items.items[i], &r->prompts[r->first[t] + i], err);

@@ -25,7 +25,7 @@ typedef struct r1_runner_options {
     const char *prompt;          /* template for all questions; NULL: each task's own */
     uint64_t seed;               /* of the run */
     bool allow_weaker;           /* as in r1_grade_options */
-    int graders;                 /* threads that check answers, >= 1: at most so many sandboxes run at once */
+    int graders;                 /* threads that check answers, >= 1; of programs half as many at once, for each may have two sandboxes */
     /* Asked some times a second; false: stop and keep what is finished. */
     bool (*tick)(void *ctx, const r1_eval_progress *p);
     void (*note)(void *ctx, const char *text); /* each sentence once, from the caller's thread */
