@@ -253,6 +253,10 @@ static r1_math_reason lists(r1_math_ctx *c, r1_node *gold, r1_node *cand)
         if (s != SAME_UNKNOWN) return reason_of(c, s);
     }
     if (cand->kind == K_TUPLE) {
+        if (cand->n == 2 && !cand->lo_open && !cand->hi_open && gold->kind == K_SET) { /* [2,2] */
+            r1_sameness s = r1_math_equal_sets(c, gold, cand);
+            if (s != SAME_UNKNOWN) return reason_of(c, s);
+        }
         r1_node *tuple = assigned_tuple(c, gold);
         return tuple && cand->lo_open && cand->hi_open ? ordered(c, tuple, cand) : R1_MATH_WRONG_TYPE;
     }

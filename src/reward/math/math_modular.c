@@ -213,6 +213,14 @@ static size of(radicals *r, const r1_node *a)
         for (uint32_t i = 1; i < a->n && r->ok; i++) x = a->kind == K_ADD ? sum(x, of(r, a->kid[i])) : product(x, of(r, a->kid[i]));
         return x;
     }
+    if (a->kind == K_POW && a->kid[0]->kind == K_NUM) { /* 10^{-90} */
+        mpq_t q;
+        mpq_init(q);
+        bool known = r1_math_rational(r->c, a, q) == FOUND_VALUE;
+        if (known) x = of_rational(r, q);
+        mpq_clear(q);
+        if (known) return x;
+    }
     if (a->kind == K_POW) return of_power(r, a);
     if (a->kind == K_FUNC && a->op == F_SQRT) return root_size(r, a, of(r, a->kid[0]), 2);
     if (a->kind == K_FUNC && a->op == F_ABS) return of(r, a->kid[0]);

@@ -382,7 +382,7 @@ static r1_sameness constants(r1_math_ctx *c, const r1_node *gold, const r1_node 
     }
     if (v == AGREE || v == UNCLEAR) {
         c->hidden = false;
-        v = at_point(c, w, &nowhere, gold, cand, BITS_LAST, BITS_LAST - 400);
+        v = at_point(c, w, &nowhere, gold, cand, BITS_LAST, BITS_LAST / 2 - 100);
         if (v == AGREE) return c->hidden ? SAME_UNKNOWN : SAME_NUMERIC;
         if (v == DISAGREE) return SAME_NOT;
     }
@@ -419,7 +419,8 @@ static r1_sameness at_points(r1_math_ctx *c, const r1_node *gold, const r1_node 
 {
     r1_point at;
     point_plan plan;
-    unsigned agreed = 0, not_done = 0, out = 0, first[2] = { 0, 0 };
+    enum { KEPT_MAX = 10 };
+    unsigned agreed = 0, not_done = 0, out = 0, kept = 0, confirmed = 0, first[KEPT_MAX];
     bool differ = false;
     point_init(c, &at, gold, cand);
     plan_init(c, &plan, gold, cand, at.n);
@@ -431,19 +432,22 @@ static r1_sameness at_points(r1_math_ctx *c, const r1_node *gold, const r1_node 
         not_done += v == NOT_DONE;
         out += v == OUT_CAND;
         if (v != AGREE) continue;
-        if (agreed < 2) first[agreed] = round;
+        if (kept < KEPT_MAX) first[kept++] = round;
         agreed++;
     }
-    for (unsigned k = 0; k < 2 && agreed >= POINTS_LEAST && !differ && !c->over; k++) {
+    /* twice again, finer, where no term is too small to be seen */
+    for (unsigned k = 0; k < kept && agreed >= POINTS_LEAST && confirmed < 2 && !differ && !c->over; k++) {
         choose(c, &plan, &at, first[k], w);
         c->hidden = false;
-        differ = at_point(c, w, &at, gold, cand, BITS_AGAIN, BITS_AGAIN - 100) != AGREE || c->hidden;
+        verdict v = at_point(c, w, &at, gold, cand, BITS_AGAIN, BITS_AGAIN - 100);
+        differ = v == DISAGREE;
+        confirmed += v == AGREE && !c->hidden;
     }
     point_deinit(&at);
     plan_deinit(&plan);
     if (c->over) return SAME_UNKNOWN;
     if (differ) return SAME_NOT;
-    if (agreed >= POINTS_LEAST) return SAME_NUMERIC;
+    if (confirmed == 2) return SAME_NUMERIC;
     return out && !agreed ? SAME_UNDEFINED : SAME_UNKNOWN;
 }
 
@@ -520,12 +524,13 @@ static r1_sameness proportional(r1_math_ctx *c, const r1_node *f, const r1_node 
     bool first = false, differ = false;
     point_init(c, &at, f, g);
     plan_init(c, &plan, f, g, at.n);
-    r1_math_iv_init(&f0, BITS_FIRST);
-    r1_math_iv_init(&g0, BITS_FIRST);
-    r1_math_iv_init(&x, BITS_FIRST);
-    r1_math_iv_init(&y, BITS_FIRST);
+    r1_math_iv_init(&f0, BITS_AGAIN);
+    r1_math_iv_init(&g0, BITS_AGAIN);
+    r1_math_iv_init(&x, BITS_AGAIN);
+    r1_math_iv_init(&y, BITS_AGAIN);
     for (unsigned round = 0; round < plan.rounds && (plan.kinked || agreed < POINTS_WANTED) && !differ && !c->over; round++) {
         choose(c, &plan, &at, round, REALS);
+        c->hidden = false;
         if (r1_math_real(c, &at, f, &x) != I_OK || r1_math_real(c, &at, g, &y) != I_OK) continue;
         if (!first) {
             if (!r1_math_iv_sign(&x) || !r1_math_iv_sign(&y)) continue;
@@ -539,9 +544,9 @@ static r1_sameness proportional(r1_math_ctx *c, const r1_node *f, const r1_node 
         mpfr_init2(scale, 64);
         if (r1_math_iv_mul(&x, &x, &g0) == I_OK && r1_math_iv_mul(&y, &y, &f0) == I_OK) {
             magnitude(scale, &x);
-            verdict v = judge(&x, &y, scale, BITS_AGREE);
+            verdict v = judge(&x, &y, scale, 2 * BITS_AGREE);
             differ = v == DISAGREE;
-            agreed += v == AGREE;
+            agreed += v == AGREE && !c->hidden;
         }
         mpfr_clear(scale);
     }
