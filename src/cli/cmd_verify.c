@@ -45,7 +45,8 @@ static r1_status verify_math(r1_cli *c, r1_error *err)
     r1_span gold, answer;
     char *gold_text = NULL, *answer_text = NULL, line[R1_ERROR_MAX];
     r1_verdict v = { 0 };
-    if (!strcmp(c->args[1], "-") && !strcmp(c->args[2], "-")) return r1_fail(err, R1_EINVAL, "GOLD and ANSWER are both '-', but standard input is only one text");
+    if (!strcmp(c->args[1], "-") && !strcmp(c->args[2], "-"))
+        return r1_fail(err, R1_EINVAL, "GOLD and ANSWER are both '-', but standard input is only one text");
     r1_status s = text_of(c->args[1], &gold, &gold_text, err);
     if (s == R1_OK) s = text_of(c->args[2], &answer, &answer_text, err);
     if (s == R1_OK) s = r1_reward_math(gold, answer, c->o.response, &v, err);
@@ -98,7 +99,8 @@ static r1_status needs(const r1_cli *c, size_t n, const char *usage, r1_error *e
 {
     if (c->n_args == n) return R1_OK;
     if (c->n_args > n) return r1_fail(err, R1_EINVAL, "'verify %s', so '%s' is too much", usage, c->args[n]);
-    return r1_fail(err, R1_EINVAL, "'verify %s': %s; `r1 help verify` tells more", usage, n - c->n_args == 1 ? "the last argument is missing" : "arguments are missing");
+    return r1_fail(err, R1_EINVAL, "'verify %s': %s; `r1 help verify` tells more", usage,
+                   n - c->n_args == 1 ? "the last argument is missing" : "arguments are missing");
 }
 
 static r1_status refuse(const char *option, const char *form, r1_error *err) { return r1_fail(err, R1_EINVAL, "%s goes with %s", option, form); }
@@ -111,7 +113,8 @@ r1_status r1_cmd_verify(r1_cli *c, r1_error *err)
     if (o->command && !items) return refuse("--command", "'verify FILE.jsonl'", err);
     if ((o->persistent || o->command_time > 0) && !o->command) return refuse(o->persistent ? "--persistent" : "--command-time", "--command", err);
     if (o->allow_weaker && !code && !items) return refuse("--allow-weaker", "'verify code' and 'verify FILE.jsonl'", err);
-    r1_status s = math ? needs(c, 3, "math GOLD ANSWER", err) : code ? needs(c, 3, "code TASK.json SOLUTION", err) : needs(c, 1, o->tsv ? "--tsv FILE.tsv" : "FILE.jsonl", err);
+    const char *usage = math ? "math GOLD ANSWER" : code ? "code TASK.json SOLUTION" : o->tsv ? "--tsv FILE.tsv" : "FILE.jsonl";
+    r1_status s = needs(c, math || code ? 3 : 1, usage, err);
     if (s) return s;
     if (math) return verify_math(c, err);
     if (code) return verify_code(c, err);

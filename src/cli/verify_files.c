@@ -78,7 +78,9 @@ static r1_status judge_item(void *ctx, int thread, const r1_line *line, r1_judge
     r1_verdict v = { 0 };
     json_t *item = NULL, *result = NULL;
     r1_error why = { 0 };
-    r1_status s = line->kind == R1_LINE_TOO_LONG ? r1_fail(&why, R1_ELIMIT, "the line has more than %zu bytes", R1_VERIFY_LINE_MAX) : r1_json_parse(&item, line->text, line->n, &why);
+    r1_status s;
+    if (line->kind == R1_LINE_TOO_LONG) s = r1_fail(&why, R1_ELIMIT, "the line has more than %zu bytes", R1_VERIFY_LINE_MAX);
+    else s = r1_json_parse(&item, line->text, line->n, &why);
     if (s == R1_OK) s = checker_for(x, item, &o.code, &why);
     if (s == R1_OK) s = r1_reward_check(&o, item, &v, &why);
     json_t *id = json_object_get(item, "id");
@@ -173,7 +175,8 @@ static r1_status read_header(table *t, r1_reader *in, const char *path, r1_error
         for (int i = 0; i < N_COLUMNS; i++)
             if (r1_span_is(fields[k], names[i]) && t->column[i] < 0) t->column[i] = (int)k;
     if (t->column[GOLD] >= 0 && t->column[CANDIDATE] >= 0) return R1_OK;
-    return r1_fail(err, R1_EFORMAT, "the first line of '%s' is '%.*s', expected names of columns with gold and candidate among them", path, (int)r1_min(line.n, 80), line.text);
+    return r1_fail(err, R1_EFORMAT, "the first line of '%s' is '%.*s', expected names of columns with gold and candidate among them", path,
+                   (int)r1_min(line.n, 80), line.text);
 }
 
 static r1_status read_row(const table *t, const r1_line *line, r1_span fields[N_COLUMNS], r1_judged *out, r1_math_mode *mode, r1_error *why)
@@ -266,8 +269,8 @@ static int by_name(const void *a, const void *b) { return strcmp(((const sums *)
 static void tell(const table *t)
 {
     if (t->c->o.quiet || !t->all.n) return;
-    r1_note(t->c, "%llu of %llu agree with the column equivalent; %llu false positives, %llu false negatives", (unsigned long long)t->all.right, (unsigned long long)t->all.n,
-            (unsigned long long)t->all.false_positive, (unsigned long long)t->all.false_negative);
+    r1_note(t->c, "%llu of %llu agree with the column equivalent; %llu false positives, %llu false negatives", (unsigned long long)t->all.right,
+            (unsigned long long)t->all.n, (unsigned long long)t->all.false_positive, (unsigned long long)t->all.false_negative);
     if (!t->n_categories) return;
     qsort(t->by_category, t->n_categories, sizeof *t->by_category, by_name);
     fprintf(stderr, "  %-24s %6s %6s %8s %8s\n", "category", "agree", "of", "false +", "false -");
@@ -275,8 +278,8 @@ static void tell(const table *t)
         const sums *s = &t->by_category[i];
         r1_error name; /* made printable */
         (void)r1_fail(&name, R1_OK, "%s", s->name);
-        fprintf(stderr, "  %-24s %6llu %6llu %8llu %8llu\n", name.msg, (unsigned long long)s->right, (unsigned long long)s->n, (unsigned long long)s->false_positive,
-                (unsigned long long)s->false_negative);
+        fprintf(stderr, "  %-24s %6llu %6llu %8llu %8llu\n", name.msg, (unsigned long long)s->right, (unsigned long long)s->n,
+                (unsigned long long)s->false_positive, (unsigned long long)s->false_negative);
     }
 }
 

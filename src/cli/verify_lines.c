@@ -218,8 +218,8 @@ static r1_status ending(const run *r, r1_status st, r1_error *err)
         return r->w.status;
     }
     if (!r->n_bad) return R1_OK;
-    return r1_fail(err, R1_EFORMAT, "%llu of %llu lines could not be judged, the first is line %llu: %s", (unsigned long long)r->n_bad, (unsigned long long)r->n_written,
-                   (unsigned long long)r->first_bad, r->why);
+    return r1_fail(err, R1_EFORMAT, "%llu of %llu lines could not be judged, the first is line %llu: %s", (unsigned long long)r->n_bad,
+                   (unsigned long long)r->n_written, (unsigned long long)r->first_bad, r->why);
 }
 
 r1_status r1_judge_lines(r1_cli *c, r1_reader *in, const r1_judges *j, r1_error *err)

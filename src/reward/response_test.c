@@ -2,12 +2,14 @@
 #include "tests/test.h"
 #include "reward/reward.h"
 
+static bool is(r1_span s, const char *text) { return text ? s.p && r1_span_is(s, text) : !s.p; }
+
 static void splits(const char *text, bool opened, const char *thought, const char *answer)
 {
     r1_response r;
     r1_response_split(text, strlen(text), opened, &r);
-    EXPECT_MSG(!r.thought.p == !thought && (!thought || r1_span_is(r.thought, thought)), "thought of '%s' is '%.*s'", text, (int)r.thought.n, r.thought.p ? r.thought.p : "none");
-    EXPECT_MSG(!r.answer.p == !answer && (!answer || r1_span_is(r.answer, answer)), "answer of '%s' is '%.*s'", text, (int)r.answer.n, r.answer.p ? r.answer.p : "none");
+    EXPECT_MSG(is(r.thought, thought), "thought of '%s' is '%.*s'", text, (int)r.thought.n, r.thought.p ? r.thought.p : "none");
+    EXPECT_MSG(is(r.answer, answer), "answer of '%s' is '%.*s'", text, (int)r.answer.n, r.answer.p ? r.answer.p : "none");
 }
 
 TEST(a_response_is_split_at_the_end_of_its_thought)
@@ -30,7 +32,7 @@ static void finds(const char *text, r1_final kind, const char *answer)
     r1_span got;
     r1_final k = r1_response_final(r1_span_of(text), &got);
     EXPECT_MSG(k == kind, "'%s': kind %d, expected %d", text, k, kind);
-    EXPECT_MSG(!got.p == !answer && (!answer || r1_span_is(got, answer)), "'%s': '%.*s', expected '%s'", text, (int)got.n, got.p ? got.p : "", answer ? answer : "none");
+    EXPECT_MSG(is(got, answer), "'%s': '%.*s', expected '%s'", text, (int)got.n, got.p ? got.p : "", answer ? answer : "none");
 }
 
 TEST(the_last_complete_box_is_the_answer)

@@ -273,7 +273,8 @@ static r1_status check_choice(request *q, r1_verdict *v, r1_error *err)
         texts[i] = json_string_value(json_array_get(list, i));
         if (!texts[i]) return r1_fail(err, R1_EFORMAT, "choice %zu is %s, expected a string", i + 1, r1_json_kind(json_array_get(list, i)));
     }
-    if (r1_choice_check(gold, &choices, q->gold, NULL)) return r1_fail(err, R1_EFORMAT, "'gold' is '%.40s', expected the letter of a choice, or several parted by commas", gold);
+    if (r1_choice_check(gold, &choices, q->gold, NULL))
+        return r1_fail(err, R1_EFORMAT, "'gold' is '%.40s', expected the letter of a choice, or several parted by commas", gold);
     const char *why = final_answer(q, false, &answer);
     if (why) return r1_verdict_set(v, false, why, answer, err);
     why = r1_choice_check(gold, &choices, answer, found);
@@ -294,7 +295,8 @@ static r1_status check_countdown(request *q, r1_verdict *v, r1_error *err)
         const json_t *x = json_array_get(nums, i);
         task.nums[i] = json_integer_value(x);
         if (!json_is_integer(x) || task.nums[i] < 0 || task.nums[i] > most)
-            return r1_fail(err, R1_EFORMAT, "number %zu of 'nums' is %s, expected an integer from 0 to %lld", i + 1, json_is_integer(x) ? "out of range" : r1_json_kind(x), (long long)most);
+            return r1_fail(err, R1_EFORMAT, "number %zu of 'nums' is %s, expected an integer from 0 to %lld", i + 1,
+                           json_is_integer(x) ? "out of range" : r1_json_kind(x), (long long)most);
     }
     r1_status s = r1_json_int(q->item, "target", true, 0, -most, most, &task.target, err);
     if (s == R1_OK) s = word_of(q, "use", uses, &use, err);

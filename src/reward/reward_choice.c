@@ -158,7 +158,8 @@ static bool read_letters(r1_span s, char found[R1_CHOICES_MOST + 1])
 /* "\\textbf{(C) } because": the group at the front, unwrapped, is *inner, what follows it *rest. */
 static bool front_group(r1_span s, r1_span *inner, r1_span *rest)
 {
-    static const char *const fronts[] = { "\\text{", "\\textbf{", "\\mathrm{", "\\mathbf{", "**", "(", "[" }, *const backs[] = { "}", "}", "}", "}", "**", ")", "]" };
+    static const char *const fronts[] = { "\\text{", "\\textbf{", "\\mathrm{", "\\mathbf{", "**", "(", "[" };
+    static const char *const backs[] = { "}", "}", "}", "}", "**", ")", "]" };
     for (size_t i = 0; i < R1_COUNT(fronts); i++) {
         size_t n = strlen(fronts[i]);
         if (s.n <= n || memcmp(s.p, fronts[i], n) != 0) continue;

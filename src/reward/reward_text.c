@@ -103,7 +103,8 @@ r1_status r1_regex_check(r1_span pattern, r1_span answer, const char **reason, r
     *reason = "over_budget";
     if (pattern.n > PATTERN_MOST) return r1_fail(err, R1_EFORMAT, "the pattern has %zu bytes, the limit is %d", pattern.n, PATTERN_MOST);
     if (answer.n > SUBJECT_MOST) return R1_OK;
-    pcre2_code *code = pcre2_compile((PCRE2_SPTR)(pattern.n ? pattern.p : ""), pattern.n, PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &code_of_error, &at, NULL);
+    const uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C;
+    pcre2_code *code = pcre2_compile((PCRE2_SPTR)(pattern.n ? pattern.p : ""), pattern.n, options, &code_of_error, &at, NULL);
     if (!code) {
         PCRE2_UCHAR text[128] = "";
         if (code_of_error == PCRE2_ERROR_NOMEMORY || code_of_error == PCRE2_ERROR_HEAP_FAILED)
