@@ -135,6 +135,38 @@ TEST(parties_talk_over_descriptors_and_do_not_see_each_other)
     r1_boxes_close(b);
 }
 
+static bool close_both(void *ctx)
+{
+    int *s = ctx;
+    for (int i = 0; i < 2; i++) {
+        if (s[i] >= 0) close(s[i]);
+        s[i] = -1;
+    }
+    return false;
+}
+
+/* Whose end makes the other end is told by its own end, not by ours. */
+TEST(a_party_that_ended_by_itself_is_not_called_stopped)
+{
+    r1_boxes *b = boxes_open();
+    static const char *const dies[] = { "/bin/sh", "-c", "sleep 0.1; kill -SEGV $$", NULL }, *const waits[] = { "/bin/sh", "-c", "cat <&3", NULL };
+    for (int i = 0; i < 20; i++) {
+        int s[2];
+        r1_error e = { 0 };
+        r1_box_result r[2];
+        EXPECT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s) == 0);
+        r1_box_fd f[2] = { { s[0], 3 }, { s[1], 3 } };
+        const r1_box_party p[2] = { { .argv = dies, .fds = &f[0], .n_fds = 1, .ends_others = i % 2 }, { .argv = waits, .fds = &f[1], .n_fds = 1, .ends_others = true } };
+        const r1_box_run_options o = { .cancelled = close_both, .ctx = s };
+        EXPECT_OK(r1_box_run(b, p, 2, r, &o, &e), &e);
+        EXPECT_MSG(r[0].end == R1_BOX_SIGNALED && r[0].signal == SIGSEGV, "run %d: end %d signal %d", i, r[0].end, r[0].signal);
+        EXPECT(r[1].end == R1_BOX_EXITED || (r[1].end == R1_BOX_STOPPED && i % 2));
+        for (int k = 0; k < 2; k++) r1_box_result_deinit(&r[k]);
+        close_both(s);
+    }
+    r1_boxes_close(b);
+}
+
 static bool at_once(void *ctx) { return ++*(int *)ctx > 1; }
 
 TEST(a_run_can_be_cancelled)

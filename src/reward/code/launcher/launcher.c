@@ -325,6 +325,8 @@ static _Noreturn void launcher_main(const box_hello *h, char *blob, int go)
     launcher l = { .host = HOST, .use = h->use, .proc = -1, .ticks = sysconf(_SC_CLK_TCK) };
     const char *what = "";
     int id;
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    l.processors = processors > 0 ? (unsigned)processors : 1;
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (read(go, &id, sizeof id) != sizeof id) _exit(1); /* the stub has said why */
     close(go);

@@ -44,6 +44,7 @@ typedef struct launcher {
     struct sock_fprog filter[BOX_FILTERS];
     uint64_t memfd_dev;     /* where memfds are */
     long ticks;             /* of /proc/PID/stat, in a second */
+    unsigned processors;
     unsigned uid, gid;      /* ours, as our user namespace calls them */
     launcher_page *page;
 } launcher;
@@ -67,7 +68,7 @@ typedef struct tell {
     int32_t kind;
     int32_t error;          /* FAILED: errno, and `what` */
     char what[60];
-    int32_t status;         /* REPORT: of wait4; -1: the program was still running when the launcher asked to stop */
+    int32_t status;         /* REPORT: of the program; -1: init ended it because the launcher asked to stop */
     int32_t exec_error;     /* REPORT: errno when the program could not be executed */
     uint32_t taken;
     uint64_t taken_bytes, cpu_us, maxrss_bytes, tmpfs_bytes, shm_bytes;

@@ -164,7 +164,8 @@ static void set_limits(const box_request *q, int ctl)
     set_limit(ctl, RLIMIT_CPU, cpu, cpu + 1);
     set_limit(ctl, RLIMIT_FSIZE, q->file_bytes, q->file_bytes);
     set_limit(ctl, RLIMIT_STACK, q->stack_bytes, q->stack_bytes);
-    set_limit(ctl, RLIMIT_DATA, 4 * q->memory_bytes + (2ull << 30), 4 * q->memory_bytes + (2ull << 30)); /* a net for one process; address space is no memory */
+    uint64_t data = 4 * q->memory_bytes + (2ull << 30) + q->n_processes * q->stack_bytes; /* a net for one process: much is asked for that is never touched, a stack for each thread above all */
+    set_limit(ctl, RLIMIT_DATA, data, data);
     set_limit(ctl, RLIMIT_CORE, 1, 1); /* 0 would still feed a core_pattern that is a pipe; 1 is the one value that does not */
     set_limit(ctl, RLIMIT_MEMLOCK, 65536, 65536);
     set_limit(ctl, RLIMIT_MSGQUEUE, 0, 0);
@@ -359,7 +360,7 @@ static int wait_for(const party *p, pid_t program_pid, int ctl, launcher_page *p
     }
 }
 
-static void finish(const party *p, int ctl, int start, int status, launcher_page *page)
+static void finish(const party *p, pid_t program_pid, int ctl, int start, int status, launcher_page *page)
 {
     tell t = { .kind = TELL_REPORT, .status = status };
     kill(-1, SIGKILL);
@@ -367,6 +368,8 @@ static void finish(const party *p, int ctl, int start, int status, launcher_page
         int s;
         pid_t pid = waitpid(-1, &s, __WALL);
         if (pid < 0 && errno != EINTR) break;
+        /* told to stop when it was ending by itself: what it closed on its way may be why we were told */
+        if (pid == program_pid && !(WIFSIGNALED(s) && WTERMSIG(s) == SIGKILL)) t.status = s;
     }
     int fd = status == 0 ? open_taken(p, page->tmpfs_dev, &t) : -1;
     if (status != 0) t.taken = BOX_TAKE_NONE;
@@ -408,6 +411,6 @@ _Noreturn void launcher_init(const launcher *l, const party *p, int ctl)
     if (p->proof_w >= 0) close(p->proof_w);
     close(start[1]);
     int status = wait_for(p, pid, ctl, l->page);
-    finish(p, ctl, start[0], status, l->page);
+    finish(p, pid, ctl, start[0], status, l->page);
     _exit(0);
 }

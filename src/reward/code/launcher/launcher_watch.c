@@ -134,7 +134,7 @@ static void on_report(watch *w, const tell *t, int fd)
     r->taken = t->taken;
     r->n_taken = t->taken_bytes;
     *w->taken_fd = fd;
-    if (w->stopped) return;
+    if (w->stopped && (r->end != END_STOPPED || t->status == -1)) return;
     if (t->exec_error) {
         r->end = END_NOT_STARTED;
         r->status = t->exec_error;
@@ -198,9 +198,9 @@ static void look(watch *w, uint64_t now)
     if (w->hidden > 1 || m.n_processes > q->n_processes) stop(w, END_DENIED); /* the second only where RLIMIT_NPROC does not hold */
     uint64_t memory_left = q->memory_bytes > m.bytes ? q->memory_bytes - m.bytes : 0;
     uint64_t cpu_left = q->cpu_us > m.cpu_us ? q->cpu_us - m.cpu_us : 0;
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    w->r->cpu_us = m.cpu_us; /* until init reports the exact sum */
     uint64_t wait = memory_left / FILL_RATE;
-    if (cpu_left / (uint64_t)(processors > 0 ? processors : 1) < wait) wait = cpu_left / (uint64_t)(processors > 0 ? processors : 1);
+    if (cpu_left / w->l->processors < wait) wait = cpu_left / w->l->processors;
     if (wait > LONGEST_LOOK_US) wait = LONGEST_LOOK_US;
     if (wait < SHORTEST_LOOK_US || w->hidden) wait = SHORTEST_LOOK_US;
     if (wait < 4 * cost) wait = 4 * cost; /* looking must not become the work */
