@@ -376,8 +376,11 @@ static r1_node *sum_or_product(r1_parser *p, r1_func f)
     p->i += 2;
     r1_node *low = closed(p, r1_math_parse_sum(p), T_RBRACE, -1);
     r1_node *high = low && r1_math_take(p, T_CARET, -1) ? r1_math_parse_argument(p) : NULL;
-    if (!high || v->kind == T_CONST) return NULL; /* i would be the unit inside the body */
+    if (!high) return NULL;
+    bool outer = p->i_is_index;
+    p->i_is_index = outer || v->kind == T_CONST;
     r1_node *body = r1_math_parse_product(p);
+    p->i_is_index = outer;
     if (!body || !r1_math_is_scalar(body)) return NULL;
     r1_node *x = r1_math_node(c, K_FUNC, 4);
     if (x == &c->bad) return x;
@@ -470,7 +473,7 @@ static r1_node *letters_of(r1_parser *p)
     r1_node *list = r1_math_node(c, K_MUL, 0);
     bool power = r1_math_is(p, T_CARET, -1);
     for (uint32_t k = 0; k < t->n; k++) {
-        r1_node *x = t->s[k] == 'e' ? r1_math_node(c, K_E, 0) : t->s[k] == 'i' ? r1_math_node(c, K_I, 0) : symbol(c, t->s + k, 1, false);
+        r1_node *x = t->s[k] == 'e' ? r1_math_node(c, K_E, 0) : t->s[k] == 'i' && !p->i_is_index ? r1_math_node(c, K_I, 0) : symbol(c, t->s + k, 1, false);
         if (power && k + 1 == t->n) { /* ab^2: the power belongs to the last letter */
             p->i++;
             bool minus = r1_math_take(p, T_OP, '-');
@@ -525,7 +528,9 @@ static r1_node *plain_atom(r1_parser *p)
         return t->num;
     }
     case T_IDENT: return is_function_letter(p) ? r1_math_parse_apply(p) : letter_with_marks(p);
-    case T_CONST: p->i++; return r1_math_node(c, (r1_kind)t->sub, 0);
+    case T_CONST:
+        p->i++;
+        return t->sub == K_I && p->i_is_index ? symbol(c, t->s, t->n, false) : r1_math_node(c, (r1_kind)t->sub, 0);
     case T_INFTY: p->i++; return r1_math_node(c, K_INF, 0);
     case T_EMPTYSET: p->i++; return r1_math_node(c, K_SET, 0);
     case T_NUMBERS: {

@@ -166,6 +166,7 @@ typedef struct r1_parser {
     const r1_token *t;
     uint32_t i, end, depth;
     uint32_t used;           /* digits of the number at i that \\frac has taken: \\frac59 */
+    bool i_is_index;         /* inside a sum over i */
     bool in_bars;            /* a BAR closes */
     bool in_builder;         /* a BAR or a colon begins the condition */
 } r1_parser;

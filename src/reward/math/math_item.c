@@ -270,6 +270,19 @@ static r1_node *words_of(r1_math_ctx *c, const r1_math_tokens *all, uint32_t fro
     return x;
 }
 
+/* Whether [ and ] stand around all of it: then it is a list of one, and no number. */
+static bool square_brackets(const r1_math_tokens *all, uint32_t from, uint32_t to)
+{
+    uint32_t level = 0;
+    if (all->t[from].kind != T_OPEN || all->t[from].sub != '[') return false;
+    for (uint32_t k = from; k < to; k++) {
+        level += all->t[k].kind == T_OPEN;
+        level -= all->t[k].kind == T_CLOSE;
+        if (!level) return k + 1 == to;
+    }
+    return false;
+}
+
 static r1_node *one_item(r1_math_ctx *c, const r1_math_tokens *all, uint32_t from, uint32_t to)
 {
     r1_parser p = { .c = c, .t = all->t, .i = from, .end = to };
@@ -277,7 +290,8 @@ static r1_node *one_item(r1_math_ctx *c, const r1_math_tokens *all, uint32_t fro
     if (p.end == from) return NULL;
     if (p.end == from + 1 && p.t[from].kind == T_DOTS) return r1_math_node(c, K_DOTS, 0);
     r1_node *a = r1_math_parse_item(&p);
-    return a && p.i == p.end && !c->over ? a : NULL;
+    if (!a || p.i != p.end || c->over) return NULL;
+    return r1_math_is_scalar(a) && square_brackets(all, from, p.end) ? r1_math_append(c, r1_math_node(c, K_TUPLE, 0), a) : a;
 }
 
 /* The next separator at depth 0 in [from, to), or to. */

@@ -445,6 +445,11 @@ static void letters(r1_lexer *x)
         r1_math_push(x, (r1_tok)r->kind, r->sub, from);
         return;
     }
+    bool behind_caret = x->n && x->t[x->n - 1].kind == T_CARET && !x->text;
+    if (n > 1 && behind_caret && !(n == 2 && strchr("snrt", s[0]) && strchr("tdh", s[1]))) { /* e^xe^y: TeX takes one letter; 7^th is an ordinal */
+        x->i = from + 1;
+        n = 1;
+    }
     if (n == 1) {
         bool constant = *s == 'e' || *s == 'i';
         r1_math_push(x, constant ? T_CONST : T_IDENT, constant ? (*s == 'e' ? K_E : K_I) : 0, from);

@@ -126,6 +126,7 @@ static r1_iv_state power(r1_math_ctx *c, const r1_point *at, const r1_node *a, r
 static r1_iv_state binomial(r1_math_ctx *c, const r1_iv *n, const r1_iv *k, r1_iv *out)
 {
     enum { FACTORS_MAX = 60 };
+    if (mpfr_sgn(k->hi) < 0) return I_OUTSIDE;
     if (!mpfr_equal_p(k->lo, k->hi) || !mpfr_integer_p(k->lo) || mpfr_sgn(k->lo) < 0 || mpfr_cmp_ui(k->lo, FACTORS_MAX) > 0) return I_NOT;
     unsigned long m = mpfr_get_ui(k->lo, MPFR_RNDN);
     r1_iv f, d, r;
