@@ -89,6 +89,7 @@ typedef struct r1_kernels {
 
     /* Fill q4, d4, s4 of columns [c, c + n) from q, d, sum: c is a multiple of 4, n at most 4. NULL: the level does not use them. */
     void (*interleave)(const r1_act8 *a, size_t c, size_t n, size_t K);
+    bool reads_both;    /* products of two columns and more read q, d and sum beside them */
 
     /* Decode n values of a weight row of any type to f32, equal to r1_decode. NULL entries: use r1_decode. */
     void (*decode[R1_TYPE_END])(const void *src, float *dst, size_t n);

@@ -76,6 +76,7 @@ static r1_status allocate(r1_forward *f, r1_error *err)
         { (void **)&f->expert_up, GR * (size_t)c->n_ff_expert * fl }, { (void **)&f->expert_out, ER * D * fl },
         { (void **)&f->expert_row, ET * used * 4 }, { (void **)&f->expert_token, ER * 4 }, { (void **)&f->expert_first, E * 4 }, { (void **)&f->expert_n, E * 4 },
         { (void **)&f->products, (2 * E + r1_max(4, H)) * sizeof(r1_product) },
+        { (void **)&f->pairs, ET ? (E + 1) * sizeof(r1_pair) : 0 },
         { (void **)&f->tiles, f->cap_tiles * sizeof(r1_tile) }, { (void **)&f->attn_scratch, threads * f->attn_floats * fl },
         { (void **)&f->head_x, LOGIT_ROWS * D * fl }, { (void **)&f->head_y, LOGIT_COLUMNS * V * fl },
     };
@@ -93,7 +94,7 @@ void r1_forward_free(r1_forward *f)
     r1_exec_deinit(&f->exec);
     void *all[] = { f->x, f->h, f->y, f->q, f->k, f->v, f->o, f->gate, f->up, f->cos, f->sin, f->wide, f->q_latent, f->o_latent, f->head_in,
                     f->router_out, f->route_ids, f->route_weights, f->expert_in, f->expert_gate, f->expert_up, f->expert_out, f->expert_row, f->expert_token,
-                    f->expert_first, f->expert_n, f->products, f->tiles, f->attn_scratch, f->head_x, f->head_y };
+                    f->expert_first, f->expert_n, f->products, f->pairs, f->tiles, f->attn_scratch, f->head_x, f->head_y };
     for (size_t i = 0; i < R1_COUNT(all); i++) free(all[i]);
     free(f);
 }
@@ -279,9 +280,15 @@ static void grouped_attention(r1_forward *f, const r1_layer *l, int index, r1_re
 static void dense_feed_forward(r1_forward *f, const r1_mlp *m, r1_residual *before)
 {
     size_t D = (size_t)f->m->c.n_embd, F = m->gate.rows;
-    const r1_product in[] = { { &m->gate, NULL, f->gate, F, 0, f->n }, { &m->up, NULL, f->up, F, 0, f->n } };
-    r1_multiply(&f->exec, in, 2, &(r1_input){ .x = f->h, .ldx = D, .C = f->n, .K = D, .before = r1_residual_column, .ctx = before });
     const r1_product out = { &m->down, NULL, f->y, D, 0, f->n };
+    const r1_pair pair = { &m->gate, &m->up, 0, f->n, 0 };
+    r1_input x = { .x = f->h, .ldx = D, .C = f->n, .K = D, .before = r1_residual_column, .ctx = before };
+    if (r1_multiply_gated(&f->exec, &pair, 1, &out, 1, &x)) {
+        r1_multiply(&f->exec, &out, 1, &(r1_input){ .C = f->n, .K = F, .quantised = true });
+        return;
+    }
+    const r1_product in[] = { { &m->gate, NULL, f->gate, F, 0, f->n }, { &m->up, NULL, f->up, F, 0, f->n } };
+    r1_multiply(&f->exec, in, 2, &x);
     r1_multiply(&f->exec, &out, 1, &(r1_input){ .x = f->gate, .ldx = F, .C = f->n, .K = F, .before = r1_silu_column, .ctx = &(r1_gated){ f, f->gate, f->up, F } });
 }
 

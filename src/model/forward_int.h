@@ -63,6 +63,7 @@ struct r1_forward {
     uint32_t *expert_token;        /* [expert_rows]: the token of a gathered row */
     uint32_t *expert_first, *expert_n; /* [E] first row of an expert, and how many it has */
     r1_product *products;          /* [2 E + 4] */
+    r1_pair *pairs;                /* [E + 1] */
     /* attention */
     r1_tile *tiles; size_t n_tiles, cap_tiles;
     size_t tile_rows;

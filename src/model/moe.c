@@ -160,14 +160,44 @@ static void combine_column(void *ctx, size_t i, int thread)
         f->m->k.axpy(y, f->route_weights[(a->first + i) * used + j], f->expert_out + f->expert_row[i * used + j] * D, D);
 }
 
-/* Tokens [first, first + n): gate and up of all experts, activation, down of all experts, sum. */
-static void run_experts(r1_forward *f, const r1_layer *l, size_t first, size_t n)
+/* Products of down: of the shared expert where its rows stand before those of the others, then of each expert with rows. `base`: row of the
+ * input of gate and up where those start; row `from` of it is the first of the input of down. */
+static size_t down_products(r1_forward *f, const r1_layer *l, const step *a, size_t from, bool joined)
+{
+    size_t D = (size_t)f->m->c.n_embd, np = 0;
+    r1_product *p = f->products;
+    if (joined) p[np++] = (r1_product){ &l->mlp.down, NULL, f->y + a->first * D, D, 0, a->n };
+    for (size_t e = 0; e < (size_t)f->m->c.n_experts; e++) {
+        size_t r = f->expert_first[e], m = f->expert_n[e];
+        if (m) p[np++] = (r1_product){ &l->experts[e].down, NULL, f->expert_out + r * D, D, a->base + r - from, m };
+    }
+    return np;
+}
+
+/* All of it with results of gate and up that are rounded at once. */
+static bool gated_experts(r1_forward *f, const r1_layer *l, step *a, size_t rows)
 {
     const r1_config *c = &f->m->c;
-    size_t D = (size_t)c->n_embd, E = (size_t)c->n_experts, F = (size_t)c->n_ff_expert, S = l->mlp.gate.rows, np = 0;
-    size_t rows = sort_by_expert(f, first, n), base = n == 1 ? 1 : r1_round_up(n, 4);
+    size_t D = (size_t)c->n_embd, F = (size_t)c->n_ff_expert, S = l->mlp.gate.rows, np = 0;
+    if (S && S != F) return false;
+    const size_t from = S ? 0 : a->base, n_down = down_products(f, l, a, from, S > 0);
+    r1_pair *p = f->pairs;
+    if (S) p[np++] = (r1_pair){ &l->mlp.gate, &l->mlp.up, 0, a->n, 0 };
+    for (size_t e = 0; e < (size_t)c->n_experts; e++) {
+        size_t r = a->base + f->expert_first[e], m = f->expert_n[e];
+        if (m) p[np++] = (r1_pair){ &l->experts[e].gate, &l->experts[e].up, r, m, r - from };
+    }
+    const r1_input in = { .x = f->expert_in, .ldx = D, .C = a->base + rows, .K = D, .before = gather_column, .ctx = a };
+    if (!r1_multiply_gated(&f->exec, p, np, f->products, n_down, &in)) return false;
+    r1_multiply(&f->exec, f->products, n_down, &(r1_input){ .C = a->base - from + rows, .K = F, .quantised = true });
+    return true;
+}
+
+static void separate_experts(r1_forward *f, const r1_layer *l, step *a, size_t rows)
+{
+    const r1_config *c = &f->m->c;
+    size_t D = (size_t)c->n_embd, E = (size_t)c->n_experts, F = (size_t)c->n_ff_expert, S = l->mlp.gate.rows, np = 0, base = a->base, n = a->n;
     const bool joined = S == F; /* the shared expert's rows come first */
-    step a = { f, first, n, base, S > 0 };
     r1_product *p = f->products;
     float *gate = f->expert_gate, *up = f->expert_up;
     if (S) {
@@ -180,20 +210,23 @@ static void run_experts(r1_forward *f, const r1_layer *l, size_t first, size_t n
         p[np++] = (r1_product){ &l->experts[e].gate, NULL, gate + r * F, F, r, m };
         p[np++] = (r1_product){ &l->experts[e].up, NULL, up + r * F, F, r, m };
     }
-    r1_multiply(&f->exec, p, np, &(r1_input){ .x = f->expert_in, .ldx = D, .C = base + rows, .K = D, .before = gather_column, .ctx = &a });
-    np = 0;
+    r1_multiply(&f->exec, p, np, &(r1_input){ .x = f->expert_in, .ldx = D, .C = base + rows, .K = D, .before = gather_column, .ctx = a });
     const size_t from = joined ? 0 : base; /* first row of the input of down */
-    if (joined) p[np++] = (r1_product){ &l->mlp.down, NULL, f->y + first * D, D, 0, n };
-    for (size_t e = 0; e < E; e++) {
-        size_t r = f->expert_first[e], m = f->expert_n[e];
-        if (m) p[np++] = (r1_product){ &l->experts[e].down, NULL, f->expert_out + r * D, D, base + r - from, m };
-    }
+    np = down_products(f, l, a, from, joined);
     r1_multiply(&f->exec, p, np, &(r1_input){ .x = gate + from * F, .ldx = F, .C = base - from + rows, .K = F, .before = r1_silu_column,
                                               .ctx = &(r1_gated){ f, gate + from * F, up + from * F, F } });
     if (S && !joined) {
-        const r1_product down = { &l->mlp.down, NULL, f->y + first * D, D, 0, n };
+        const r1_product down = { &l->mlp.down, NULL, f->y + a->first * D, D, 0, n };
         r1_multiply(&f->exec, &down, 1, &(r1_input){ .x = f->gate, .ldx = S, .C = n, .K = S, .before = r1_silu_column, .ctx = &(r1_gated){ f, f->gate, f->up, S } });
     }
+}
+
+/* Tokens [first, first + n): gate and up of all experts, activation, down of all experts, sum. */
+static void run_experts(r1_forward *f, const r1_layer *l, size_t first, size_t n)
+{
+    size_t rows = sort_by_expert(f, first, n);
+    step a = { f, first, n, n == 1 ? 1 : r1_round_up(n, 4), l->mlp.gate.rows > 0 };
+    if (!gated_experts(f, l, &a, rows)) separate_experts(f, l, &a, rows);
     r1_columns(&f->exec, n, combine_column, &a);
 }
 

@@ -6,20 +6,17 @@
  *   any other, not packed   float activations, a few rows decoded at a time (the reference path, and E4M3)
  * Rows are cut into pieces that threads take in order; which thread computes a row changes nothing.
  */
-#include "tensor/tensor.h"
+#include "tensor/tensor_int.h"
 #include "base/half.h"
 
 #include <assert.h>
 
 enum {
-    PIECE_BYTES = 128 << 10,  /* weight bytes of a piece with one column, where memory sets the pace: a few microseconds, many times the cost of taking one */
-    PIECE_WORK = 512 << 10,  /* weight bytes times columns of a piece with many: the same in arithmetic */
     COLUMN_PIECES = 8,       /* pieces a thread of what is done for each column */
     DECODED_FLOATS = 16 << 10 /* weights decoded at a time: 64 kB, stays in the second-level cache */
 };
 
-/* Codes, scales and sums of n values in groups; columns are rounded up to fours. */
-static bool alloc_act(r1_act8 *a, const r1_kernels *k, size_t n, int group, int sub)
+bool r1_act_alloc(r1_act8 *a, const r1_kernels *k, size_t n, int group, int sub)
 {
     size_t d = n / (size_t)group * sizeof(float), sum = n / (size_t)sub * sizeof(int32_t);
     *a = (r1_act8){ .q = r1_alloc_scratch(n), .d = r1_alloc_scratch(d), .sum = r1_alloc_scratch(sum), .group = group, .sub = sub };
@@ -37,8 +34,8 @@ r1_status r1_exec_init(r1_exec *e, const r1_kernels *k, r1_pool *pool, r1_activa
     e->decoded_cap = r1_max(DECODED_FLOATS, s->max_k);
     bool ok = (e->decoded = r1_alloc_scratch(threads * e->decoded_cap * sizeof(float))) &&
               (e->first_piece = calloc(s->max_products + 1, sizeof *e->first_piece));
-    if (ok && s->need_32) ok = alloc_act(&e->a32, k, n, 32, 32);
-    if (ok && s->need_256) ok = alloc_act(&e->a256, k, n, 256, 16);
+    if (ok && s->need_32) ok = r1_act_alloc(&e->a32, k, n, 32, 32) && r1_gated_init(e, n);
+    if (ok && s->need_256) ok = r1_act_alloc(&e->a256, k, n, 256, 16);
     if (ok && mode == R1_ACTIVATIONS_BF16) ok = (e->rounded = r1_alloc_scratch(n * sizeof(float))) != NULL;
     if (ok && mode == R1_ACTIVATIONS_BF16 && k->matmul_bf16_fours) /* an odd K has a value more in each column, and there are no more columns than values */
         ok = (e->fours = r1_alloc_scratch((2 * s->input_values + 4 * (s->max_k + 1)) * sizeof *e->fours)) != NULL;
@@ -47,7 +44,7 @@ r1_status r1_exec_init(r1_exec *e, const r1_kernels *k, r1_pool *pool, r1_activa
     return r1_fail(err, R1_ENOMEM, "no memory for the scratch of %zu activations", n);
 }
 
-static void free_act(r1_act8 *a)
+void r1_act_free(r1_act8 *a)
 {
     free(a->q);
     free(a->d);
@@ -59,8 +56,9 @@ static void free_act(r1_act8 *a)
 
 void r1_exec_deinit(r1_exec *e)
 {
-    free_act(&e->a32);
-    free_act(&e->a256);
+    r1_act_free(&e->a32);
+    r1_act_free(&e->a256);
+    r1_gated_deinit(e);
     free(e->rounded);
     free(e->fours);
     free(e->decoded);
@@ -135,7 +133,7 @@ typedef struct group {
     size_t unit;          /* rows that stay together */
 } group;
 
-static r1_act8 act_columns(const r1_act8 *a, size_t c0, size_t K)
+r1_act8 r1_act_columns(const r1_act8 *a, size_t c0, size_t K)
 {
     r1_act8 v = *a;
     v.q += c0 * K;
@@ -157,7 +155,7 @@ static void product_rows(const group *g, const r1_product *p, size_t r, size_t n
     size_t K = g->in.K;
     float *y = p->y + r;
     if (w->packed) {
-        r1_act8 a = act_columns(r1_type_get(w->type)->by_256 ? &e->a256 : &e->a32, p->c0, K);
+        r1_act8 a = r1_act_columns(r1_type_get(w->type)->by_256 ? &e->a256 : &e->a32, p->c0, K);
         e->k->matmul_q8[w->type](y, p->ldy, w->packed + r * r1_row_bytes(w->type, K), r1_ceil_div(n, R1_PANEL), n, &a, p->C, K);
     } else {
         const float *x = g->in.x + p->c0 * g->in.ldx;
@@ -185,20 +183,31 @@ static void product_rows(const group *g, const r1_product *p, size_t r, size_t n
         for (size_t c = 0; c < p->C; c++) e->k->add(y + c * p->ldy, p->bias + r, n);
 }
 
-static void product_piece(void *ctx, size_t i, int thread)
+size_t r1_piece_of(const size_t *first, size_t n, size_t i)
 {
-    const group *g = ctx;
-    const size_t *first = g->e->first_piece;
-    size_t lo = 0, hi = g->n; /* the product with first[lo] <= i < first[lo + 1] */
+    size_t lo = 0, hi = n;
     while (hi - lo > 1) {
         size_t mid = (lo + hi) / 2;
         if (first[mid] <= i) lo = mid;
         else hi = mid;
     }
+    return lo;
+}
+
+static void product_piece(void *ctx, size_t i, int thread)
+{
+    const group *g = ctx;
+    const size_t *first = g->e->first_piece, lo = r1_piece_of(first, g->n, i);
     const r1_product *p = &g->p[lo];
     const size_t pieces = first[lo + 1] - first[lo], units = r1_ceil_div(p->w->rows, g->unit), k = i - first[lo];
     const size_t r = k * units / pieces * g->unit, end = r1_min(p->w->rows, (k + 1) * units / pieces * g->unit);
     product_rows(g, p, r, end - r, thread);
+}
+
+void r1_prepare_packed(r1_exec *e, const r1_input *in, bool q32, bool q256)
+{
+    prepare p = { .e = e, .in = in, .q32 = q32, .q256 = q256, .wide = true };
+    r1_pool_run(e->pool, r1_ceil_div(in->C, 4), prepare_four, &p);
 }
 
 void r1_multiply(r1_exec *e, const r1_product *p, size_t n, const r1_input *in)
@@ -215,7 +224,7 @@ void r1_multiply(r1_exec *e, const r1_product *p, size_t n, const r1_input *in)
     const bool rounded = e->rounded && !in->exact;
     pre.round = pre.round && rounded;
     pre.fours = pre.fours && rounded;
-    if (pre.q32 || pre.q256 || pre.round || pre.fours || in->before) r1_pool_run(e->pool, r1_ceil_div(in->C, 4), prepare_four, &pre);
+    if (!in->quantised && (pre.q32 || pre.q256 || pre.round || pre.fours || in->before)) r1_pool_run(e->pool, r1_ceil_div(in->C, 4), prepare_four, &pre);
     if (e->observe) e->observe(e->observe_ctx, e, p, n, in);
 
     group g = { .e = e, .p = p, .n = n, .in = *in, .rounded = rounded };

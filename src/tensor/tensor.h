@@ -23,6 +23,8 @@ struct r1_exec {
     r1_pool *pool;               /* borrowed */
     r1_activations mode;
     r1_act8 a32, a256;           /* quantised input of the current product */
+    r1_act8 gated;               /* result of r1_multiply_gated until it takes the place of a32 */
+    struct r1_halves *halves;    /* [threads] what a piece of it holds */
     float *rounded;              /* input rounded to bf16, or NULL */
     uint16_t *fours;             /* the same as matmul_bf16_fours reads it, or NULL */
     size_t input_cap;            /* values the input buffers hold */
@@ -52,18 +54,31 @@ struct r1_product {
     size_t ldy, c0, C;
 };
 
+/* Two products whose results belong together, silu(gate x) * (up x), of columns [c0, c0 + C) of the input, as c0 and C above. They become
+ * columns [to, to + C) of the input of the product that follows; to is a multiple of 4, or C is 1. */
+typedef struct r1_pair {
+    const r1_weight *gate, *up;
+    size_t c0, C, to;
+} r1_pair;
+
 /* An input: x[c * ldx + i], c < C, i < K. `exact`: never rounded or quantised (the router). `before`, if not NULL, makes column c of x;
- * it runs in the region that quantises, each column once. */
+ * it runs in the region that quantises, each column once. `quantised`: nothing is to be made, it is what r1_multiply_gated left. */
 struct r1_input {
     const float *x;
     size_t ldx, C, K;
-    bool exact;
+    bool exact, quantised;
     r1_work before;
     void *ctx;
 };
 
 /* All products read the same input; every weight has k == K. One parallel region (two when C > 1). */
 void r1_multiply(r1_exec *e, const r1_product *p, size_t n, const r1_input *in);
+
+/* All pairs on one input, rounded for the call of r1_multiply that follows: that has `quantised` set and K as the rows of the pairs have it. A
+ * piece makes 32 rows of both and rounds them while they are near, so the float results are never stored, and their region is the products'.
+ * False, with nothing done: the weights, those of the following product `down` among them, are not all packed, or `down` is not rounded in
+ * groups of 32, or no pair has several columns (weights then come as one stream where gate is read before up), or somebody observes. */
+bool r1_multiply_gated(r1_exec *e, const r1_pair *p, size_t n, const r1_product *down, size_t n_down, const r1_input *in);
 
 /* Run fn for column 0..C-1, in threads when there are several. */
 void r1_columns(r1_exec *e, size_t C, r1_work fn, void *ctx);

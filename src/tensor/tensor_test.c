@@ -318,6 +318,98 @@ TEST(grouped_products_equal_single_ones)
     }
 }
 
+/* ---- gated pairs --------------------------------------------------------------------------------------------------- */
+
+enum { GATED_K = 256, GATED_F = 288, GATED_D = 48, PAIRS = 3 };
+
+/* One step with pairs of `rows` and one of them alone, each column by itself, against products whose float results are stored. */
+static void expect_gated(r1_cpu_level level, int threads, const r1_type type[3], const size_t C[PAIRS], uint64_t *seed)
+{
+    bench b;
+    matrix gate[PAIRS], up[PAIRS], down[PAIRS];
+    r1_pair pairs[PAIRS];
+    r1_product out[PAIRS];
+    size_t n = 0, pairs_n = 0;
+    float *y[PAIRS];
+    for (size_t i = 0; i < PAIRS; i++) {
+        gate[i] = random_matrix(type[0], GATED_F, GATED_K, true, seed);
+        up[i] = random_matrix(type[1], GATED_F, GATED_K, true, seed);
+        down[i] = random_matrix(type[2], GATED_D, GATED_F, true, seed);
+        y[i] = poisoned((C[i] + 1) * GATED_D);
+        if (!C[i]) continue;
+        if (C[i] > 1) n = r1_round_up(n, 4);
+        pairs[pairs_n] = (r1_pair){ &gate[i].w, &up[i].w, n + 4, C[i], n };
+        out[pairs_n++] = (r1_product){ &down[i].w, NULL, y[i], GATED_D, n, C[i] };
+        n += C[i];
+    }
+    float *x = random_floats((n + 4) * GATED_K, seed), *g = poisoned(GATED_F), *u = poisoned(GATED_F), *alone = poisoned(GATED_D);
+    bench_open(&b, level, threads, R1_ACTIVATIONS_AUTO, GATED_F, (n + 4) * GATED_F);
+    const r1_input in = { .x = x, .ldx = GATED_K, .C = n + 4, .K = GATED_K };
+    EXPECT(r1_multiply_gated(&b.e, pairs, pairs_n, out, pairs_n, &in));
+    r1_multiply(&b.e, out, pairs_n, &(r1_input){ .C = n, .K = GATED_F, .quantised = true });
+    for (size_t i = 0; i < pairs_n; i++) {
+        for (size_t c = 0; c < pairs[i].C; c++) {
+            const r1_product both[] = { { pairs[i].gate, NULL, g, GATED_F, 0, 1 }, { pairs[i].up, NULL, u, GATED_F, 0, 1 } };
+            r1_multiply(&b.e, both, 2, &(r1_input){ .x = x + (pairs[i].c0 + c) * GATED_K, .ldx = GATED_K, .C = 1, .K = GATED_K });
+            b.k.silu_mul(g, g, u, GATED_F);
+            r1_multiply(&b.e, &(r1_product){ out[i].w, NULL, alone, GATED_D, 0, 1 }, 1, &(r1_input){ .x = g, .ldx = GATED_F, .C = 1, .K = GATED_F });
+            EXPECT(!memcmp(alone, out[i].y + c * GATED_D, GATED_D * sizeof *alone));
+        }
+    }
+    for (size_t i = 0; i < PAIRS; i++) {
+        free_matrix(&gate[i]);
+        free_matrix(&up[i]);
+        free_matrix(&down[i]);
+        free(y[i]);
+    }
+    free(x);
+    free(g);
+    free(u);
+    free(alone);
+    bench_close(&b);
+}
+
+TEST(gated_pairs_give_the_bits_of_separate_steps)
+{
+    static const r1_type types[][3] = { { R1_Q4_0, R1_Q4_0, R1_Q4_0 }, { R1_Q4_K, R1_Q6_K, R1_Q8_0 }, { R1_Q8_0, R1_Q4_K, R1_Q4_1 } };
+    static const size_t C[][PAIRS] = { { 2, 0, 0 }, { 17, 1, 6 }, { 1, 4, 1 }, { 270, 0, 3 }, { 2, 5, 31 } };
+    static const r1_cpu_level levels[] = { R1_CPU_SCALAR, R1_CPU_AVX2, R1_CPU_AVX512, R1_CPU_AMX, R1_CPU_NEON };
+    uint64_t seed = test_seed();
+    for (size_t l = 0; l < R1_COUNT(levels); l++)
+        for (size_t t = 0; t < R1_COUNT(types) && r1_cpu_has(levels[l]); t++)
+            for (size_t i = 0; i < R1_COUNT(C); i++) expect_gated(levels[l], 1 + (int)(t + i) % 3, types[t], C[i], &seed);
+}
+
+static void nobody(void *ctx, r1_exec *e, const r1_product *p, size_t n, const r1_input *in) { (void)ctx, (void)e, (void)p, (void)n, (void)in; }
+
+TEST(gated_pairs_refuse_what_they_cannot_round)
+{
+    enum { K = 256, C = 2 };
+    uint64_t seed = test_seed();
+    bench b;
+    matrix packed = random_matrix(R1_Q4_0, K, K, true, &seed), plain = random_matrix(R1_Q4_0, K, K, false, &seed), by_256 = random_matrix(R1_Q4_K, K, K, true, &seed);
+    matrix odd = random_matrix(R1_Q4_0, 40, K, true, &seed);
+    const struct { const matrix *gate, *up, *down; bool observed, fits; size_t C; } c[] = {
+        { &packed, &packed, &packed, false, true, C }, { &by_256, &by_256, &packed, false, true, C }, { &packed, &packed, &by_256, false, false, C },
+        { &plain, &packed, &packed, false, false, C }, { &packed, &plain, &packed, false, false, C }, { &packed, &packed, &plain, false, false, C },
+        { &odd, &odd, &packed, false, false, C }, { &packed, &packed, &packed, true, false, C }, { &packed, &packed, &packed, false, false, 1 },
+    };
+    float *x = random_floats(C * K, &seed);
+    bench_open(&b, r1_cpu_best(), 2, R1_ACTIVATIONS_AUTO, K, C * K);
+    for (size_t i = 0; i < R1_COUNT(c); i++) {
+        const r1_pair p = { &c[i].gate->w, &c[i].up->w, 0, c[i].C, 0 };
+        const r1_product down = { &c[i].down->w, NULL, NULL, 0, 0, c[i].C };
+        b.e.observe = c[i].observed ? nobody : NULL;
+        EXPECT_INT(r1_multiply_gated(&b.e, &p, 1, &down, 1, &(r1_input){ .x = x, .ldx = K, .C = c[i].C, .K = K }), c[i].fits);
+    }
+    bench_close(&b);
+    free(x);
+    free_matrix(&packed);
+    free_matrix(&plain);
+    free_matrix(&by_256);
+    free_matrix(&odd);
+}
+
 TEST(columns_of_the_input_may_stand_apart)
 {
     enum { K = 64, LD = 70, C = 5, R = 20 };

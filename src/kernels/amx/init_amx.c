@@ -9,4 +9,5 @@ void r1_kernels_init_amx(r1_kernels *k)
     r1_amx_fill_bf16(k);
     k->bf16_fours = NULL; /* matmul_bf16_pairs is faster */
     k->matmul_bf16_fours = NULL;
+    k->reads_both = true;
 }
