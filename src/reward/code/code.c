@@ -21,11 +21,15 @@ const char r1_code_start_node[] = "const s=require('fs').readFileSync(6,'utf8');
 static const char *const tool_names[R1_N_TOOLS] = { "python3", "node", "gcc", "g++" };
 static const char *const tool_others[R1_N_TOOLS] = { "python", "nodejs", "clang", "clang++" };
 
-static void find_tools(r1_code_checker *c)
+static r1_status find_tools(r1_code_checker *c, r1_error *err)
 {
-    for (int i = 0; i < R1_N_TOOLS && !(c->options.pretend_missing & R1_CODE_NO_PROGRAMS); i++)
-        if (r1_box_find(&c->tools[i], tool_names[i], c->options.search, NULL) && r1_box_find(&c->tools[i], tool_others[i], c->options.search, NULL))
-            c->tools[i].path[0] = 0;
+    for (int i = 0; i < R1_N_TOOLS && !(c->options.pretend_missing & R1_CODE_NO_PROGRAMS); i++) {
+        r1_status s = r1_box_find(&c->tools[i], tool_names[i], c->options.search, err);
+        if (s && s != R1_ENOMEM) s = r1_box_find(&c->tools[i], tool_others[i], c->options.search, err);
+        if (s) c->tools[i].path[0] = 0;
+        if (s == R1_ENOMEM) return s;
+    }
+    return R1_OK;
 }
 
 r1_status r1_code_checker_open(r1_code_checker **out, const r1_code_options *o, r1_error *err)
@@ -36,12 +40,12 @@ r1_status r1_code_checker_open(r1_code_checker **out, const r1_code_options *o, 
     r1_code_checker *c = calloc(1, sizeof *c);
     if (!c) return r1_fail(err, R1_ENOMEM, "no memory for a code checker");
     if (o) c->options = *o;
-    find_tools(c);
+    r1_error e = { 0 };
+    r1_status s = find_tools(c, &e);
     for (int i = 0; i < R1_N_TOOLS; i++)
         if (c->tools[i].path[0] && c->tools[i].folder[0]) folders[n++] = c->tools[i].folder;
     r1_box_options b = { folders, n, c->options.allow_weaker, c->options.pretend_missing & R1_BOX_ALL };
-    r1_error e = { 0 };
-    r1_status s = r1_boxes_open(&c->boxes, &b, &e);
+    if (!s) s = r1_boxes_open(&c->boxes, &b, &e);
     if (s == R1_EUNSUPPORTED) {
         snprintf(c->boxes_missing, sizeof c->boxes_missing, "%s", e.msg);
     } else if (s) {

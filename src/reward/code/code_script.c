@@ -84,20 +84,23 @@ static r1_status open_ends(ends *e, const r1_code_run *run, const char *number, 
 
 /* ---- what came out ---- */
 
-/* The tester's report. false: there is none that can be read. */
-static bool read_report(r1_code_run *run, const r1_box_result *tester, const char *number)
+/* The tester's report. *known: it could be read, and says what it may say. */
+static r1_status read_report(r1_code_run *run, const r1_box_result *tester, const char *number, bool *known, r1_error *err)
 {
     json_t *o;
-    if (!tester->n_proof || tester->proof_cut || r1_json_parse(&o, tester->proof, tester->n_proof, NULL)) return false;
+    *known = false;
+    if (!tester->n_proof || tester->proof_cut) return R1_OK;
+    r1_status s = r1_json_parse(&o, tester->proof, tester->n_proof, err);
+    if (s) return s == R1_ENOMEM ? s : R1_OK;
     const char *verdict = json_string_value(json_object_get(o, "verdict")), *reason = json_string_value(json_object_get(o, "reason"));
     const char *told = json_string_value(json_object_get(o, "number"));
     int v = -1;
     for (int i = R1_CODE_PASS; i <= R1_CODE_UNSUPPORTED && verdict; i++)
         if (!strcmp(verdict, r1_code_verdict_name((r1_code_verdict)i))) v = i;
-    bool known = v > R1_CODE_PASS || (v == R1_CODE_PASS && told && !strcmp(told, number));
-    if (known) r1_code_say(run->result, (r1_code_verdict)v, "%s", v == R1_CODE_PASS ? "the test passed" : reason ? reason : "");
+    *known = v > R1_CODE_PASS || (v == R1_CODE_PASS && told && !strcmp(told, number));
+    if (*known) r1_code_say(run->result, (r1_code_verdict)v, "%s", v == R1_CODE_PASS ? "the test passed" : reason ? reason : "");
     json_decref(o);
-    return known;
+    return R1_OK;
 }
 
 /* Node says so itself when its heap is full, and ends by a signal. */
@@ -106,24 +109,27 @@ static bool out_of_memory(const r1_box_result *b)
     return b->end == R1_BOX_SIGNALED && r1_code_err_has(b, "JavaScript heap out of memory");
 }
 
-static void decide(r1_code_run *run, const r1_box_result *b, const char *number)
+static r1_status decide(r1_code_run *run, const r1_box_result *b, const char *number, r1_error *err)
 {
     const r1_box_result *guest = &b[GUEST], *tester = &b[TESTER];
     r1_code_result *r = run->result;
     char how[128];
-    if (r1_code_limit_verdict(run, guest, "the solution") || r1_code_limit_verdict(run, tester, tester->end == R1_BOX_WALL ? "the run" : "the test")) return;
-    bool reported = read_report(run, tester, number);
+    if (r1_code_limit_verdict(run, guest, "the solution") || r1_code_limit_verdict(run, tester, tester->end == R1_BOX_WALL ? "the run" : "the test")) return R1_OK;
+    bool reported;
+    r1_status s = read_report(run, tester, number, &reported, err);
+    if (s) return s;
     if (reported && r->verdict != R1_CODE_NO_VERDICT) {
         r->tests_passed = r->verdict == R1_CODE_PASS;
-        return;
+        return R1_OK;
     }
     if (out_of_memory(guest) || out_of_memory(tester)) r1_code_say(r, R1_CODE_MEMORY_LIMIT, "the solution ran out of memory");
     else if (guest->end == R1_BOX_SIGNALED) r1_code_say(r, R1_CODE_RUNTIME_ERROR, "the solution %s", r1_box_describe(guest, how, sizeof how));
-    else if (reported) return;
+    else if (reported) return R1_OK;
     else if (guest->end == R1_BOX_EXITED)
         r1_code_say(r, R1_CODE_NO_VERDICT, "the solution ended the program (%s) before the test was done", r1_box_describe(guest, how, sizeof how));
     else if (tester->end == R1_BOX_SIGNALED) r1_code_say(r, R1_CODE_RUNTIME_ERROR, "the test %s", r1_box_describe(tester, how, sizeof how));
     else r1_code_say(r, R1_CODE_NO_VERDICT, "the test ended without its proof (%s)", r1_box_describe(tester, how, sizeof how));
+    return R1_OK;
 }
 
 r1_status r1_code_run_script(r1_code_run *run, r1_error *err)
@@ -154,8 +160,8 @@ r1_status r1_code_run_script(r1_code_run *run, r1_error *err)
     if (!s) s = r1_code_box(run, parties, 2, results, close_ends, &e, err);
     close_ends(&e);
     if (s) return s;
-    decide(run, results, number);
+    s = decide(run, results, number, err);
     r1_code_tails(run, &results[GUEST], &results[TESTER]);
     for (int i = 0; i < 2; i++) r1_box_result_deinit(&results[i]);
-    return R1_OK;
+    return s;
 }

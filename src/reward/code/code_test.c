@@ -208,3 +208,62 @@ TEST(attacks_on_the_machine_end)
 {
     run_cases("contain.cases", 15);
 }
+
+/* The verdict on a solution that is right. */
+static void judge(const r1_code_options *o, const char *language, r1_code_result *r)
+{
+    char text[512];
+    r1_code_checker *c;
+    r1_code_task *t;
+    r1_error e = { 0 };
+    snprintf(text, sizeof text, "{\"kind\":\"stdio\",\"language\":\"%s\",\"tests\":[{\"stdin\":\"\",\"stdout\":\"\"}]}", language);
+    EXPECT_OK(r1_code_task_parse_text(&t, text, strlen(text), &e), &e);
+    EXPECT_OK(r1_code_checker_open(&c, o, &e), &e);
+    const char *solution = *language == 'c' ? "int main(void) { return 0; }" : "0";
+    EXPECT_OK(r1_code_verify(c, t, solution, strlen(solution), r, &e), &e);
+    r1_code_checker_close(c);
+    r1_code_task_free(t);
+}
+
+TEST(what_is_missing_is_named)
+{
+    static const char *const languages[] = { "python", "javascript", "c" };
+    static const char *const programs[] = { "neither python3 nor python", "neither node nor nodejs", "neither gcc nor clang" };
+    r1_code_result r;
+    for (size_t i = 0; i < R1_COUNT(languages); i++) {
+        judge(&(r1_code_options){ .pretend_missing = R1_CODE_NO_PROGRAMS }, languages[i], &r);
+        EXPECT_STR(r1_code_verdict_name(r.verdict), "unsupported");
+        EXPECT_CONTAINS(r.reason, programs[i]);
+    }
+    judge(&(r1_code_options){ .pretend_missing = R1_BOX_SECCOMP }, "python", &r);
+    EXPECT_STR(r1_code_verdict_name(r.verdict), "unsupported");
+    EXPECT_CONTAINS(r.reason, "seccomp");
+}
+
+static bool at_once(void *ctx)
+{
+    ++*(int *)ctx;
+    return true;
+}
+
+TEST(a_run_can_be_cancelled)
+{
+    static const char text[] = "{\"kind\":\"function\",\"language\":\"python\",\"test\":\"f()\"}", solution[] = "def f():\n    while True: pass\n";
+    int asked = 0;
+    r1_code_options o = { .cancelled = at_once, .ctx = &asked };
+    r1_code_checker *c;
+    r1_code_task *t;
+    r1_code_result r;
+    r1_error e = { 0 };
+    EXPECT_OK(r1_code_task_parse_text(&t, text, strlen(text), &e), &e);
+    EXPECT_OK(r1_code_checker_open(&c, &o, &e), &e);
+    if (!c->boxes) {
+        r1_code_checker_close(c);
+        r1_code_task_free(t);
+        SKIP("the kernel lacks what a box needs");
+    }
+    EXPECT_STATUS(r1_code_verify(c, t, solution, strlen(solution), &r, &e), R1_ECANCELLED);
+    EXPECT(asked >= 1);
+    r1_code_checker_close(c);
+    r1_code_task_free(t);
+}
