@@ -50,10 +50,10 @@ typedef enum r1_math_reason {
 } r1_math_reason;
 
 typedef struct r1_math_options {
-    uint64_t budget; /* operations, 20 to 35 ns each; 0: R1_MATH_BUDGET */
+    uint64_t budget; /* operations, about 20 ns each; 0: R1_MATH_BUDGET */
 } r1_math_options;
 
-#define R1_MATH_BUDGET 600000u
+#define R1_MATH_BUDGET 900000u
 #define R1_MATH_ANSWER_MAX 20000u /* bytes of one answer that are looked at; longer ones can only be equal as text */
 
 typedef struct r1_math_verdict {

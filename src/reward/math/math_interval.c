@@ -160,18 +160,34 @@ r1_iv_state r1_math_iv_pow_z(r1_math_ctx *c, r1_iv *out, const r1_iv *a, mpz_src
     return s;
 }
 
+/* The k-th root of one end, rounded one way. MPFR takes high roots through whole numbers of k times the bits: beyond the fourth a
+ * logarithm is cheaper, and its rounding goes the same way. */
+static void root_end(mpfr_t out, mpfr_srcptr x, unsigned long k, mpfr_rnd_t rnd)
+{
+    if (k <= 4 || !mpfr_regular_p(x)) {
+        mpfr_rootn_ui(out, x, k, rnd);
+        return;
+    }
+    bool minus = mpfr_sgn(x) < 0;
+    mpfr_rnd_t away = rnd == MPFR_RNDU ? MPFR_RNDD : MPFR_RNDU, way = minus ? away : rnd;
+    mpfr_t t;
+    mpfr_init2(t, mpfr_get_prec(out) + 32);
+    mpfr_abs(t, x, way);
+    mpfr_log(t, t, way);
+    mpfr_div_ui(t, t, k, way);
+    mpfr_exp(t, t, way);
+    if (minus) mpfr_neg(t, t, rnd);
+    mpfr_set(out, t, rnd);
+    mpfr_clear(t);
+}
+
 r1_iv_state r1_math_iv_root(r1_math_ctx *c, r1_iv *out, const r1_iv *a, unsigned long k)
 {
-    if (k == 0 || k > 100000 || !r1_math_spend(c, cost(out, 30))) return I_NOT;
-    if (k % 2) {
-        mpfr_rootn_ui(out->lo, a->lo, k, MPFR_RNDD);
-        mpfr_rootn_ui(out->hi, a->hi, k, MPFR_RNDU);
-        return r1_math_iv_check(out);
-    }
-    if (mpfr_sgn(a->hi) < 0) return I_OUTSIDE;
-    if (mpfr_sgn(a->lo) <= 0) mpfr_set_zero(out->lo, 1); /* the value is in the domain or there is none */
-    else mpfr_rootn_ui(out->lo, a->lo, k, MPFR_RNDD);
-    mpfr_rootn_ui(out->hi, a->hi, k, MPFR_RNDU);
+    if (k == 0 || k > 100000 || !r1_math_spend(c, cost(out, k <= 4 ? 30 : 240))) return I_NOT;
+    if (k % 2 == 0 && mpfr_sgn(a->hi) < 0) return I_OUTSIDE;
+    if (k % 2 == 0 && mpfr_sgn(a->lo) <= 0) mpfr_set_zero(out->lo, 1); /* the value is in the domain or there is none */
+    else root_end(out->lo, a->lo, k, MPFR_RNDD);
+    root_end(out->hi, a->hi, k, MPFR_RNDU);
     return r1_math_iv_check(out);
 }
 
@@ -187,55 +203,90 @@ static bool too_large(const r1_iv *a)
     return (mpfr_regular_p(a->lo) && mpfr_get_exp(a->lo) > EXPONENT_MAX) || (mpfr_regular_p(a->hi) && mpfr_get_exp(a->hi) > EXPONENT_MAX);
 }
 
-/* sin (shift 1, in half periods) or cos (shift 0): extremes lie at multiples of pi, less half a period for sin. */
+/* How many multiples of pi, less `shift` of a half, begin inside a: turns are a / pi. *last is the last of them. */
+static long steps(const r1_iv *turns, double shift, mpfr_t last)
+{
+    mpfr_t first;
+    mpfr_init2(first, mpfr_get_prec(last));
+    mpfr_sub_d(first, turns->lo, shift, MPFR_RNDD);
+    mpfr_sub_d(last, turns->hi, shift, MPFR_RNDU);
+    bool at_start = mpfr_integer_p(first);
+    mpfr_floor(first, first);
+    mpfr_floor(last, last);
+    mpfr_sub(first, last, first, MPFR_RNDU);
+    long n = mpfr_cmp_ui(first, 2) > 0 ? 3 : mpfr_get_si(first, MPFR_RNDU);
+    mpfr_clear(first);
+    return n + at_start;
+}
+
+/* The values at both ends, rounded outwards: each is computed once, the other rounding is its neighbour. */
+static void ends(r1_iv *out, const r1_iv *a, int (*fn)(mpfr_ptr, mpfr_srcptr, mpfr_rnd_t))
+{
+    mpfr_t at_lo, at_hi, up;
+    mpfr_inits2(mpfr_get_prec(out->lo), at_lo, at_hi, up, (mpfr_ptr)0);
+    bool exact_lo = fn(at_lo, a->lo, MPFR_RNDD) == 0,
+         exact_hi = mpfr_equal_p(a->lo, a->hi) ? (mpfr_set(at_hi, at_lo, MPFR_RNDN), exact_lo) : fn(at_hi, a->hi, MPFR_RNDD) == 0;
+    mpfr_min(out->lo, at_lo, at_hi, MPFR_RNDD);
+    mpfr_set(up, at_lo, MPFR_RNDU);
+    if (!exact_lo) mpfr_nextabove(up);
+    if (!exact_hi) mpfr_nextabove(at_hi);
+    mpfr_max(out->hi, up, at_hi, MPFR_RNDU);
+    mpfr_clears(at_lo, at_hi, up, (mpfr_ptr)0);
+}
+
+/* Extremes of the sine lie at k + 1/2 half turns and zeros at k, those of the cosine the other way round. Around a zero the value is at
+ * most as large as the distance to it, which costs nothing; MPFR would look for digits that are not there. */
 static r1_iv_state sine(r1_iv *out, const r1_iv *a, bool is_sin)
 {
     if (too_large(a)) return I_NOT;
-    mpfr_prec_t prec = mpfr_get_prec(out->lo);
-    mpfr_t k1, k2, s, t, lo, hi;
-    r1_iv pi, turns;
-    mpfr_inits2(prec + 640, k1, k2, (mpfr_ptr)0);
-    mpfr_inits2(prec, s, t, lo, hi, (mpfr_ptr)0);
-    r1_math_iv_init(&pi, prec + 640);
-    r1_math_iv_init(&turns, prec + 640);
+    mpfr_exp_t size = r1_math_iv_exponent(a);
+    mpfr_prec_t prec = mpfr_get_prec(out->lo), fine = prec + 64 + (size > 0 ? size : 0);
+    mpfr_t last, width;
+    r1_iv pi, turns, r;
+    mpfr_init2(last, fine);
+    mpfr_init2(width, prec);
+    r1_math_iv_init(&pi, fine);
+    r1_math_iv_init(&turns, fine);
+    r1_math_iv_init(&r, prec);
     r1_math_iv_pi(&pi);
     r1_iv_state state = r1_math_iv_div(&turns, a, &pi);
-    if (is_sin) { /* extremes at k + 1/2 */
-        mpfr_sub_d(turns.lo, turns.lo, 0.5, MPFR_RNDD);
-        mpfr_sub_d(turns.hi, turns.hi, 0.5, MPFR_RNDU);
+    mpfr_sub(width, a->hi, a->lo, MPFR_RNDU);
+    bool narrow = mpfr_cmp_ui(width, 1) < 0;
+    if (mpfr_zero_p(a->lo) && mpfr_zero_p(a->hi)) r1_math_iv_set_si(&r, !is_sin);
+    else if (narrow && steps(&turns, is_sin ? 0 : 0.5, last) == 1) {
+        mpfr_neg(r.lo, width, MPFR_RNDD);
+        mpfr_set(r.hi, width, MPFR_RNDU);
+    } else {
+        long extremes = steps(&turns, is_sin ? 0.5 : 0, last);
+        if (extremes > 1) {
+            mpfr_set_si(r.lo, -1, MPFR_RNDD);
+            mpfr_set_si(r.hi, 1, MPFR_RNDU);
+        } else if (extremes == 1) { /* within half the square of the width of 1 or -1, or between the ends and it */
+            mpfr_div_2ui(last, last, 1, MPFR_RNDN);
+            bool top = mpfr_integer_p(last);
+            if (narrow) {
+                mpfr_sqr(width, width, MPFR_RNDU);
+                mpfr_div_2ui(width, width, 1, MPFR_RNDU);
+                mpfr_ui_sub(r.lo, 1, width, MPFR_RNDD);
+            } else ends(&r, a, is_sin ? mpfr_sin : mpfr_cos);
+            if (narrow && !top) {
+                mpfr_neg(r.hi, r.lo, MPFR_RNDU);
+                mpfr_set_si(r.lo, -1, MPFR_RNDD);
+            } else if (top) mpfr_set_si(r.hi, 1, MPFR_RNDU);
+            else mpfr_set_si(r.lo, -1, MPFR_RNDD);
+        } else ends(&r, a, is_sin ? mpfr_sin : mpfr_cos);
     }
-    mpfr_floor(k1, turns.lo);
-    mpfr_floor(k2, turns.hi);
-    bool exact_start = mpfr_equal_p(k1, turns.lo) != 0;
-    int (*fn)(mpfr_ptr, mpfr_srcptr, mpfr_rnd_t) = is_sin ? mpfr_sin : mpfr_cos;
-    fn(lo, a->lo, MPFR_RNDD);
-    fn(s, a->hi, MPFR_RNDD);
-    if (mpfr_less_p(s, lo)) mpfr_set(lo, s, MPFR_RNDD);
-    fn(hi, a->lo, MPFR_RNDU);
-    fn(t, a->hi, MPFR_RNDU);
-    if (mpfr_greater_p(t, hi)) mpfr_set(hi, t, MPFR_RNDU);
-    mpfr_sub(k1, k2, k1, MPFR_RNDU);
-    if (mpfr_cmp_ui(k1, 1) > 0 || exact_start) {
-        mpfr_set_si(lo, -1, MPFR_RNDD);
-        mpfr_set_si(hi, 1, MPFR_RNDU);
-        if (exact_start && mpfr_zero_p(a->lo) && mpfr_zero_p(a->hi)) mpfr_set_si(lo, 1, MPFR_RNDD); /* cos 0 */
-    } else if (!mpfr_zero_p(k1)) {
-        mpfr_div_2ui(k2, k2, 1, MPFR_RNDN);
-        if (mpfr_integer_p(k2)) mpfr_set_si(hi, 1, MPFR_RNDU);
-        else mpfr_set_si(lo, -1, MPFR_RNDD);
-    }
-    mpfr_swap(out->lo, lo);
-    mpfr_swap(out->hi, hi);
-    mpfr_clears(k1, k2, s, t, lo, hi, (mpfr_ptr)0);
+    r1_math_iv_set(out, &r);
+    mpfr_clears(last, width, (mpfr_ptr)0);
     r1_math_iv_clear(&pi);
     r1_math_iv_clear(&turns);
+    r1_math_iv_clear(&r);
     return state == I_OK ? r1_math_iv_check(out) : state;
 }
 
 static r1_iv_state monotone(r1_iv *out, const r1_iv *a, int (*fn)(mpfr_ptr, mpfr_srcptr, mpfr_rnd_t))
 {
-    fn(out->lo, a->lo, MPFR_RNDD);
-    fn(out->hi, a->hi, MPFR_RNDU);
+    ends(out, a, fn);
     return r1_math_iv_check(out);
 }
 

@@ -72,6 +72,34 @@ TEST(functions_enclose)
     r1_math_iv_clear(&out);
 }
 
+TEST(roots_enclose)
+{
+    static const unsigned long degrees[] = { 1, 2, 3, 4, 5, 6, 7, 51, 1000 };
+    uint64_t random = test_seed() | 1;
+    r1_math_ctx c;
+    r1_iv a, out;
+    mpfr_t y;
+    mpfr_init2(y, FINE);
+    r1_math_iv_init(&a, COARSE);
+    r1_math_iv_init(&out, COARSE);
+    for (size_t i = 0; i < R1_COUNT(degrees); i++)
+        for (int k = 0; k < 200; k++) {
+            double lo = (unit_random(&random) - (degrees[i] % 2 ? 0.5 : 0)) * 100, hi = lo + (k % 3 ? unit_random(&random) * 5 : 0);
+            mpfr_set_d(a.lo, lo, MPFR_RNDD);
+            mpfr_set_d(a.hi, hi, MPFR_RNDU);
+            r1_math_ctx_init(&c, R1_MATH_BUDGET, 1);
+            EXPECT_INT(r1_math_iv_root(&c, &out, &a, degrees[i]), I_OK);
+            r1_math_ctx_deinit(&c);
+            for (int end = 0; end < 2; end++) {
+                mpfr_rootn_ui(y, end ? a.hi : a.lo, degrees[i], MPFR_RNDN);
+                EXPECT_MSG(mpfr_lessequal_p(out.lo, y) && mpfr_lessequal_p(y, out.hi), "root %lu on [%.17g, %.17g]", degrees[i], lo, hi);
+            }
+        }
+    mpfr_clear(y);
+    r1_math_iv_clear(&a);
+    r1_math_iv_clear(&out);
+}
+
 TEST(extremes_are_found)
 {
     r1_math_ctx c;
