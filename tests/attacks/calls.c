@@ -60,6 +60,11 @@ static void refusals(void)
     refused("messages", syscall(SYS_msgget, 0, 01000 | 0600));
     refused("semaphores", syscall(SYS_semget, 0, 100, 01000 | 0600));
     refused("vmsplice", syscall(SYS_vmsplice, 1, NULL, 0, 0));
+    refused("splice", syscall(SYS_splice, 0, NULL, 1, NULL, 1, 0));
+    refused("tee", syscall(SYS_tee, 0, 1, 1, 0));
+    refused("sync", syscall(SYS_sync));
+    refused("syncfs", syscall(SYS_syncfs, 0));
+    refused("inotify", syscall(SYS_inotify_init1, 0));
     refused("secret memory", syscall(447, 0));
     refused("aio", syscall(SYS_io_setup, 1, &(long){ 0 }));
     refused("a filter of its own", syscall(SYS_seccomp, 0, 0, NULL));

@@ -6,8 +6,8 @@
  * A call of another architecture's table (32-bit, x32) kills the process.
  *
  * Stopped is what only an attack needs. Refused is what honest runtimes try and can do without, or what would make memory or CPU time
- * that is not counted: descriptors in flight (sendmsg), larger pipes, huge pages, gifts of pages to pipes, System V messages and semaphores,
- * POSIX queues, aio. */
+ * that is not counted: descriptors in flight (sendmsg), larger pipes, huge pages, pages of files in pipes (splice, tee, vmsplice), System V messages
+ * and semaphores, POSIX queues, aio; and what is shared with others of the host: writing out its disks (sync), its user's inotify instances. */
 #define _GNU_SOURCE
 #include "reward/code/box_int.h"
 #include <errno.h>
@@ -50,11 +50,11 @@ static const char *const listed[] = {
     "timer_getoverrun", "timer_delete", "timerfd_create", "timerfd_settime", "timerfd_gettime",
     /* files */
     "open", "openat", "openat2", "creat", "close", "close_range", "read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev", "preadv2", "pwritev2", "lseek", "_llseek",
-    "sendfile", "copy_file_range", "splice", "tee", "truncate", "ftruncate", "fallocate", "fsync", "fdatasync", "sync_file_range", "syncfs", "sync", "readahead", "fadvise64",
+    "sendfile", "copy_file_range", "truncate", "ftruncate", "fallocate", "fsync", "fdatasync", "sync_file_range", "readahead", "fadvise64",
     "stat", "fstat", "lstat", "newfstatat", "statx", "statfs", "fstatfs", "access", "faccessat", "faccessat2", "readlink", "readlinkat", "getdents", "getdents64", "getcwd",
     "chdir", "fchdir", "rename", "renameat", "renameat2", "mkdir", "mkdirat", "rmdir", "unlink", "unlinkat", "link", "linkat", "symlink", "symlinkat", "mknod", "mknodat",
     "chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat", "utime", "utimes", "utimensat", "futimesat", "flock", "fcntl", "dup", "dup2", "dup3", "pipe", "pipe2", "ioctl",
-    "getxattr", "lgetxattr", "fgetxattr", "listxattr", "llistxattr", "flistxattr", "inotify_init", "inotify_init1", "inotify_add_watch", "inotify_rm_watch",
+    "getxattr", "lgetxattr", "fgetxattr", "listxattr", "llistxattr", "flistxattr",
     "select", "pselect6", "poll", "ppoll", "epoll_create", "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "eventfd", "eventfd2", "getrandom",
     /* sockets; which kinds, filter 0 says */
     "socket", "socketpair", "bind", "connect", "listen", "accept", "accept4", "getsockname", "getpeername", "getsockopt", "setsockopt", "shutdown", "sendto", "recvfrom", "recvmsg", "recvmmsg",
