@@ -103,7 +103,7 @@ class Tester extends Peer {
 
   make(kind, x, d) {
     const peer = this, id = x.id;
-    if (kind === 'f') return this.makeFunction(x);
+    if (kind === 'f') return this.makeFunction(x, d);
     if (kind === 's') return Symbol('solution');
     if (kind === 'p') return new Promise((resolve, reject) => soon(() => { try { resolve(peer.ask('await', id)); } catch (e) { reject(e); } }));
     if (kind === 'g') {
@@ -119,8 +119,9 @@ class Tester extends Peer {
     return this.makeObject(x, d);
   }
 
-  makeFunction(x) {
-    const peer = this, id = x.id, proto = { constructor: null };
+  makeFunction(x, d) {
+    const peer = this, id = x.id, up = x.P ? d.value(x.P) : null, upper = typeof up === 'function' ? this.protos.get(up) || up.prototype : null;
+    const proto = create(upper !== null && typeof upper === 'object' ? upper : objectProto);
     const target = function () {};
     define(target, 'name', { value: x.name, configurable: true });
     define(target, 'length', { value: +x.l || 0, configurable: true });
@@ -145,7 +146,7 @@ class Tester extends Peer {
 
   makeObject(x, d) {
     const peer = this, id = x.id, c = x.C ? d.value(x.C) : null;
-    const proto = (typeof c === 'function' && this.protos.get(c)) || { constructor: { name: x.name } };
+    const proto = x.o ? objectProto : (typeof c === 'function' && this.protos.get(c)) || { constructor: { name: x.name } };
     const read = (name) => {
       const v = peer.ask('get', id, [name]);
       return isArray(v) ? v[0] : (...a) => peer.ask('method', id, [name, ...a]);
@@ -189,7 +190,7 @@ function report(verdict, reason, number) {
   writeSync(5, text);
 }
 
-function describe(x) {
+function explain(x) {
   const object = x !== null && typeof x === 'object', remote = object ? remoteErrors.get(x) : peer.thrown;
   let text = '';
   try { text = object && 'message' in x ? x.name + ': ' + x.message : String(x); } catch { text = 'an error'; }
@@ -207,7 +208,7 @@ function describe(x) {
 }
 
 function fail(x) {
-  failure = failure || describe(x);
+  failure = failure || explain(x);
 }
 
 // Before a timer of the test runs, the solution's own that are due run.
@@ -258,7 +259,7 @@ function main(init) {
   }
   const hello = receive();
   if (hello.compile) { process.stderr.write('' + hello.s + '\n'); report('compile_error', '' + hello.compile); process.exit(0); }
-  if ('ex' in hello) { try { peer.answer({ ...hello, m: [] }, [], 'load'); } catch (x) { report(...describe(x)); } process.exit(0); }
+  if ('ex' in hello) { try { peer.answer({ ...hello, m: [] }, [], 'load'); } catch (x) { report(...explain(x)); } process.exit(0); }
   patchTimers();
   if (entry && peer.ask('glob', 0, [entry.split('.')[0]]) === null) {
     report('runtime_error', 'ReferenceError: the solution does not define ' + entry);

@@ -295,9 +295,17 @@ class RemoteFunction:
         return self.r1_peer.ask("call", self.r1_target, args, kwargs)
 
     def __getattr__(self, name):
-        if name.startswith("_") and name not in ("__doc__", "__annotations__", "__defaults__"):
+        if name.startswith("_") and name not in ("__annotations__", "__defaults__", "__wrapped__"):
             raise AttributeError(name)
         return remote_attribute(self, name)
+
+    def __setattr__(self, name, value):
+        if name in RemoteFunction.__slots__:
+            object.__setattr__(self, name, value)
+        else:
+            self.r1_peer.ask("set", self.r1_target, (name, value))
+
+    __doc__ = property(lambda self: remote_attribute(self, "__doc__"))
 
     def __get__(self, x, c=None):  # as functions do, should the test put one into a class
         return self if x is None else MethodType(self, x)

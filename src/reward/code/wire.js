@@ -10,6 +10,7 @@ const { readSync, writeSync } = fs;
 const MESSAGE_MAX = 1 << 28;
 const LINK = 3;
 const parse = JSON.parse, stringify = JSON.stringify, isArray = Array.isArray, getProto = Object.getPrototypeOf, keysOf = Object.keys;
+const describe = Object.getOwnPropertyDescriptor;
 const define = Object.defineProperty, create = Object.create, is = Object.is, objectProto = Object.prototype;
 const uncurry = (f) => Function.prototype.call.bind(f);
 const mapEntries = uncurry(Map.prototype.entries), setValues = uncurry(Set.prototype.values), dateValue = uncurry(Date.prototype.getTime);
@@ -70,9 +71,14 @@ function scalar(x) {
   }
 }
 
-function scalars(a) {
-  for (let i = 0; i < a.length; i++) if (!scalar(a[i])) return false;
-  return true;
+// Whether a plain object has methods or computed members of its own: it then stays where it is.
+function lives(x) {
+  const keys = keysOf(x);
+  for (let i = 0; i < keys.length; i++) {
+    const d = describe(x, keys[i]);
+    if (d.get || d.set || typeof d.value === 'function') return true;
+  }
+  return false;
 }
 
 // One message going out. `objects`: what both sides know by number.
@@ -93,10 +99,9 @@ class Encoder {
   }
 
   list(a) {
-    let whole = true;
     const out = [];
     for (let i = 0; i < a.length; i++) {
-      if (!(i in a)) { push(out, { e: 1 }); whole = false; } else push(out, this.value(a[i]));
+      if (!(i in a)) push(out, { e: 1 }); else push(out, this.value(a[i]));
       if (out.length > 5e6) throw new WireError('an array of ' + a.length);
     }
     return out;
@@ -125,7 +130,8 @@ class Encoder {
     if (name) return { x: name };
     let n = '', l = 0;
     try { n = '' + x.name; l = +x.length; } catch { /* as it is */ }
-    return { ...this.peer.export(x, 'f', n), l };
+    const up = getProto(x);
+    return { ...this.peer.export(x, 'f', n), l, P: typeof up === 'function' && up !== Function.prototype ? this.fn(up) : undefined };
   }
 
   // What is in a container that can change.
@@ -143,6 +149,7 @@ class Encoder {
     const p = getProto(x), name = p === bufferProto ? 'Buffer' : mapGet(protoNames, p);
     if (isArray(x) && name !== 'Array' && this.peer.keeps(x)) return this.instance(x);
     if (isArray(x) || p === objectProto || p === null || name === 'Map' || name === 'Set' || name === 'Buffer' || TYPED.includes(name)) {
+      if (p === objectProto && mapGet(this.index, x) === undefined && lives(x)) return { ...this.peer.export(x, 'z', 'Object'), C: null, t: typeof x[Symbol.iterator] === 'function', o: 1 };
       const i = this.known(x);
       if (i >= 0) return { r: i };
       if (isArray(x)) return { a: this.list(x) };

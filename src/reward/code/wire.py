@@ -579,7 +579,8 @@ class Peer:
         if i is None:
             i = self.ids[id(x)] = len(self.exported)
             self.exported[i] = x
-        return {"o": i, "k": kind or self.kind(x), "c": type(x).__name__, **self.describe(x), **more}
+        name = getattr(x, "__name__", None) if isinstance(x, FUNCTIONS + (type,)) else None
+        return {"o": i, "k": kind or self.kind(x), "c": name if type(name) is str else type(x).__name__, **self.describe(x), **more}
 
     def kind(self, x):
         if isinstance(x, FUNCTIONS):
