@@ -186,18 +186,31 @@ static r1_node *set_of(r1_parser *p, r1_tok close)
     return list ? closed(p, list, close, close == T_CLOSE ? '{' : -1) : NULL;
 }
 
-/* A plain brace: a group, or a set when there are commas. */
+/* Whether what stands in the brace at p->i, on its own level, can only be read by items: commas, relations, units. */
+static bool holds_items(const r1_parser *p)
+{
+    uint32_t level = 0;
+    for (uint32_t k = 0;; k++) {
+        const r1_token *t = r1_math_peek(p, k);
+        if (t->kind == T_END || !r1_math_spend(p->c, 1)) return false;
+        if (t->kind == T_LBRACE || t->kind == T_OPEN) level++;
+        else if (t->kind == T_RBRACE || t->kind == T_CLOSE) {
+            if (--level == 0) return false;
+        } else if (level == 1 && (t->kind == T_COMMA || t->kind == T_SEMI || t->kind == T_REL || t->kind == T_COLON || t->kind == T_WORD ||
+                                  t->kind == T_PERCENT || t->kind == T_CURRENCY))
+            return true;
+    }
+}
+
+/* A plain brace: a group, or a set when there are commas. It is read once: trying both would take 2^depth steps. */
 static r1_node *brace(r1_parser *p)
 {
-    uint32_t start = p->i;
     if (r1_math_peek(p, 1)->kind == T_RBRACE) {
         p->i += 2;
         return r1_math_node(p->c, K_SET, 0);
     }
-    r1_node *a = r1_math_parse_argument(p);
-    if (a || p->c->over) return a;
-    p->i = start;
-    a = set_of(p, T_RBRACE);
+    if (!holds_items(p)) return r1_math_parse_argument(p);
+    r1_node *a = set_of(p, T_RBRACE);
     return a && a->kind == K_SET && a->n == 1 ? a->kid[0] : a; /* {x = 5} */
 }
 
@@ -567,7 +580,7 @@ r1_node *r1_math_parse_atom(r1_parser *p)
 {
     r1_math_ctx *c = p->c;
     if (++p->depth > R1_MATH_DEPTH_MAX) c->over = true;
-    if (c->over || c->nomem) return NULL;
+    if (!r1_math_spend(c, 6) || c->nomem) return NULL;
     bool inside = p->in_bars;
     const r1_token *t = r1_math_peek(p, 0);
     if (t->kind == T_OPEN) p->in_bars = false;

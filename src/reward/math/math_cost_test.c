@@ -96,7 +96,15 @@ TEST(nesting)
                                              { "\\frac", "" },
                                              { "(", "" },
                                              { "{", "" },
-                                             { "\\langle", "\\rangle" } };
+                                             { "\\langle", "\\rangle" },
+                                             { "{=", "}" },
+                                             { "{1,", "}" },
+                                             { "1\\frac{x+", "}{2}" },
+                                             { "5 cm (", ")" },
+                                             { "{x|", "}" },
+                                             { "3 hours (", ")" },
+                                             { "$5 + (", ")" },
+                                             { "{\\binom", "}" } };
     for (size_t i = 0; i < sizeof around / sizeof *around; i++)
         for (int n = 50; n <= 5000; n *= 10) hostile_take(repeat(around[i][0], n, "7.5", around[i][1]));
 }

@@ -114,6 +114,20 @@ static bool proper(r1_math_ctx *c, const r1_node *a)
     return a->kind == K_NUM && mpq_sgn(a->q) > 0 && mpq_cmp_ui(a->q, 1, 1) < 0;
 }
 
+/* Whether \frac at p->i has nothing but numbers in it: seen before it is read, because it may have to be read again. */
+static bool of_numbers(const r1_parser *p)
+{
+    uint32_t k = 1;
+    for (int argument = 0; argument < 2; argument++) {
+        bool brace = r1_math_peek(p, k)->kind == T_LBRACE;
+        const r1_token *number = r1_math_peek(p, k + brace);
+        if (number->kind != T_NUM || (brace && r1_math_peek(p, k + 2)->kind != T_RBRACE)) return false;
+        if (!brace && number->n == 2 && argument == 0) return true; /* \frac34 */
+        k += brace ? 3 : 1;
+    }
+    return true;
+}
+
 /* Behind a whole number: a proper fraction, as part of a mixed number. */
 static r1_node *mixed(r1_parser *p)
 {
@@ -126,7 +140,7 @@ static r1_node *mixed(r1_parser *p)
         f = r1_math_num(p->c, 0);
         if (f != &p->c->bad) mpq_div(f->q, num->q, den->q);
         p->i += 3;
-    } else if (t->kind == T_FRAC) {
+    } else if (t->kind == T_FRAC && of_numbers(p)) {
         f = r1_math_parse_atom(p);
         if (f && f->kind == K_MUL && f->n == 2 && f->kid[0]->kind == K_NUM && f->kid[1]->kind == K_POW && f->kid[1]->kid[0]->kind == K_NUM &&
             mpq_sgn(f->kid[1]->kid[0]->q) > 0 && !f->kid[0]->digits &&
