@@ -165,6 +165,23 @@ def hopeless_servers_end_the_run():
 
 
 @test
+def slow_and_endless_replies_are_errors():
+    go = threading.Event()
+    def answer(q, n):
+        if "What is 0" in q["messages"][0]["content"]:
+            go.wait(10)
+        if "What is 1" in q["messages"][0]["content"]:
+            return 200, {}, b" " * (65 << 20)
+        return {"content": f"\\boxed{{{right(q)}}}"}
+    with Server(answer) as s:
+        r = r1("eval", sums(3), "--url", s.url, "--out", folder("slow"), "--samples", 1, "--timeout", 2, "--tries", 2, code=1)
+        go.set()
+    got = {x["id"]: x for x in lines("slow")}
+    assert "timed out" in got["s0"]["error"] and "several tries" in got["s0"]["error"] and "longer than 67108864 bytes" in got["s1"]["error"] and got["s2"]["verdict"] == 1, got
+    assert len([q for q in s.requests if "What is 0" in q["messages"][0]["content"]]) == 2 and b"2 of 3 samples failed" in r.err
+
+
+@test
 def a_killed_run_of_a_server_goes_on():
     go = threading.Event()
     def answer(q, n):
