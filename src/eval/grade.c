@@ -144,7 +144,8 @@ static json_t *program_tests(const r1_item *item)
     json_t *out = json_array();
     for (size_t i = 0; out && i < json_array_size(tests); i++) {
         json_t *t = json_array_get(tests, i);
-        if (json_array_append_new(out, json_pack("{s:O, s:O}", "stdin", json_object_get(t, "stdin"), "stdout", json_object_get(t, "stdout")))) {
+        bool plain = json_is_string(json_object_get(t, "stdin")) && json_is_string(json_object_get(t, "stdout"));
+        if (json_array_append_new(out, json_pack("{s:O, s:O}", "stdin", json_object_get(t, plain ? "stdin" : "input"), "stdout", json_object_get(t, plain ? "stdout" : "output")))) {
             json_decref(out);
             return NULL;
         }

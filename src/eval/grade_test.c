@@ -111,7 +111,7 @@ TEST(functions_with_inputs_and_outputs)
 
 TEST(programs)
 {
-    const r1_item *t = item_of("codeforces", "{\"problem\":\"p\",\"language\":\"python\",\"tests\":[{\"stdin\":\"1 2\\n\",\"stdout\":\"3\\n\",\"note\":\"x\"},{\"stdin\":\"5 5\\n\",\"stdout\":\"10\\n\"}],"
+    const r1_item *t = item_of("codeforces", "{\"problem\":\"p\",\"language\":\"python\",\"tests\":[{\"stdin\":\"1 2\\n\",\"stdout\":\"3\\n\",\"note\":\"x\"},{\"input\":\"5 5\\n\",\"output\":\"10\\n\"}],"
                                              "\"time_limit_s\":2,\"rating\":800}");
     judged(t, "```python\nprint(sum(map(int, input().split())))\n```", 1, "pass", NULL);
     judged(t, "```python\nprint(3)\n```", 0, "wrong_answer", NULL);

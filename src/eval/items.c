@@ -66,8 +66,11 @@ static bool is_list_of(const json_t *v, bool (*ok)(const json_t *))
 
 static bool is_text(const json_t *v) { return json_is_string(v); }
 static bool is_whole(const json_t *v) { return json_is_integer(v); }
-static bool is_test_of_program(const json_t *v) { return json_is_string(json_object_get(v, "stdin")) && json_is_string(json_object_get(v, "stdout")); }
 static bool is_test_of_call(const json_t *v) { return json_is_string(json_object_get(v, "input")) && json_is_string(json_object_get(v, "output")); }
+static bool is_test_of_program(const json_t *v)
+{
+    return (json_is_string(json_object_get(v, "stdin")) && json_is_string(json_object_get(v, "stdout"))) || is_test_of_call(v);
+}
 
 /* ---- fields ---------------------------------------------------------------------------------------------------- */
 
@@ -211,7 +214,7 @@ static r1_status read_code(parse *p, r1_item *t)
     if (entry && !json_is_null(entry) && !json_is_string(entry)) return wrong(p, "entry_point", entry, "a name");
     if (t->check == R1_EVAL_STDIO && json_is_string(entry)) t->check = R1_EVAL_FUNCTION;
     if (t->check == R1_EVAL_STDIO)
-        return json_array_size(tests) && is_list_of(tests, is_test_of_program) ? R1_OK : wrong(p, "tests", tests, "a list of objects with the texts stdin and stdout");
+        return json_array_size(tests) && is_list_of(tests, is_test_of_program) ? R1_OK : wrong(p, "tests", tests, "a list of objects with the texts stdin and stdout, or input and output");
     if (tests && !test)
         return json_array_size(tests) && is_list_of(tests, is_test_of_call) ? R1_OK : wrong(p, "tests", tests, "a list of objects with the texts input and output");
     if (list) {
