@@ -286,6 +286,10 @@ static r1_math_reason tuples(r1_math_ctx *c, r1_node *gold, r1_node *cand)
     }
     if (vector(cand)) return ordered(c, gold, cand);
     if (gold->n == 2 && gold->op != '<' && cand->kind != K_TUPLE && (r1_math_is_real_set(cand))) return reason_of(c, r1_math_equal_sets(c, gold, cand));
+    if (cand->kind == K_SET && gold->n == 2 && !gold->lo_open && !gold->hi_open && gold->op != '<') { /* [2,2] */
+        r1_sameness s = r1_math_equal_sets(c, gold, cand);
+        if (s != SAME_UNKNOWN) return reason_of(c, s);
+    }
     if (cand->kind != K_TUPLE) return R1_MATH_WRONG_TYPE;
     if (gold->n == 2 && cand->n == 2 && (gold->lo_open != cand->lo_open || gold->hi_open != cand->hi_open)) return R1_MATH_DIFFERENT;
     return ordered(c, gold, cand);
@@ -530,8 +534,45 @@ static r1_math_reason relation_and_other(r1_math_ctx *c, r1_node *gold, r1_node 
     return R1_MATH_WRONG_TYPE;
 }
 
+/* "xy" as a product, when the other side is an expression of the same letters; NULL when it is not. */
+static r1_node *as_product(r1_math_ctx *c, const r1_node *words, const r1_node *other)
+{
+    if (!words->letters || !r1_math_is_scalar(other)) return NULL;
+    r1_node *list = r1_math_node(c, K_MUL, 0);
+    for (uint32_t i = 0; i < words->n_name; i++) {
+        bool e = words->name[i] == 'e', im = words->name[i] == 'i';
+        r1_node *x = r1_math_node(c, e ? K_E : im ? K_I : K_SYM, 0);
+        if (x == &c->bad) return NULL;
+        if (!e && !im) {
+            x->name = words->name + i;
+            x->n_name = 1;
+            if (!r1_math_has_symbol(other, x)) return NULL;
+        }
+        list = r1_math_append(c, list, x);
+    }
+    return list;
+}
+
+/* "ab" and "ba": products of the letters that are used so, no words. */
+static bool same_letters(const r1_node *a, const r1_node *b)
+{
+    unsigned count[26] = { 0 };
+    if (!a->letters || !b->letters || a->n_name != b->n_name) return false;
+    bool has_a = memchr(a->name, 'a', a->n_name) != NULL;
+    for (uint32_t i = 0; i < a->n_name; i++) {
+        if (strchr(has_a ? "efghijklmnopqrstuvw" : "aeiou", a->name[i])) return false;
+        count[a->name[i] - 'a']++;
+    }
+    for (uint32_t i = 0; i < b->n_name; i++)
+        if (!count[b->name[i] - 'a']--) return false;
+    return true;
+}
+
 static r1_math_reason by_kind(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 {
+    if (gold->kind == K_WORDS && cand->kind == K_WORDS && same_letters(gold, cand)) return R1_MATH_EQUAL_EXACT;
+    r1_node *product = gold->kind == K_WORDS ? as_product(c, gold, cand) : cand->kind == K_WORDS ? as_product(c, cand, gold) : NULL;
+    if (product) return gold->kind == K_WORDS ? scalars(c, product, cand) : scalars(c, gold, product);
     if (gold->kind == K_CHOICE) return choices(c, gold, cand);
     if (cand->kind == K_CHOICE) return cand->n ? r1_math_compare(c, gold, cand->kid[0]) : R1_MATH_WRONG_TYPE;
     if (gold->kind == K_WORDS) return words(gold, cand);

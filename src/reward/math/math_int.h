@@ -57,6 +57,7 @@ struct r1_node {
     bool lo_open, hi_open; /* intervals; tuples: the brackets ( or [ */
     bool spaced;           /* SYM: blanks stood before it */
     bool dotted;           /* NUM: written with dots at the end, "3.14159..." */
+    bool letters;          /* WORDS: one run of small letters outside \text: may be a product */
     uint32_t n, cap;
     uint32_t digits;       /* NUM: significant digits when written as a decimal, else 0 */
     uint32_t rows, cols;

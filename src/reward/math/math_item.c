@@ -267,6 +267,9 @@ static r1_node *words_of(r1_math_ctx *c, const r1_math_tokens *all, uint32_t fro
     if (x == &c->bad) return x;
     x->name = s;
     x->n_name = (uint32_t)n;
+    const r1_token *t = &all->t[from];
+    x->letters = to == from + 1 && t->kind == T_WORD && !t->text && t->n >= 2 && t->n <= 4 && n == t->n;
+    for (uint32_t i = 0; i < t->n; i++) x->letters = x->letters && t->s[i] >= 'a' && t->s[i] <= 'z';
     return x;
 }
 

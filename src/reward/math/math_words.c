@@ -272,8 +272,9 @@ static size_t unwrap(const char *s, size_t n, char *out)
 static size_t after_letter(const char *s, size_t n, char *which)
 {
     size_t i = 0;
-    bool round = n > 2 && s[0] == '(';
-    while (i < n && (blank(s[i]) || (round && s[i] == '('))) i++;
+    bool round = n > 2 && (s[0] == '(' || s[0] == '[');
+    char close = s[0] == '[' ? ']' : ')';
+    while (i < n && (blank(s[i]) || (round && i == 0))) i++;
     if (i >= n || !letter(s[i])) return SIZE_MAX;
     char ch = s[i++];
     *which = (char)(ch >= 'a' ? ch - 'a' + 'A' : ch);
@@ -281,7 +282,7 @@ static size_t after_letter(const char *s, size_t n, char *which)
     if (*which > 'J') return SIZE_MAX;
     while (i < n && blank(s[i])) i++;
     if (i == n) return upper && !round ? i : SIZE_MAX;
-    if (round ? s[i] != ')' : !strchr(").:", s[i])) return SIZE_MAX;
+    if (round ? s[i] != close : !strchr(").:", s[i])) return SIZE_MAX;
     if (!round && !upper) return SIZE_MAX;
     i++;
     size_t rest = i;
