@@ -7,12 +7,11 @@ class Guest extends Peer {
   constructor() {
     super();
     this.depth = 0;
-    this.named = new Set();
+    this.kept = new WeakSet();
   }
 
   keeps(x) {
-    const c = x.constructor;
-    return typeof c === 'function' && this.named.has(c.name);
+    return this.kept.has(x);
   }
 
   remote(kind, x) {
@@ -63,19 +62,22 @@ class Guest extends Peer {
   }
 
   serve(m) {
-    const [op, id, args] = m;
-    let objects = [], before = [], reply;
+    const [op, id, args, options] = m;
+    let objects = [], before = [], reply, undo = () => {};
     this.depth++;
     try {
       const d = new Decoder(this);
       const list = d.fillList([], args);
       objects = d.objects;
       before = objects.map(snapshot);
+      undo = this.redirect(options);
       const value = this[op === 'call' ? 'call' : 'do_' + op](id, list);
+      undo();
       const e = new Encoder(this, objects);
       const m2 = changes(e, objects, before);
       reply = { m: m2, ok: op === 'glob' ? value : e.value(value) };
     } catch (x) {
+      undo();
       const e = new Encoder(this, objects);
       try { reply = { m: changes(e, objects, before), ex: e.value(x), t: thrownText(x) }; } catch { reply = { m: [], ex: 'an error that cannot be shown', t: 'an error that cannot be shown' }; }
     }
@@ -87,7 +89,24 @@ class Guest extends Peer {
   }
 
   call(id, args) { return this.own(id)(...args); }
-  do_new(id, args) { return new (this.own(id))(...args); }
+  do_new(id, args) {
+    const x = new (this.own(id))(...args);
+    if (x !== null && typeof x === 'object') this.kept.add(x);
+    return x;
+  }
+
+  // Where the test has replaced what prints, the call prints there.
+  redirect(options) {
+    if (!options) return () => {};
+    const d = new Decoder(this), saved = {}, write = process.stdout.write;
+    for (const [n, f] of Object.entries(options)) {
+      const g = d.value(f);
+      if (n === 'write') process.stdout.write = (s) => { g('' + s); return true; };
+      else { saved[n] = console[n]; console[n] = g; }
+    }
+    return () => { Object.assign(console, saved); process.stdout.write = write; };
+  }
+
   do_get(id, args) {
     const x = this.own(id), v = x[args[0]];
     return typeof v === 'function' && typeof x !== 'function' && !mapHas(classNames, v) ? { method: v.length } : [v];

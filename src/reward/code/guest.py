@@ -39,7 +39,7 @@ class Guest(Peer):
     def describe(self, x):
         c = x if isinstance(x, type) else type(x)
         if c.__module__ in ("builtins", "types") and not isinstance(x, type):
-            return {}
+            return {"gen": 1} if c is GeneratorType else {}
         bases = [b.__name__ for b in c.__mro__ if BUILTIN_CLASSES.get(b.__name__) is b]
         # a dunder counts when the class, or one it derives from, says something of its own
         own = [n for n in DUNDERS if getattr(c, n, None) is not getattr(object, n, None)]
@@ -267,6 +267,11 @@ class Guest(Peer):
         x = self.target(t)
         return self.deep(Encoder(self).state, x)
 
+    def do_plain(self, t, args, kwargs):
+        """An object of a class that derives from a number, text or container, as that."""
+        x = self.target(t)
+        return Plain(next(b for b in PLAIN_BASES if isinstance(x, b)), x)
+
     def do_dir(self, t, args, kwargs):
         return [n for n in dir(self.target(t)) if type(n) is str]
 
@@ -290,6 +295,12 @@ class Kept:
         self.peer, self.x = peer, x
 
 
+class Plain:
+    def __init__(self, base, x):
+        self.base, self.x = base, x
+
+
+ENCODE[Plain] = lambda e, p: next(f for b, f in SUBCLASS_ENCODE if b is p.base)(e, p.x)
 ENCODE[Kept] = lambda e, k: k.peer.export(k.x, "z")
 
 

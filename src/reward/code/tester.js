@@ -4,6 +4,7 @@
 const vm = require('vm');
 const { AssertionError } = require('assert');
 const { setTimeout: realTimeout, setInterval: realInterval, setImmediate: soon } = globalThis;
+const PRINTS = { log: console.log, error: console.error, warn: console.warn, info: console.info }, realWrite = process.stdout.write;
 const DENIED = new Set(['constructor', 'prototype', ...Object.getOwnPropertyNames(objectProto), ...Object.getOwnPropertyNames(Function.prototype)]);
 
 const remoteErrors = new WeakMap(); // errors that the solution threw, and the solution's words for them
@@ -21,7 +22,8 @@ class Tester extends Peer {
   ask(op, id, args = []) {
     const e = new Encoder(this);
     try {
-      send([op, id, e.list(args)]);
+      const options = this.redirections();
+      send(options ? [op, id, e.list(args), options] : [op, id, e.list(args)]);
       for (;;) {
         const m = receive();
         if (isArray(m)) { this.serve(m); continue; }
@@ -31,6 +33,13 @@ class Tester extends Peer {
       if (x instanceof Ended) this.ended = true;
       throw x;
     }
+  }
+
+  redirections() {
+    let out = null;
+    for (const n of Object.keys(PRINTS)) if (console[n] !== PRINTS[n]) (out ||= {})[n] = new Encoder(this).value(console[n]);
+    if (process.stdout.write !== realWrite) (out ||= {}).write = new Encoder(this).value(process.stdout.write);
+    return out;
   }
 
   answer(m, objects, op) {

@@ -14,7 +14,7 @@ OFFERED = JUDGING | frozenset("""__len__ __getitem__ __setitem__ __delitem__ __i
     __exit__ __bool__ __int__ __float__ __index__ __reversed__""".split())
 COMPARED = ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__")
 NO_EXCEPTIONS_OF = ("unittest", "doctest", "pytest", "_pytest", "asyncio")  # those that steer a test instead of failing it
-RESERVED = frozenset("r1_peer r1_target r1_info".split())
+PLAIN_BASES = frozenset("int float str complex bytes tuple list dict set frozenset".split())
 
 
 class Tester(Peer):
@@ -26,6 +26,9 @@ class Tester(Peer):
         self.streams = sys.stdin, sys.stdout, sys.stderr
         self.builtins = {n: getattr(builtins, n) for n in ("input", "print")}
         self.files = {}
+
+    def is_remote(self, c):
+        return type(c) is RemoteMeta
 
     def is_shared_class(self, c):
         return self.shared.get(c.__name__) is c
@@ -193,7 +196,7 @@ class Tester(Peer):
         if kind == "f":
             return RemoteFunction(self, target, name)
         if kind == "i":
-            return RemoteIterator(self, target)
+            return remote_generator(self, target) if x.get("gen") == 1 else RemoteIterator(self, target)
         if kind == "p":
             async def wait():
                 return self.ask("await", target)
@@ -225,13 +228,21 @@ class Tester(Peer):
         if issubclass(base, BaseException):
             if not parents or not issubclass(parents[0], BaseException):
                 parents = (base if base not in (SystemExit, KeyboardInterrupt, GeneratorExit) else Exception,)
-            c = type(name, parents, {"__module__": "solution", "r1_target": members["r1_target"]})
+            if not issubclass(parents[0], base) and base not in (SystemExit, KeyboardInterrupt, GeneratorExit):
+                parents += base,
+            try:
+                c = type(name, parents, {"__module__": "solution", "r1_target": members["r1_target"]})
+            except TypeError:
+                c = type(name, parents[:1], {"__module__": "solution", "r1_target": members["r1_target"]})
         else:
             if not parents or not isinstance(parents[0], RemoteMeta):
                 parents = (RemoteObject,)
             members.update((n, remote_dunder(n)) for n in offered if n in OFFERED and n not in COMPARED + ("__hash__",))
             if named:
-                members.update((n, remote_comparison(n)) for n in offered if n in COMPARED)
+                plain = next((BUILTIN_CLASSES[b] for b in q["b"] if b in PLAIN_BASES), None)
+                if plain:
+                    members["__class__"] = property(lambda self: plain)  # what isinstance asks after the type
+                members.update((n, remote_comparison(n, plain)) for n in offered if n in COMPARED)
                 if "__eq__" in members:
                     members["__hash__"] = remote_dunder("__hash__") if "__hash__" in offered else None
                 elif q.get("s") is True:
@@ -395,11 +406,29 @@ def remote_dunder(name):
     return lambda self, *args, **kwargs: self.r1_peer.ask("dunder", self.r1_target, (name, *args), kwargs)
 
 
-def remote_comparison(name):
-    """Objects of one class of the solution that the test names are compared by that class; with anything else they are not."""
+def remote_generator(peer, target):
+    sent = None
+    try:
+        while True:
+            try:
+                value = peer.ask("next", target) if sent is None else peer.ask("method", target, ("send", sent))
+            except StopIteration as x:
+                return x.value
+            sent = yield value
+    except GeneratorExit:
+        peer.ask("method", target, ("close",))
+        raise
+
+
+def remote_comparison(name, plain):
+    """Objects of one class of the solution that the test names are compared by that class; with anything else they are not, unless they
+    derive from plain data: then that is compared here."""
     def compare(self, other):
         if type(other) is not type(self):
-            return NotImplemented
+            if not plain or isinstance(other, RemoteObject):
+                return NotImplemented
+            value = self.r1_peer.ask("plain", self.r1_target)
+            return getattr(type(value), name)(value, other)
         v = self.r1_peer.ask("dunder", self.r1_target, (name, other))
         return v if type(v) is bool else NotImplemented
     return compare

@@ -137,6 +137,8 @@ class Encoder:
         f = LIBRARY_ENCODE.get((module, t.__name__))
         if f:
             return f(self, x)
+        if self.peer.is_remote(t):
+            return self.peer.export(x, None)
         if self.peer.is_shared_class(t):
             i = self.known(x)
             if i is None and hasattr(t, "_member_map_") and type(getattr(x, "_name_", None)) is str:
@@ -604,6 +606,9 @@ class Peer:
 
     def own(self, i):
         return self.exported[i]
+
+    def is_remote(self, c):
+        return False
 
     def is_shared_class(self, c):
         return False
