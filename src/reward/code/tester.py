@@ -22,7 +22,7 @@ class Tester(Peer):
         super().__init__(fd, fd)
         self.shared, self.test_names, self.classes, self.own_classes = {}, frozenset(), {}, {}
         self.lock = _thread.RLock()
-        self.globals = None
+        self.globals, self.prompt_classes = {}, frozenset()
         self.streams = sys.stdin, sys.stdout, sys.stderr
         self.builtins = {n: getattr(builtins, n) for n in ("input", "print")}
         self.files = {}
@@ -32,6 +32,12 @@ class Tester(Peer):
 
     def is_shared_class(self, c):
         return self.shared.get(c.__name__) is c
+
+    def is_named(self, name):
+        """Whether the test means a class of the solution by that name: not one of its own or of Python's, and not a function that a class
+        stands in for, whose results could then subtract to 0."""
+        return (name in self.test_names and not hasattr(builtins, name) and name not in self.globals
+                and (name[:1].isupper() or name in self.prompt_classes))
 
     def shared_class(self, name):
         return self.shared[name]
@@ -219,7 +225,7 @@ class Tester(Peer):
         if c is not None:
             return c
         name, offered = self.text(q["c"]).replace("\0", ""), q["d"]
-        named = q["g"] is True and name in self.test_names
+        named = q["g"] is True and self.is_named(name)
         if not named:
             offered = [n for n in offered if n not in JUDGING]
         parents = tuple(p for p in (self.deep(Decoder(self).value, b) for b in q["p"][:8]) if isinstance(p, type))[:1]
@@ -590,8 +596,10 @@ def start(tester, init, space):
     define_prompt(tester, init["prompt"], init["entry"], space)
     used = names_in(code, set())
     tester.test_names = frozenset(used | set(tester.shared) | {init["entry"].partition(".")[0]})
+    words = init["prompt"].replace("(", " ").replace(":", " ").split()
+    tester.prompt_classes = frozenset(b for a, b in zip(words, words[1:]) if a == "class")
     hello = tester.receive()
-    tester.send({"shared": list(tester.shared), "named": list(tester.test_names)})
+    tester.send({"shared": list(tester.shared), "named": [n for n in tester.test_names if tester.is_named(n)]})
     if type(hello) is not dict:
         return "runtime_error", "the solution sent something else than its names"
     if "compile" in hello:
