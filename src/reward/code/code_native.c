@@ -221,7 +221,7 @@ static void decide(r1_code_run *run, const r1_box_result *b, const char *number)
 
 r1_status r1_code_run_native(r1_code_run *run, r1_error *err)
 {
-    char number[R1_CODE_NUMBER], *program;
+    char number[R1_CODE_NUMBER], *program = NULL;
     size_t n = 0;
     r1_status s = r1_code_number(number, err);
     if (!s) s = r1_code_build(run, number, &program, &n, err);
