@@ -19,8 +19,8 @@
  * there is no clock and no signal, recursion is bounded, and what exceeds the budget is "not equal" with the reason
  * over_budget: below 50 ms and 64 MB whatever the text says.
  *
- * Threads: any; there are no globals. MPFR keeps constants per thread: a thread that ends may call mpfr_free_cache.
- * Tests: math_test.c, math_cost_test.c, tests/golden/answers_test.c, tests/fuzz/fuzz_math.c. */
+ * Threads: any; there are no globals, and MPFR's constants of the thread are given back after each verdict.
+ * Tests: math_test.c, math_interval_test.c, math_cost_test.c, tests/golden/answers_test.c, tests/faults/math_faults_test.c, tests/fuzz/fuzz_math.c. */
 #ifndef R1_REWARD_MATH_MATH_H
 #define R1_REWARD_MATH_MATH_H
 

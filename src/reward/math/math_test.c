@@ -1,6 +1,9 @@
 /* The answer checker: verdicts with their reasons, extraction, groups, limits. Pairs by the hundred stand in tests/golden/answers.tsv. */
-#include "reward/math/math.h"
 #include "tests/test.h"
+
+#include "reward/math/math.h"
+
+#include <pthread.h>
 
 static r1_math_verdict verify(const char *gold, const char *answer, r1_math_mode mode)
 {
@@ -97,4 +100,36 @@ TEST(groups_for_a_vote)
     EXPECT_OK(r1_math_group(a, 7, NULL, group, &e), &e);
     static const int want[] = { 0, 0, 2, 0, -1, 2, 0 };
     for (int i = 0; i < 7; i++) EXPECT_INT(group[i], want[i]);
+}
+
+/* Pairs of every way to decide, over and over; returns how many verdicts were wrong. */
+static void *verify_often(void *arg)
+{
+    static const struct { const char *gold, *answer; r1_math_reason reason;
+    } pairs[] = {
+        { "\\frac{5}{8}", "0.625", R1_MATH_EQUAL_EXACT },
+        { "\\cos 2x", "1-2\\sin^2 x", R1_MATH_EQUAL_NUMERIC },
+        { "\\sqrt{5+2\\sqrt{6}}", "\\sqrt{2}+\\sqrt{3}", R1_MATH_EQUAL_EXACT },
+        { "e^{i\\pi/3}", "\\frac12+\\frac{\\sqrt3}{2}i", R1_MATH_EQUAL_NUMERIC },
+        { "6", "7^{7^{7^{7}}}", R1_MATH_UNDECIDED },
+        { "[1,5)", "1\\le x<5", R1_MATH_EQUAL_EXACT },
+    };
+    size_t *wrong = arg;
+    for (int k = 0; k < 40; k++)
+        for (size_t i = 0; i < R1_COUNT(pairs); i++) {
+            r1_math_verdict v;
+            if (r1_math_verify(pairs[i].gold, strlen(pairs[i].gold), pairs[i].answer, strlen(pairs[i].answer), R1_MATH_ANSWER, NULL, &v, NULL)) ++*wrong;
+            else if (v.reason != pairs[i].reason) ++*wrong;
+            r1_math_verdict_deinit(&v);
+        }
+    return NULL;
+}
+
+TEST(threads_do_not_meet)
+{
+    pthread_t t[4];
+    size_t wrong[4] = { 0 };
+    for (int i = 0; i < 4; i++) EXPECT_INT(pthread_create(&t[i], NULL, verify_often, &wrong[i]), 0);
+    for (int i = 0; i < 4; i++) pthread_join(t[i], NULL);
+    for (int i = 0; i < 4; i++) EXPECT_INT(wrong[i], 0);
 }
