@@ -458,7 +458,15 @@ static r1_math_reason choices(r1_math_ctx *c, r1_node *gold, r1_node *cand)
     bool e_or_i = (cand->kind == K_E && gold->op == 'E') || (cand->kind == K_I && gold->op == 'I');
     if (letter || e_or_i) return R1_MATH_EQUAL_TEXT;
     if (cand->kind == K_LIST) return R1_MATH_SEVERAL_ANSWERS;
-    return gold->n ? r1_math_compare(c, gold->kid[0], cand) : R1_MATH_WRONG_TYPE;
+    if (gold->n) return r1_math_compare(c, gold->kid[0], cand);
+    if (!r1_math_is_scalar(cand)) return R1_MATH_WRONG_TYPE;
+    char *name = r1_math_alloc(c, 2); /* "A" may be a letter of mathematics after all: A + 0 */
+    r1_node *symbol = r1_math_node(c, K_SYM, 0);
+    if (!name || symbol == &c->bad) return R1_MATH_WRONG_TYPE;
+    *name = (char)gold->op;
+    symbol->name = name;
+    symbol->n_name = 1;
+    return r1_math_has_symbol(cand, symbol) ? scalars(c, symbol, cand) : R1_MATH_WRONG_TYPE;
 }
 
 /* ---- by kind ----------------------------------------------------------------------------------------------------- */
@@ -518,7 +526,7 @@ static r1_math_reason relation_and_other(r1_math_ctx *c, r1_node *gold, r1_node 
 {
     r1_node *name, *value;
     if (gold->kind == K_REL) {
-        if (cand->kind == K_WORDS) return R1_MATH_UNPARSED_CANDIDATE;
+        if (cand->kind == K_WORDS && !cand->letters) return R1_MATH_UNPARSED_CANDIDATE;
         if (assigned(c, gold, &name, &value)) return r1_math_compare(c, value, cand);
         if (cand->kind == K_LIST && !r1_math_is_real_set(gold)) return R1_MATH_SEVERAL_ANSWERS;
         return r1_math_is_real_set(gold) && !r1_math_is_scalar(cand) ? inequalities(c, gold, cand) : R1_MATH_WRONG_TYPE;
@@ -575,7 +583,7 @@ static r1_math_reason by_kind(r1_math_ctx *c, r1_node *gold, r1_node *cand)
     if (product) return gold->kind == K_WORDS ? scalars(c, product, cand) : scalars(c, gold, product);
     if (gold->kind == K_CHOICE) return choices(c, gold, cand);
     if (cand->kind == K_CHOICE) return cand->n ? r1_math_compare(c, gold, cand->kid[0]) : R1_MATH_WRONG_TYPE;
-    if (gold->kind == K_WORDS) return words(gold, cand);
+    if (gold->kind == K_WORDS && !(gold->letters && cand->kind == K_REL)) return words(gold, cand);
     if (gold->kind == K_SET && gold->n == 0 && cand->kind == K_WORDS) return says_nothing(cand) ? R1_MATH_EQUAL_TEXT : R1_MATH_UNPARSED_CANDIDATE;
     if (gold->kind == K_REL && cand->kind == K_REL) return relations(c, gold, cand);
     if (gold->kind == K_REL || cand->kind == K_REL) return relation_and_other(c, gold, cand);
