@@ -13,8 +13,8 @@
 
 const char r1_code_start_python[] = "import os,builtins as b\nwith os.fdopen(6,'rb') as f:s=f.read()\n"
                                     "exec(compile(s,'<r1>','exec'),{'__builtins__':dict(vars(b)),'__name__':'r1'})"; /* built-in names of its own */
-const char r1_code_start_node[] = "const s=require('fs').readFileSync(6,'utf8');require('fs').closeSync(6);"
-                                  "new (require('vm').Script)('(function(require,process,load){'+s+'\\n})',{filename:'<r1>'}).runInThisContext()(require,process,(x)=>import(x))";
+const char r1_code_start_node[] = "{const s=require('fs').readFileSync(6,'utf8');require('fs').closeSync(6);" /* a block: no global name is taken */
+                                  "new (require('vm').Script)('(function(require,process,load){'+s+'\\n})',{filename:'<r1>'}).runInThisContext()(require,process,(x)=>import(x))}";
 
 /* ---- checker ---- */
 

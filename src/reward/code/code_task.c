@@ -2,6 +2,7 @@
  *
  * Texts are borrowed from the JSON object. They may hold NUL bytes (a program's input may), except where they become source
  * text or a name. */
+#define _GNU_SOURCE
 #include "reward/code/code_int.h"
 #include "base/json.h"
 #include <math.h>
@@ -106,6 +107,24 @@ static bool is_name(r1_code_text t)
     return t.n > 0 && t.n <= 256 && !start;
 }
 
+/* Whether the test defines check and never uses the name again: without an entry point it would test nothing. */
+static bool only_defines_check(r1_code_text t)
+{
+    size_t n = 0;
+    bool defined = false;
+    for (r1_code_text rest = t; r1_code_has_word(rest, "check", 5); n++) {
+        const char *p = memmem(rest.data, rest.n, "check", 5);
+        static const char *const before[] = { "def ", "function ", "const ", "let ", "var " };
+        for (size_t i = 0; i < R1_COUNT(before); i++) {
+            size_t k = strlen(before[i]);
+            defined = defined || ((size_t)(p - t.data) >= k && !memcmp(p - k, before[i], k) && p[5] && strchr("( =", p[5]));
+        }
+        rest.n -= (size_t)(p - rest.data) + 5;
+        rest.data = p + 5;
+    }
+    return defined && n == 1;
+}
+
 static r1_status read_function(r1_code_task *t, const json_t *o, r1_error *err)
 {
     r1_status s = read_source(o, "prompt", false, &t->prompt, err);
@@ -116,6 +135,9 @@ static r1_status read_function(r1_code_task *t, const json_t *o, r1_error *err)
     if (is_present(o, "tests")) return r1_fail(err, R1_EFORMAT, "'tests' belongs to kind stdio; a function has 'test'");
     if (is_present(o, "checker")) return r1_fail(err, R1_EFORMAT, "'checker' belongs to kind stdio");
     t->n_tests = 1;
+    bool native = t->language == R1_CODE_C || t->language == R1_CODE_CPP;
+    if (native && !r1_code_has_word(t->test, "main", 4)) return r1_fail(err, R1_EFORMAT, "'test' has no main");
+    if (!native && !t->entry_point.n && only_defines_check(t->test)) return r1_fail(err, R1_EFORMAT, "'entry_point' is missing: 'test' defines check and does not call it");
     return R1_OK;
 }
 

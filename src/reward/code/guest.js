@@ -8,6 +8,7 @@ class Guest extends Peer {
     super();
     this.depth = 0;
     this.kept = new WeakSet();
+    this.foreign = new WeakMap(); // errors of the test, and their numbers there
   }
 
   keeps(x) {
@@ -56,7 +57,11 @@ class Guest extends Peer {
       const m = receive();
       if (isArray(m)) { this.serve(m); continue; }
       const d = new Decoder(this);
-      if ('ex' in m) throw d.value(m.ex);
+      if ('ex' in m) {
+        const x = d.value(m.ex);
+        if (x !== null && typeof x === 'object') this.foreign.set(x, m.f);
+        throw x;
+      }
       return d.value(m.ok);
     }
   }
@@ -79,7 +84,7 @@ class Guest extends Peer {
     } catch (x) {
       undo();
       const e = new Encoder(this, objects);
-      try { reply = { m: changes(e, objects, before), ex: e.value(x), t: thrownText(x) }; } catch { reply = { m: [], ex: 'an error that cannot be shown', t: 'an error that cannot be shown' }; }
+      try { reply = { m: changes(e, objects, before), ex: e.value(x), t: thrownText(x), f: this.foreign.get(x) }; } catch { reply = { m: [], ex: 'an error that cannot be shown', t: 'an error that cannot be shown' }; }
     }
     this.depth--;
     try { send(reply); } catch (x) {
@@ -117,6 +122,8 @@ class Guest extends Peer {
   do_keys(id) { return keysOf(this.own(id)); }
   do_entries(id) { const x = this.own(id); return keysOf(x).map((k) => [k, typeof x[k] === 'function' ? undefined : x[k]]); }
 
+  do_exports() { return home.exports; }
+
   do_glob(id, args) {
     const name = args[0];
     if (typeof name !== 'string' || !/^[\p{ID_Start}$_][\p{ID_Continue}$\u200c\u200d]*$/u.test(name)) return null;
@@ -132,18 +139,22 @@ function thrownText(x) {
 }
 
 const peer = new Guest();
+let waiting = null; // what tells the tester that nobody caught an error, while this process is in its event loop
+let home = null; // the module that require, module and exports of the solution belong to
 
 // Requests one after the other. Those that wait go back to the event loop, so that timers and promises go on.
 function turn() {
   for (;;) {
     const m = receive();
-    if (isArray(m) && (m[0] === 'await' || m[0] === 'turn')) {
+    if (isArray(m) && (m[0] === 'await' || m[0] === 'turn' || m[0] === 'drain')) {
       peer.depth++;
-      const answer = (reply) => { peer.depth--; send(reply); soon(loop); };
+      const answer = (reply) => { if (waiting) { waiting = null; peer.depth--; send(reply); soon(loop); } };
+      waiting = (x) => answer({ m: [], ex: new Encoder(peer).value(x), t: thrownText(x), f: peer.foreign.get(x) });
+      if (m[0] === 'drain') { process.once('beforeExit', () => answer({ m: [], ok: null })); return; }
       if (m[0] === 'turn') { later(() => soon(() => answer({ m: [], ok: null })), 1); return; }
       const done = (key) => (v) => {
         let reply;
-        try { reply = { m: [], [key]: new Encoder(peer).value(v), t: key === 'ex' ? thrownText(v) : '' }; } catch (x) { reply = { m: [], ex: new Encoder(peer).value(x), t: thrownText(x) }; }
+        try { reply = { m: [], [key]: new Encoder(peer).value(v), t: key === 'ex' ? thrownText(v) : '', f: key === 'ex' ? peer.foreign.get(v) : undefined }; } catch (x) { reply = { m: [], ex: new Encoder(peer).value(x), t: thrownText(x) }; }
         answer(reply);
       };
       const x = peer.own(m[1]);
@@ -164,10 +175,15 @@ function main() {
   fs.closeSync(4);
   let script;
   process.argv = [process.argv[0], 'solution.js'];
+  printAtOnce();
   // an error of its own kind waits until someone asks for the promise
   process.on('unhandledRejection', () => {});
+  process.on('uncaughtException', (x) => {
+    if (waiting) waiting(x);
+    else { process.stderr.write(thrownText(x) + '\n'); process.exit(1); }
+  });
   const Module = require('module');
-  const home = new Module('/solution.js', null);
+  home = new Module('/solution.js', null);
   for (const [k, v] of [['require', require], ['module', home], ['exports', home.exports], ['__filename', 'solution.js'], ['__dirname', '.']])
     define(globalThis, k, { value: v, writable: true, configurable: true, enumerable: false });
   const compile = (text) => new vm.Script(text, { filename: 'solution.js' });

@@ -29,6 +29,9 @@ for (const name of ['readFileSync', 'openSync', 'createReadStream', 'readFile'])
   fs[name] = (path, ...rest) => (path !== '/dev/stdin' ? real(path, ...rest) : name === 'openSync' ? 0 : name === 'createReadStream' ? process.stdin : real(0, ...rest));
 }
 
+// what a program prints must be out, and counted, before it goes on
+for (const stream of [process.stdout, process.stderr]) if (stream._handle && stream._handle.setBlocking) stream._handle.setBlocking(true);
+
 process.argv = [process.argv[0], 'solution.js'];
 if (module_form) load('data:text/javascript,' + encodeURIComponent(source));
 else {

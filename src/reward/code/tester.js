@@ -15,6 +15,7 @@ class Tester extends Peer {
     this.entry = entry;
     this.protos = new Map();
     this.ended = false;
+    this.own_errors = [];
   }
 
   // ---- asking ----
@@ -26,7 +27,7 @@ class Tester extends Peer {
       send(options ? [op, id, e.list(args), options] : [op, id, e.list(args)]);
       for (;;) {
         const m = receive();
-        if (isArray(m)) { this.serve(m); continue; }
+        if (isArray(m)) { served++; this.serve(m); continue; }
         return this.answer(m, e.objects, op);
       }
     } catch (x) {
@@ -59,6 +60,7 @@ class Tester extends Peer {
     } catch (x) {
       throw x instanceof Ended ? x : new WireError('the solution sent something that is no plain data: ' + x.message);
     }
+    if ('f' in m && m.f in this.own_errors) throw this.own_errors[m.f];
     if (thrown !== null && typeof thrown === 'object') remoteErrors.set(thrown, value);
     else this.thrown = value;
     throw thrown;
@@ -73,7 +75,8 @@ class Tester extends Peer {
       reply = { ok: new Encoder(this).value(this.grant(op, x, list)) };
     } catch (x) {
       if (x instanceof Ended) throw x;
-      reply = { ex: new Encoder(this).value(x) };
+      this.own_errors.push(x); // should it come back, it is this one again
+      reply = { ex: new Encoder(this).value(x), f: this.own_errors.length - 1 };
     }
     send(reply);
   }
@@ -82,6 +85,7 @@ class Tester extends Peer {
     if (op === 'call' && typeof x === 'function') return x(...args);
     if (op === 'new' && typeof x === 'function') return new x(...args);
     const name = args[0];
+    if (op === 'await') throw new TypeError('the solution cannot wait for a promise of the test');
     if (typeof x === 'object') {
       if (op === 'keys') return keysOf(x);
       if (op === 'iterate') return x[Symbol.iterator]();
@@ -190,7 +194,8 @@ class Tester extends Peer {
 
 // ---- the run ----
 
-let finished = false, failure = null, reported = false;
+const exit = process.exit.bind(process), leave = () => exit(0);
+let finished = false, exited = false, served = 0, failure = null, reported = false;
 
 function report(verdict, reason, number) {
   if (reported) return;
@@ -245,7 +250,7 @@ function makeScope() {
   });
 }
 
-const RESERVED = new Set(['require', 'module', 'exports', 'arguments', 'r1_scope', 'r1_require', 'r1_module']);
+const RESERVED = new Set(['require', 'module', 'arguments', 'r1_scope', 'r1_require', 'r1_module']);
 
 function compiles(source) {
   try { return !!new vm.Script(source); } catch { return false; }
@@ -259,30 +264,30 @@ function main(init) {
   let script;
   try {
     new vm.Script('(function(){' + test + '\n})', { filename: 'test.js' });
-    script = new vm.Script('(function (r1_scope, require, module, exports) { with (r1_scope) { return (function () {' + test + call + '\n})(); } })', { filename: 'test.js' });
+    script = new vm.Script('(function (r1_scope, require, module) { with (r1_scope) { return (function () {' + test + call + '\n})(); } })', { filename: 'test.js' });
     if (own && compiles('(function(){' + own + '\n' + test + '\n})'))
-      script = new vm.Script('(function (r1_scope, require, module, exports) { with (r1_scope) { return (function () {' + own + '\n' + test + call + '\n})(); } })', { filename: 'test.js', lineOffset: -own.split('\n').length });
+      script = new vm.Script('(function (r1_scope, require, module) { with (r1_scope) { return (function () {' + own + '\n' + test + call + '\n})(); } })', { filename: 'test.js', lineOffset: -own.split('\n').length });
   } catch (x) {
     report('compile_error', 'the test: ' + x);
-    process.exit(0);
+    leave();
   }
   const hello = receive();
-  if (hello.compile) { process.stderr.write('' + hello.s + '\n'); report('compile_error', '' + hello.compile); process.exit(0); }
-  if ('ex' in hello) { try { peer.answer({ ...hello, m: [] }, [], 'load'); } catch (x) { report(...explain(x)); } process.exit(0); }
+  if (hello.compile) { process.stderr.write('' + hello.s + '\n'); report('compile_error', '' + hello.compile); leave(); }
+  if ('ex' in hello) { try { peer.answer({ ...hello, m: [] }, [], 'load'); } catch (x) { report(...explain(x)); } leave(); }
   patchTimers();
   if (entry && peer.ask('glob', 0, [entry.split('.')[0]]) === null) {
     report('runtime_error', 'ReferenceError: the solution does not define ' + entry);
-    process.exit(0);
+    leave();
   }
-  const module = { exports: {} };
+  const module = { get exports() { return peer.ask('exports', 0); } };
   let result;
   try {
-    result = script.runInThisContext()(makeScope(), require, module, module.exports);
+    result = script.runInThisContext()(makeScope(), require, module);
   } catch (x) {
     fail(x);
   }
-  if (failure) process.exit(0);
-  if (result !== null && typeof result === 'object' && typeof result.then === 'function') result.then(() => { finished = true; }, (x) => { fail(x); process.exit(0); });
+  if (failure) leave();
+  if (result !== null && typeof result === 'object' && typeof result.then === 'function') result.then(() => { finished = true; }, (x) => { fail(x); leave(); });
   else finished = true;
 }
 
@@ -290,14 +295,22 @@ const init = parse(fs.readFileSync(4, 'utf8'));
 fs.closeSync(4);
 const peer = new Tester(init.entry);
 process.argv = [process.argv[0], 'test.js'];
-process.on('uncaughtException', (x) => { fail(x); process.exit(0); });
-process.on('unhandledRejection', (x) => { fail(x); process.exit(0); });
+process.on('uncaughtException', (x) => { fail(x); leave(); });
+process.on('unhandledRejection', (x) => { fail(x); leave(); });
 process.on('exit', (code) => {
   if (failure) report(...failure);
   else if (peer.ended) report('no_verdict', "the solution's process ended before the test did");
   else if (code) report('wrong_answer', 'the test ended with status ' + code);
-  else if (!finished) report('no_verdict', 'the test waits for something that does not come');
+  else if (!finished && !exited) report('no_verdict', 'the test waits for something that does not come');
   else report('pass', '', init.number);
   process.reallyExit(0);
 });
+// Nothing is left to do here; timers of the solution may still call what the test handed to it.
+process.on('beforeExit', () => {
+  if (failure || peer.ended || !finished) return;
+  const before = served;
+  try { peer.ask('drain', 0); } catch (x) { fail(x); }
+  if (served !== before && !failure) soon(() => {}); // then once more
+});
+process.exit = (code) => { exited = true; exit(code); };
 main(init);

@@ -5,7 +5,14 @@
 // The text of this file stands before the tester's and the solution's. The functions of the language it needs are taken before
 // any other code runs, so that prototypes patched later change nothing here; in the tester's process nothing is ever patched.
 'use strict';
+// Names of the language as they are now: a solution may declare its own at the top.
+const { Object, Array, Map, Set, WeakMap, WeakSet, Date, RegExp, Number, String, Boolean, BigInt, Symbol, Proxy, Promise, Error, TypeError, RangeError, Reflect, ArrayBuffer,
+  Buffer, JSON, Math, Function, console } = globalThis;
 const fs = require('fs');
+// What a program prints must be out, and counted, before it goes on.
+function printAtOnce() {
+  for (const stream of [process.stdout, process.stderr]) if (stream._handle && stream._handle.setBlocking) stream._handle.setBlocking(true);
+}
 const { readSync, writeSync } = fs;
 const MESSAGE_MAX = 1 << 28;
 const LINK = 3;
