@@ -77,7 +77,7 @@ static r1_status check(const r1_gguf_tensor *sums, const r1_gguf_tensor *counts,
     uint64_t n = sums->ne[1] * sums->ne[2] * sums->ne[3], n_counts = counts->ne[0] * counts->ne[1] * counts->ne[2] * counts->ne[3];
     bool fits = in_one_row(sums, t) || (sums->ne[0] == t->ne[0] && (n == 1 || n == t->ne[2]));
     if (fits && n_counts == n) return R1_OK;
-    char many[48] = "";
+    char many[80] = "";
     if (t->ne[2] > 1) snprintf(many, sizeof many, " for all matrices or for each of %llu", (unsigned long long)t->ne[2]);
     if (fits)
         return r1_fail(err, R1_EFORMAT, "'%s.counts' has %llu numbers, expected %llu, as many as '%s.in_sum2' has rows", t->name, (unsigned long long)n_counts,

@@ -35,7 +35,7 @@ def run(program, *args, stdin="", code=0):
 @test
 def they_are_short_and_stand_alone():
     names = sorted(f for f in os.listdir(EXAMPLES) if f.endswith(".c"))
-    assert names == ["ask.c", "batch.c", "chat.c"], names
+    assert names == ["ask.c", "batch.c", "chat.c", "verify.c"], names
     for n in names:
         with open(os.path.join(EXAMPLES, n), encoding="utf-8") as f:
             text = f.read()
