@@ -361,6 +361,8 @@ def remote_attribute(x, name):
 class RemoteMeta(type):
     """Of stand-ins for classes."""
     def __call__(c, *args, **kwargs):
+        if "r1_target" not in c.__dict__:
+            raise TypeError("%s: a class of the test cannot derive from one of the solution" % c.__name__)
         return c.r1_peer.ask("new", c.r1_target, args, kwargs)
 
     def __getattr__(c, name):
