@@ -320,7 +320,7 @@ static r1_status run(job *j, r1_error *err)
     if (s == R1_OK && stopped && j->done < j->total)
         s = r1_fail(err, R1_ECANCELLED, "stopped with %zu of %zu samples; the same command goes on from there", j->done, j->total);
     else if (s == R1_OK && j->done < j->total) {
-        fprintf(stderr, "r1: %zu of %zu samples failed; the same command tries them again\n", j->total - j->done, j->total);
+        fprintf(stderr, "r1: %zu of %zu samples failed%s%s; the same command tries them again\n", j->total - j->done, j->total, *j->end.failure ? ", the last with: " : "", j->end.failure);
         j->c->result = 1;
     }
     return s;

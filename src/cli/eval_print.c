@@ -28,13 +28,16 @@ static long long whole(const json_t *o, const char *key) { return (long long)jso
 
 /* ---- a run ----------------------------------------------------------------------------------------------------- */
 
+/* Scores that are all equal: a bootstrap sees no error, Wilson's interval does. */
+static const char *interval_of(const json_t *e) { return number(e, "stderr") > 0 || !json_object_get(e, "ci95_wilson") ? "ci95" : "ci95_wilson"; }
+
 static void print_estimate(const char *label, const json_t *e, bool sources)
 {
     double value = number(e, "value");
     if (isnan(value)) return;
     printf("  %-12s %6.2f %%", label, 100 * value);
     if (!isnan(number(e, "stderr"))) printf("  +- %.2f", 100 * number(e, "stderr"));
-    const char *which = number(e, "stderr") > 0 || !json_object_get(e, "ci95_wilson") ? "ci95" : "ci95_wilson"; /* scores that are all equal: a bootstrap sees no error */
+    const char *which = interval_of(e);
     printf("   95%%: %.2f to %.2f", 100 * end_of(e, which, 0), 100 * end_of(e, which, 1));
     if (sources && !isnan(number(e, "stderr_samples"))) printf("   (of problems %.2f, of samples %.2f)", 100 * number(e, "stderr_problems"), 100 * number(e, "stderr_samples"));
     putchar('\n');
@@ -64,7 +67,8 @@ static void print_categories(const json_t *list)
     printf("  by category\n");
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *c = json_array_get(list, i), *e = json_object_get(c, "pass_at_1");
-        printf("    %-28.60s %5lld items  %6.2f %%   95%%: %.2f to %.2f\n", text(c, "category"), whole(c, "items"), 100 * number(e, "value"), 100 * end_of(e, "ci95", 0), 100 * end_of(e, "ci95", 1));
+        printf("    %-28.60s %5lld items  %6.2f %%   95%%: %.2f to %.2f\n", text(c, "category"), whole(c, "items"), 100 * number(e, "value"), 100 * end_of(e, interval_of(e), 0),
+               100 * end_of(e, interval_of(e), 1));
     }
 }
 
@@ -103,13 +107,21 @@ void r1_eval_print_summary(const json_t *summary)
 
 /* ---- two runs -------------------------------------------------------------------------------------------------- */
 
+/* A probability is never shown as nothing. */
+static const char *chance(double p, char out[16])
+{
+    snprintf(out, 16, p < 0.00005 ? "< 0.0001" : "= %.4f", p);
+    return out;
+}
+
 static void print_pair(const json_t *t)
 {
+    char turned[16], sign[16];
     printf("%s: %lld items in both\n", text(t, "task"), whole(t, "items"));
     printf("  A %.2f %%, B %.2f %%\n", 100 * number(t, "a"), 100 * number(t, "b"));
     printf("  A - B       %+.2f points  +- %.2f   95%%: %+.2f to %+.2f\n", 100 * number(t, "difference"), 100 * number(t, "stderr"), 100 * end_of(t, "ci95", 0), 100 * end_of(t, "ci95", 1));
-    printf("  A better in %lld items, B in %lld; p = %.4f (permutation), %.4f (%s)\n", whole(t, "a_better"), whole(t, "b_better"), number(t, "p_permutation"), number(t, "p_sign"),
-           text(t, "sign_test"));
+    printf("  A better in %lld items, B in %lld; p %s (permutation), %s (%s)\n", whole(t, "a_better"), whole(t, "b_better"), chance(number(t, "p_permutation"), turned),
+           chance(number(t, "p_sign"), sign), text(t, "sign_test"));
     printf("  length      A %.0f tokens, B %.0f; thinking %.0f and %.0f\n", number(t, "completion_length_a"), number(t, "completion_length_b"), number(t, "thinking_length_a"),
            number(t, "thinking_length_b"));
     const json_t *list = json_object_get(t, "differences");

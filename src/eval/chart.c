@@ -304,6 +304,11 @@ static void x_axis(pen *p, const scale *s)
         else r1_chart_count(x, text);
         label(p, at, PLOT_BOTTOM + 20, "middle", text);
     }
+    const double last = exp(s->hi), beyond = last / exp2(floor(log2(last) + 1e-9)); /* the end of the scale, when it has room of its own */
+    if (beyond > 1.3 && step <= 1 && last < 1000) {
+        char text[24];
+        label(p, line_x(s, last), PLOT_BOTTOM + 20, "middle", r1_chart_count(last, text));
+    }
 }
 
 static void one_line(pen *p, const r1_chart_line *l, size_t colour, const scale *s, bool steps)

@@ -366,7 +366,7 @@ static void cost_table(page *p, json_t *tasks)
     }
     if (member(timings, "part_tokens_per_second") > 0) {
         html(p, "<p class=\"soft\">");
-        wordsf(p, "The last part of the run made %.0f tokens in %.0f seconds, %.1f a second.", member(timings, "part_tokens"), member(timings, "part_seconds"),
+        wordsf(p, "The last part of the run made %.0f tokens in %.3g seconds, %.1f a second.", member(timings, "part_tokens"), member(timings, "part_seconds"),
                member(timings, "part_tokens_per_second"));
         html(p, "</p>\n");
     }

@@ -144,6 +144,7 @@ static r1_eval_progress progress_of(runner *r)
                            .seconds = r1_now() - r->begun, .seconds_left = NAN };
     size_t n = 0;
     double sum = 0, squares = 0;
+    snprintf(p.failure, sizeof p.failure, "%.*s", (int)sizeof p.failure - 1, r->failure);
     for (size_t i = 0; i < r->n_items; i++) {
         if (!r->judged[i]) continue;
         double x = r->right[i] / r->judged[i];

@@ -15,6 +15,7 @@ typedef struct r1_eval_progress {
     double score, lo, hi;        /* mean score of the problems so far, with a 95% interval over problems; NaN: nothing was judged */
     uint64_t tokens;             /* generated in this part */
     double seconds;              /* this part has taken */
+    char failure[256];           /* why the last sample that failed did; "" when none did */
     double seconds_left;         /* at the rate of this part; NaN: not known yet */
 } r1_eval_progress;
 

@@ -46,11 +46,12 @@ static json_t *estimate_json(const r1_estimate *e)
     return NULL;
 }
 
-/* Value, standard error and interval alone: for scores that are no means of samples. */
+/* Value, standard error and intervals alone: for scores that are no means of samples. */
 static json_t *short_json(const r1_estimate *e)
 {
     json_t *o = json_object();
-    if (!add(o, "value", r1_score_number(e->value)) && !add(o, "stderr", r1_score_number(e->se)) && !add(o, "ci95", interval_json(e->ci95))) return o;
+    if (!add(o, "value", r1_score_number(e->value)) && !add(o, "stderr", r1_score_number(e->se)) && !add(o, "ci95", interval_json(e->ci95)) &&
+        !add(o, "ci95_wilson", interval_json(e->ci95_wilson))) return o;
     json_decref(o);
     return NULL;
 }
