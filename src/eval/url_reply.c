@@ -109,7 +109,7 @@ r1_status r1_url_reply(const char *text, size_t n, r1_eval_sample *answer, r1_er
     if (!reasoning || json_is_null(reasoning)) reasoning = json_object_get(message, "reasoning");
     const char *thought = json_string_value(reasoning);
     if (!json_is_object(message)) {
-        s = r1_fail(err, R1_EFORMAT, "the reply has no choices[0].message; it is: %.200s", text);
+        s = r1_fail(err, R1_EFORMAT, "the reply has no choices[0].message; it is: %.*s", (int)r1_min(n, 200), text);
     } else if (content && !json_is_null(content) && !json_is_string(content)) {
         s = r1_fail(err, R1_EFORMAT, "the content of the reply is %s, expected a string", r1_json_kind(content));
     } else {
