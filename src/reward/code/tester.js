@@ -16,12 +16,13 @@ class Tester extends Peer {
     this.protos = new Map();
     this.ended = false;
     this.own_errors = [];
+    this.failed = []; // assertions of the test that failed in what the solution called
   }
 
   // ---- asking ----
 
   ask(op, id, args = []) {
-    const e = new Encoder(this);
+    const e = new Encoder(this), before = this.failed.length;
     try {
       const options = this.redirections();
       send(options ? [op, id, e.list(args), options] : [op, id, e.list(args)]);
@@ -32,6 +33,7 @@ class Tester extends Peer {
       }
     } catch (x) {
       if (x instanceof Ended) this.ended = true;
+      this.failed.length = Math.min(this.failed.length, before); // it came back to the test, which can see it
       throw x;
     }
   }
@@ -60,10 +62,22 @@ class Tester extends Peer {
     } catch (x) {
       throw x instanceof Ended ? x : new WireError('the solution sent something that is no plain data: ' + x.message);
     }
-    if ('f' in m && m.f in this.own_errors) throw this.own_errors[m.f];
+    if ('f' in m && m.f in this.own_errors) throw this.cameBack(this.own_errors[m.f]);
     if (thrown !== null && typeof thrown === 'object') remoteErrors.set(thrown, value);
     else this.thrown = value;
     throw thrown;
+  }
+
+  cameBack(x) {
+    this.failed = this.failed.filter((y) => y !== x);
+    return x;
+  }
+
+  // The number of an error that goes to the solution: should it come back, it is this one again.
+  sent(x) {
+    push(this.own_errors, x);
+    if (x instanceof AssertionError) push(this.failed, x);
+    return this.own_errors.length - 1;
   }
 
   // ---- what the solution may ask: calls of what the test handed to it, and the plain members of objects of the test's classes ----
@@ -75,8 +89,7 @@ class Tester extends Peer {
       reply = { ok: new Encoder(this).value(this.grant(op, x, list)) };
     } catch (x) {
       if (x instanceof Ended) throw x;
-      this.own_errors.push(x); // should it come back, it is this one again
-      reply = { ex: new Encoder(this).value(x), f: this.own_errors.length - 1 };
+      reply = { ex: new Encoder(this).value(x), f: this.sent(x) };
     }
     send(reply);
   }
@@ -301,6 +314,7 @@ process.on('exit', (code) => {
   if (failure) report(...failure);
   else if (peer.ended) report('no_verdict', "the solution's process ended before the test did");
   else if (code) report('wrong_answer', 'the test ended with status ' + code);
+  else if (peer.failed.length) report(...explain(peer.failed[0]));
   else if (!finished && !exited) report('no_verdict', 'the test waits for something that does not come');
   else report('pass', '', init.number);
   process.reallyExit(0);

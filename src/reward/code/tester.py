@@ -26,6 +26,7 @@ class Tester(Peer):
         self.streams = sys.stdin, sys.stdout, sys.stderr
         self.builtins = {n: getattr(builtins, n) for n in ("input", "print")}
         self.files = {}
+        self.failed, self.lines = [], []  # failed assertions of the test inside what the solution called; the lines of the test
 
     def is_remote(self, c):
         return type(c) is RemoteMeta
@@ -49,13 +50,18 @@ class Tester(Peer):
 
     def ask(self, op, target, args=(), kwargs=None):
         with self.lock:
+            before = len(self.failed)
             e = Encoder(self)
             options = self.redirections()
             message = [op, target, self.deep(e.run, args), {k: self.deep(e.value, v) for k, v in (kwargs or {}).items()}]
             if options:
                 message.append(options)
             self.deep(self.send, message)
-            return self.answer(e.objects, op)
+            try:
+                return self.answer(e.objects, op)
+            except Exception:
+                del self.failed[before:]  # it came back to the test, which can see it
+                raise
 
     def answer(self, objects, op):
         while True:
@@ -143,6 +149,8 @@ class Tester(Peer):
         except Ended:
             raise
         except Exception as x:
+            if isinstance(x, AssertionError) and id(x) not in REMOTE_EXCEPTIONS and not source_line(x, self.lines).startswith("raise"):
+                self.failed.append(x)
             c = next(b for b in type(x).__mro__ if BUILTIN_CLASSES.get(b.__name__) is b)
             try:
                 args = self.deep(Encoder(self).run, x.args)
@@ -577,14 +585,13 @@ def describe_failure(x):
     return "runtime_error", "%s%s" % (said, " in " + where if where else "")
 
 
-def source_line(x, test):
+def source_line(x, lines):
     """The failed assert as it stands in the test."""
     tb, line = x.__traceback__, 0
     while tb:
         if tb.tb_frame.f_code.co_filename == "test.py":
             line = tb.tb_lineno
         tb = tb.tb_next
-    lines = test.split("\n")
     return lines[line - 1].strip()[:200] if 0 < line <= len(lines) else ""
 
 
@@ -595,6 +602,7 @@ def start(tester, init, space):
     except (SyntaxError, ValueError) as x:
         return "compile_error", "the test: %s" % x
     tester.solution_starts_anew = init["anew"]
+    tester.lines = init["test"].split("\n")
     define_prompt(tester, init["prompt"], init["entry"], space)
     used = names_in(code, set())
     tester.test_names = frozenset(used | set(tester.shared) | {init["entry"].partition(".")[0]})
@@ -629,10 +637,15 @@ def start(tester, init, space):
         if x.code not in (None, 0, False):
             return "wrong_answer", "the test ended with status %s" % x.code
     except BaseException as x:
-        verdict, reason = describe_failure(x)
-        line = source_line(x, init["test"])
-        return verdict, reason + (": " + line if line and verdict == "wrong_answer" and not str(x) else "")
-    return None
+        return describe_with_line(x, tester.lines)
+    # an assertion that failed in a function the solution called decides, also where the solution caught it
+    return describe_with_line(tester.failed[0], tester.lines) if tester.failed else None
+
+
+def describe_with_line(x, lines):
+    verdict, reason = describe_failure(x)
+    line = source_line(x, lines)
+    return verdict, reason + (": " + line if line and verdict == "wrong_answer" and not str(x) else "")
 
 
 def share_seed(tester):
