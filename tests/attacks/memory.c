@@ -1,4 +1,4 @@
-/* memory: every way to take more than the limit. All modes but `shares` and those that end by a refusal never stop by themselves. */
+/* memory: every way to take more than the limit. All modes but `shares`, `maps_file` and those that end by a refusal never stop by themselves. */
 #include "attack.h"
 #include <sys/ipc.h>
 #include <sys/shm.h>
@@ -138,6 +138,34 @@ static void shares(void)
     puts("done");
 }
 
+static char *map_file(size_t n)
+{
+    int fd = open("mapped", O_CREAT | O_RDWR | O_TRUNC, 0600);
+    if (fd < 0 || ftruncate(fd, (off_t)n) != 0) exit(3);
+    char *p = map(n, MAP_SHARED, fd);
+    touch(p, n);
+    close(fd);
+    return p;
+}
+
+/* honest: a file of the work folder that four processes have mapped */
+static void maps_file(void)
+{
+    char *p = map_file(80 * MB);
+    for (int i = 0; i < 3; i++) if (fork() == 0) {
+        touch(p, 80 * MB);
+        usleep(200000);
+        _exit(0);
+    }
+    int status;
+    while (wait(&status) > 0) if (status) exit(4);
+    puts("done");
+}
+
+/* what is mapped is left out of what is resident, and must be in the sum all the same */
+static void mapped_and_heap(void) { map_file(80 * MB); heap(); }
+static void mapped_and_shared(void) { map_file(80 * MB); shared(); }
+
 /* gone before anyone looks */
 static void spike(void)
 {
@@ -195,7 +223,8 @@ int main(int argc, char **argv)
     static const struct mode modes[] = {
         { "heap", heap }, { "shared", shared }, { "shared_unseen", shared_unseen }, { "shared_by_children", shared_by_children }, { "memfd", in_memfd },
         { "memfd_closed", memfd_closed }, { "memfd_in_children", memfd_in_children }, { "sysv", sysv }, { "tmpfs", tmpfs }, { "tmpfs_unlinked", tmpfs_unlinked },
-        { "page_tables", page_tables }, { "copies", copies }, { "shares", shares }, { "spike", spike }, { "buffers", buffers }, { "in_flight", in_flight },
+        { "page_tables", page_tables }, { "copies", copies }, { "shares", shares }, { "maps_file", maps_file }, { "mapped_and_heap", mapped_and_heap }, { "mapped_and_shared", mapped_and_shared },
+        { "spike", spike }, { "buffers", buffers }, { "in_flight", in_flight },
         { "huge_pages", huge_pages }, { "hide", hide }, { NULL, NULL } };
     run_mode(modes, argc, argv);
 }

@@ -72,6 +72,8 @@ static void ignores(void)
     for (int i = 1; i < 65; i++) if (i != SIGCHLD) signal(i, SIG_IGN);
     loop();
 }
+/* says that its CPU time is over when it is not */
+static void pretends(void) { raise(SIGXCPU); for (;;) pause(); }
 static void closes(void) { for (int i = 0; i < 64; i++) close(i); loop(); }
 static void sleeps(void) { for (;;) pause(); }
 static void stops(void) { for (;;) raise(SIGSTOP); }
@@ -111,6 +113,6 @@ int main(int argc, char **argv)
     static const struct mode modes[] = {
         { "loop", loop }, { "threads", threads }, { "children", children }, { "generations", generations }, { "forgotten", forgotten }, { "orphans", orphans },
         { "leaves_orphan", leaves_orphan }, { "ignore", ignores }, { "close", closes }, { "sleep", sleeps }, { "stop", stops }, { "execute", executes }, { "fork_bomb", forks },
-        { "thread_bomb", many_threads }, { "recursion", recursion }, { "kill", kills }, { "work", works }, { NULL, NULL } };
+        { "thread_bomb", many_threads }, { "recursion", recursion }, { "kill", kills }, { "pretend", pretends }, { "work", works }, { NULL, NULL } };
     run_mode(modes, argc, argv);
 }

@@ -82,12 +82,12 @@ _Noreturn void launcher_init(const launcher *l, const party *p, int ctl);
 
 /* launcher_measure.c */
 typedef struct measured {
-    uint64_t cpu_us, bytes; /* bytes: an upper bound while it is below the limit, exact above */
+    uint64_t cpu_us, bytes; /* bytes: an upper bound while it is below the limit, exact above; 0 when the CPU time is over its limit */
     unsigned n_processes;
     bool hidden;            /* a living process kept its descriptors from us */
 } measured;
 /* Look at all processes of our namespace but us and init. */
-void launcher_measure(const launcher *l, int init, uint64_t limit, measured *m);
+void launcher_measure(const launcher *l, int init, const box_request *q, measured *m);
 
 /* launcher_watch.c: watch a party until it has ended; r is filled, out and err and proof are malloc'ed, *taken_fd the file or -1. */
 typedef struct stream {

@@ -3,12 +3,14 @@
  *
  * CPU time is exact in kernel: a living process (also one that has ended and is not reaped) has its own and that of children it reaped,
  * and orphans go to init. Nothing gets lost, because the filter of calls does not let a program ignore SIGCHLD: time of children reaped by
- * the kernel itself would be counted nowhere.
+ * the kernel itself would be counted nowhere. Its own is asked of its clock, in nanoseconds: the ticks of /proc are rounded down, which for
+ * 64 processes hides more than a second. A party over its CPU time is not asked for memory: looking must end it soon, however many it is.
  *
  * Memory, first a sum that can only be too large and costs little: resident pages of each process, tmpfs and System V segments
  * (from init), memfds that are open somewhere, room in pipes and sockets; where address space is larger than the limit also page tables, the
- * number of mappings and shared mappings that nothing else shows (pages of a shared mapping stay when no process has them mapped in). Only
- * when that sum is over the limit pages shared between processes are told apart (smaps_rollup), which walks every page table. */
+ * number of mappings and shared mappings that nothing else shows (pages of a shared mapping stay when no process has them mapped in). Where
+ * all mappings were looked at, or files and segments are there that may be mapped, resident pages of shared memory are left out: each lies
+ * in one of these objects. Only when that sum is over the limit pages shared between processes are told apart (smaps_rollup), which walks every page table. */
 #include "reward/code/launcher/launcher.h"
 #include <dirent.h>
 #include <errno.h>
@@ -18,12 +20,14 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PIPE_BYTES 65536        /* the filter of calls keeps pipes at the kernel's default */
 #define SOCKET_BYTES 425984     /* twice the default of net.core.wmem_default, which counts the kernel's own overhead */
 #define MAPPING_BYTES 256       /* what the kernel keeps for one */
 #define MAX_OBJECTS 16384
+#define WORTH_MAPPING (1 << 20) /* bytes of files and segments from which on we ask whether they are mapped */
 
 /* A set of (device, inode) with a size each. Growing past MAX_OBJECTS is itself a sign. */
 typedef struct objects {
@@ -84,7 +88,16 @@ static uint64_t kb(const char *text, const char *name)
     return at ? strtoull(at + strlen(name), NULL, 10) : 0;
 }
 
-typedef struct process { char state; uint64_t ticks, vsize, rss; } process;
+typedef struct process { uint64_t own_us, children_us, vsize, rss; } process; /* CPU time of its own, and of children it reaped */
+
+/* CPU time of a process by its clock; false when it is gone or the kernel does not say. The number of the clock is the kernel's interface. */
+static bool read_clock(int pid, uint64_t *us)
+{
+    struct timespec t;
+    if (clock_gettime((clockid_t)((~(unsigned)pid << 3) | 2), &t) != 0) return false;
+    *us = (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+    return true;
+}
 
 /* The second field, in brackets, is chosen by the program; the last ')' ends it. */
 static bool read_stat(const launcher *l, int pid, process *p)
@@ -95,9 +108,10 @@ static bool read_stat(const launcher *l, int pid, process *p)
     char *at = strrchr(b, ')');
     unsigned long long u, s, cu, cs, vsize;
     long rss;
-    if (!at || sscanf(at + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %llu %llu %*d %*d %*d %*d %*u %llu %ld",
-                      &p->state, &u, &s, &cu, &cs, &vsize, &rss) != 7) return false;
-    p->ticks = u + s + cu + cs;
+    uint64_t tick_us = 1000000 / (uint64_t)l->ticks;
+    if (!at || sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %llu %llu %*d %*d %*d %*d %*u %llu %ld", &u, &s, &cu, &cs, &vsize, &rss) != 6) return false;
+    if (!read_clock(pid, &p->own_us)) p->own_us = (u + s) * tick_us;
+    p->children_us = (cu + cs) * tick_us;
     p->vsize = vsize;
     p->rss = (uint64_t)(rss > 0 ? rss : 0) * (uint64_t)sysconf(_SC_PAGESIZE);
     return true;
@@ -139,13 +153,17 @@ static void look_at_mapping(const launcher *l, const char *line, objects *o)
     put(o, makedev(major, minor), inode, offset + (to - from), false);
 }
 
-/* Page tables, mappings, shared memory that no resident page shows. Returns bytes of the first two. */
-static uint64_t look_at_space(const launcher *l, int pid, objects *o)
+/* Page tables, mappings, shared memory that no resident page shows. Returns bytes of the first two; *shared: resident pages of shared memory. */
+static uint64_t look_at_space(const launcher *l, int pid, objects *o, uint64_t *shared)
 {
     char path[32], b[16384];
     uint64_t bytes = 0;
+    *shared = 0;
     snprintf(path, sizeof path, "%d/status", pid);
-    if (read_small(l->proc, path, b, sizeof b)) bytes += kb(b, "VmPTE:") * 1024;
+    if (read_small(l->proc, path, b, sizeof b)) {
+        bytes += kb(b, "\nVmPTE:") * 1024; /* a name of a process has no line end of its own there */
+        *shared = kb(b, "\nRssShmem:") * 1024;
+    }
     snprintf(path, sizeof path, "%d/maps", pid);
     int fd = openat(l->proc, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return bytes;
@@ -198,35 +216,46 @@ static int list_processes(const launcher *l, int init, int *pids)
     return n;
 }
 
-void launcher_measure(const launcher *l, int init, uint64_t limit, measured *m)
+void launcher_measure(const launcher *l, int init, const box_request *q, measured *m)
 {
+    const uint64_t limit = q->memory_bytes;
     static int pids[MAX_PIDS];
     static process p[MAX_PIDS];
     objects o = { 0 };
-    uint64_t resident = 0, space = 0, vsize = 0, fixed = l->page->tmpfs_bytes + l->page->shm_bytes;
+    uint64_t resident = 0, space = 0, vsize = 0, most_shared = 0, fixed = l->page->tmpfs_bytes + l->page->shm_bytes;
     process of_init;
     memset(m, 0, sizeof *m);
     /* init first and the others in ascending order: what moves to a parent meanwhile is then missed, never counted twice */
-    uint64_t ticks = read_stat(l, init, &of_init) ? of_init.ticks : 0;
+    m->cpu_us = read_stat(l, init, &of_init) ? of_init.children_us : 0;
     int n = list_processes(l, init, pids);
     for (int i = 0; i < n; i++) {
         if (!read_stat(l, pids[i], &p[i])) {
             memset(&p[i], 0, sizeof p[i]);
             continue;
         }
-        ticks += p[i].ticks;
+        m->cpu_us += p[i].own_us + p[i].children_us;
         resident += p[i].rss;
         vsize += p[i].vsize;
         m->n_processes++;
+    }
+    if (m->cpu_us > q->cpu_us) return;
+    for (int i = 0; i < n; i++) {
         if (p[i].rss && !look_at_descriptors(l, pids[i], &o)) m->hidden = true;
     }
-    bool room = vsize + fixed + total(&o) > limit; /* else nothing that is mapped can be too much */
-    for (int i = 0; i < n && room; i++) {
-        if (p[i].rss) space += look_at_space(l, pids[i], &o);
+    const uint64_t open_bytes = fixed + total(&o), plain = resident + open_bytes;
+    const bool room = vsize + open_bytes > limit; /* else nothing that is mapped can be too much */
+    for (int i = 0; i < n && (room || open_bytes > WORTH_MAPPING); i++) {
+        uint64_t shared = 0;
+        if (p[i].rss) space += look_at_space(l, pids[i], &o, &shared);
+        resident -= shared < p[i].rss ? shared : p[i].rss;
+        if (most_shared < shared) most_shared = shared;
     }
-    fixed += space + total(&o);
-    m->cpu_us = ticks * (1000000 / (uint64_t)l->ticks);
+    /* init's count of the files may be some milliseconds old: what a process has of them is there */
+    fixed += total(&o);
+    if (fixed < most_shared) fixed = most_shared;
+    fixed += space;
     m->bytes = resident + fixed;
+    if (!room && m->bytes > plain) m->bytes = plain;
     if (o.full) m->bytes = limit + 1;
     if (m->bytes > limit && !o.full) {
         resident = 0;
