@@ -7,7 +7,7 @@
  *
  * Stopped is what only an attack needs. Refused is what honest runtimes try and can do without, or what would make memory or CPU time
  * that is not counted: descriptors in flight (sendmsg), larger pipes, huge pages, pages of files in pipes (splice, tee, vmsplice), System V messages
- * and semaphores, POSIX queues, aio; and what is shared with others of the host: writing out its disks (sync), its user's inotify instances. */
+ * and semaphores, POSIX queues, aio (a program may add filters of its own: they only take away); and what is shared with others of the host: writing out its disks (sync), its user's inotify instances. */
 #define _GNU_SOURCE
 #include "reward/code/box_int.h"
 #include <errno.h>
@@ -97,7 +97,6 @@ static int stop_and_refuse(scmp_filter_ctx c, uint32_t stop)
         { "memfd_create", SCMP_ACT_ERRNO(EINVAL), 1, { BIT(1, 4) } }, /* MFD_HUGETLB */
         { "shmget", SCMP_ACT_ERRNO(EINVAL), 1, { BIT(2, 04000) } },   /* SHM_HUGETLB */
         { "prctl", eperm, 1, { LOW(0, 4) } },                         /* PR_SET_DUMPABLE: hides from measuring */
-        { "prctl", eperm, 1, { LOW(0, 22) } },                        /* PR_SET_SECCOMP */
         { "prctl", eperm, 1, { LOW(0, 35) } },                        /* PR_SET_MM */
         { "setuid", eperm, 1, { SCMP_CMP(0, SCMP_CMP_EQ, 0, 0) } },
         { "mknod", eperm, 1, { SCMP_CMP(1, SCMP_CMP_MASKED_EQ, S_IFMT, S_IFCHR) } },

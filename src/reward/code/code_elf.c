@@ -48,6 +48,17 @@ static bool search(const r1_code_run *run, const char *object, const Elf64_Shdr 
     return found;
 }
 
+/* Whether a symbol is found by calling a function of the solution, which then runs before the stub does. */
+static bool has_ifunc(const char *object, const Elf64_Shdr *table)
+{
+    for (uint64_t i = 0; i < table->sh_size / sizeof(Elf64_Sym); i++) {
+        Elf64_Sym y;
+        memcpy(&y, object + table->sh_offset + i * sizeof y, sizeof y);
+        if (ELF64_ST_TYPE(y.st_info) == STT_GNU_IFUNC) return true;
+    }
+    return false;
+}
+
 bool r1_code_replaces(const r1_code_run *run, const char *object, size_t n, char *what, size_t size)
 {
     Elf64_Ehdr h;
@@ -60,6 +71,7 @@ bool r1_code_replaces(const r1_code_run *run, const char *object, size_t n, char
     for (size_t i = 0; i < h.e_shnum; i++) {
         if (!section(object, n, &h, i, &table) || table.sh_type != SHT_SYMTAB) continue;
         if (!section(object, n, &h, table.sh_link, &strings) || strings.sh_type != SHT_STRTAB) continue;
+        if (has_ifunc(object, &table)) return snprintf(what, size, "an ifunc, which runs before"), true;
         char name[80];
         if (search(run, object, &table, &strings, &n_other, name, sizeof name) && !found) {
             found = true;

@@ -64,7 +64,9 @@ int r1_code_proof_fd(const char *number);
 bool r1_code_is_taken(const r1_code_run *run, const char *name, size_t n);
 /* Whether the solution's text defines such a function, or otherwise changes what the test's words mean; what: its name. */
 bool r1_code_redefines(const r1_code_run *run, char *what, size_t size);
-/* code_elf.c. The same of an object file. */
+/* code_cpp.c. What the solution does that could decide the test's comparisons, behind "the solution"; NULL: nothing. */
+const char *r1_code_cpp_forbidden(const r1_code_run *run);
+/* code_elf.c. As r1_code_redefines, of an object file. */
 bool r1_code_replaces(const r1_code_run *run, const char *object, size_t n, char *what, size_t size);
 
 /* Whether the identifier stands in the text. */

@@ -7,7 +7,8 @@
  * Withstood: exit, _exit, quick_exit and constructors that end the process (no number comes), a main of the solution's own (two definitions), macros
  * with words of the test, NDEBUG, functions in the place of the library's that the test calls, handlers of SIGABRT and jumps out
  * of them (a failed assert is told before the signal), guessing in forked children (only the first process proves), a number read at
- * compile time or out of arguments, environment or files (it is nowhere there).
+ * compile time or out of arguments, environment or files (it is nowhere there), machine code changed or added while the program runs (nothing
+ * becomes executable after its start: no dlopen, no program started by it), and in C++ what would decide the test's comparisons (code_cpp.c).
  *
  * Not withstood, by anything that leaves both in one address space: a solution that finds the stub's code in its own process and
  * calls it, or returns from the test's main by moving the stack pointer itself. It needs the addresses, which are random, and has no name for
@@ -152,6 +153,7 @@ static r1_status link_program(r1_code_run *run, const char *compiler, const char
     }
     if (run->task->language == R1_CODE_CPP) argv[k++] = "-lstdc++";
     argv[k++] = "-lm";
+    if (number) argv[k++] = "-Wl,--no-as-needed", argv[k++] = "-lgcc_s"; /* pthread_exit loads it, which the running program cannot */
     r1_box_file files[2] = { *object, { "stub.src", r1_script_native_stub.data, r1_script_native_stub.n, 0 } };
     r1_box_party party = { .argv = argv, .files = files, .n_files = 2, .take = "program", .take_max = PROGRAM_MAX };
     compile_limits(&party.limits);
@@ -172,6 +174,11 @@ r1_status r1_code_build(r1_code_run *run, const char *number, char **program, si
     if (!p) return R1_OK;
     if (number && r1_code_redefines(run, what, sizeof what)) {
         r1_code_say(run->result, R1_CODE_COMPILE_ERROR, "the solution redefines %s, which the test relies on", what);
+        return R1_OK;
+    }
+    const char *forbidden = number && run->task->language == R1_CODE_CPP ? r1_code_cpp_forbidden(run) : NULL;
+    if (forbidden) {
+        r1_code_say(run->result, R1_CODE_COMPILE_ERROR, "the solution %s", forbidden);
         return R1_OK;
     }
     r1_status s = r1_code_number(mark, err);

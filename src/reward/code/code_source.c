@@ -191,93 +191,6 @@ static bool defines_function(r1_code_text t, size_t i)
     return i < t.n && t.data[i] == '{';
 }
 
-/* Whether "class X" stands in the text, and not as a parameter of a template. */
-static bool makes_type(r1_code_text t, const char *what, size_t n)
-{
-    for (size_t i = 0; i + n <= t.n; i++) {
-        const char *p = memmem(t.data + i, t.n - i, what, n);
-        if (!p) return false;
-        i = (size_t)(p - t.data);
-        size_t back = i;
-        while (back && isspace((unsigned char)t.data[back - 1])) back--;
-        bool whole = (!i || !is_word_char(t.data[i - 1])) && (i + n == t.n || !is_word_char(t.data[i + n]));
-        if (whole && !(back && (t.data[back - 1] == '<' || t.data[back - 1] == ','))) return true;
-    }
-    return false;
-}
-
-/* Whether the words between from and to name a type that prompt or solution make: "struct X", "class X", "enum X", "using X", "} X;". */
-static bool names_own_type(const r1_code_run *run, const char *from, const char *to)
-{
-    static const char *const makers[] = { "struct", "class", "union", "enum", "using", "typedef" };
-    const r1_code_text texts[] = { run->task->prompt, run->solution, run->task->test };
-    for (const char *p = from; p < to; p++) {
-        if (!is_word_char(*p) || (p > from && is_word_char(p[-1]))) continue;
-        const char *end = p;
-        while (end < to && is_word_char(*end)) end++;
-        for (size_t k = 0; k < R1_COUNT(texts); k++)
-            for (size_t m = 0; m < R1_COUNT(makers); m++) {
-                char what[160];
-                int n = snprintf(what, sizeof what, "%s %.*s", makers[m], (int)r1_min((size_t)(end - p), 100), p);
-                if (m < 5 && n < (int)sizeof what && makes_type(texts[k], what, (size_t)n)) return true;
-                n = snprintf(what, sizeof what, "} %.*s;", (int)r1_min((size_t)(end - p), 100), p);
-                if (m == 5 && memmem(texts[k].data, texts[k].n, what, (size_t)n)) return true;
-            }
-    }
-    return false;
-}
-
-/* Whether the test names a structure or class of the solution: then it may be about that class. */
-static bool tests_own_type(const r1_code_run *run)
-{
-    static const char *const makers[] = { "struct", "class" };
-    r1_code_text s = run->solution;
-    for (size_t m = 0; m < R1_COUNT(makers); m++)
-        for (size_t i = 0, n = strlen(makers[m]); i + n < s.n; i++) {
-            const char *p = memmem(s.data + i, s.n - i, makers[m], n);
-            if (!p) break;
-            size_t back = i = (size_t)(p - s.data);
-            while (back && isspace((unsigned char)s.data[back - 1])) back--;
-            bool parameter = back && (s.data[back - 1] == '<' || s.data[back - 1] == ',');
-            i = skip_blanks(s, i + n);
-            size_t start = i;
-            while (i < s.n && is_word_char(s.data[i])) i++;
-            if (!parameter && i > start && r1_code_has_word(run->task->test, s.data + start, i - start)) return true;
-        }
-    return false;
-}
-
-/* Whether each parameter between from and to, a list in parentheses, names a type of the solution's own. */
-static bool all_own(const r1_code_run *run, const char *from, const char *to)
-{
-    for (const char *p = from, *start = from; p < to; p++)
-        if (*p == ',' || p + 1 == to) {
-            if (!names_own_type(run, start, p)) return false;
-            start = p + 1;
-        }
-    return true;
-}
-
-/* A comparison that the solution defines with types that are not its own: a result could be equal to everything. */
-static bool compares_foreign_types(const r1_code_run *run)
-{
-    static const char *const comparisons[] = { "==", "!=", "<", ">", "<=", ">=" };
-    r1_code_text s = run->solution;
-    if (tests_own_type(run)) return false;
-    for (size_t i = 0; i + 8 < s.n; i++) {
-        const char *p = memmem(s.data + i, s.n - i, "operator", 8);
-        if (!p) return false;
-        i = (size_t)(p - s.data) + 8;
-        size_t at = skip_blanks(s, i), sign = at;
-        while (at < s.n && strchr("=!<>", s.data[at])) at++;
-        if (!in(comparisons, R1_COUNT(comparisons), s.data + sign, at - sign)) continue;
-        at = skip_blanks(s, at);
-        size_t end = at < s.n && s.data[at] == '(' ? behind_parentheses(s, at) : 0;
-        if (end && !all_own(run, s.data + at, s.data + end)) return true;
-    }
-    return false;
-}
-
 bool r1_code_redefines(const r1_code_run *run, char *what, size_t size)
 {
     static const char *const labels[] = { "asm", "__asm", "__asm__", "redefine_extname" };
@@ -292,7 +205,6 @@ bool r1_code_redefines(const r1_code_run *run, char *what, size_t size)
         if (!r1_code_is_taken(run, s.data + start, i - start)) continue;
         if (label || (run->task->entry_point.n && defines_function(s, i))) return snprintf(what, size, "%.*s", (int)r1_min(i - start, 60), s.data + start), true;
     }
-    if (run->task->language == R1_CODE_CPP && compares_foreign_types(run)) return snprintf(what, size, "a comparison of types that are not its own"), true;
     return false;
 }
 

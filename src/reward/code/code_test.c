@@ -179,6 +179,11 @@ TEST(honest_solutions_pass)
     run_cases("honest.cases", 40);
 }
 
+TEST(honest_native_solutions_pass)
+{
+    run_cases("honest_cpp.cases", 12);
+}
+
 TEST(wrong_solutions_have_their_verdicts)
 {
     run_cases("wrong.cases", 20);

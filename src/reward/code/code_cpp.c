@@ -1,0 +1,459 @@
+/* What a C++ solution may not define, because it would decide the comparisons of the test.
+ *
+ *   namespaces of the library   only std::hash of any type, and a few other templates (less, tuple_size ...) of a type of the solution's own
+ *   comparisons                 between types of its own only: else a wrong result could be equal to everything
+ *   arithmetic                  with other types too, when the result is of its own type, which then converts to nothing
+ *   the result of a function    that the test calls: no own type that is compared and made out of others without being asked
+ *
+ * A class that the test declares objects of ("Fraction a(1, 2);") may be compared with anything: the test is about it.
+ *
+ * Looks at words of the solution, not at what the compiler makes of them: where macros could hide a word (one that holds `operator`, or glues
+ * it together), the solution is refused. */
+#include "reward/code/code_int.h"
+#include <ctype.h>
+#include <stdio.h>
+
+#define TOKENS_MAX 200000
+
+typedef struct token {
+    const char *s;
+    unsigned n;
+    unsigned macro; /* inside a #define */
+} token;
+
+typedef struct source {
+    token *t;
+    size_t n;
+    const r1_code_task *task;
+    bool glues; /* holds ## */
+} source;
+
+static bool is_word(char c)
+{
+    return isalnum((unsigned char)c) || c == '_' || c == '$';
+}
+
+static bool is(const source *s, size_t i, const char *text)
+{
+    return i < s->n && s->t[i].n == strlen(text) && !memcmp(s->t[i].s, text, s->t[i].n);
+}
+
+static bool is_name(const source *s, size_t i)
+{
+    return i < s->n && is_word(s->t[i].s[0]) && !isdigit((unsigned char)s->t[i].s[0]);
+}
+
+static bool one_of(const source *s, size_t i, const char *const *list, size_t n)
+{
+    for (size_t k = 0; k < n; k++)
+        if (is(s, i, list[k])) return true;
+    return false;
+}
+#define ONE_OF(s, i, ...) one_of(s, i, (const char *const[]){ __VA_ARGS__ }, sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(const char *))
+
+/* ---- words ---- */
+
+/* The position behind a string, character or raw string that starts at i; i when none does. */
+static size_t behind_text(const char *p, size_t n, size_t i, const token *before)
+{
+    char quote = p[i];
+    if (quote != '"' && quote != '\'') return i;
+    bool raw = quote == '"' && before && before->n <= 3 && before->s + before->n == p + i && before->s[before->n - 1] == 'R';
+    if (raw) {
+        size_t open = i + 1;
+        while (open < n && p[open] != '(') open++;
+        for (size_t k = open, len = open - i - 1; k + len + 1 < n; k++)
+            if (p[k] == ')' && !memcmp(p + k + 1, p + i + 1, len) && p[k + 1 + len] == '"') return k + len + 2;
+        return n;
+    }
+    for (i++; i < n && p[i] != quote && p[i] != '\n'; i++)
+        if (p[i] == '\\') i++;
+    return i < n ? i + 1 : n;
+}
+
+static size_t behind_comment(const char *p, size_t n, size_t i)
+{
+    if (p[i] != '/' || i + 1 >= n) return i;
+    if (p[i + 1] == '/') while (i < n && p[i] != '\n') i++;
+    else if (p[i + 1] == '*') {
+        for (i += 2; i + 1 < n && !(p[i] == '*' && p[i + 1] == '/');) i++;
+        return r1_min(i + 2, n);
+    }
+    return i;
+}
+
+/* Words and signs of the text; '==' and the like are two signs. Strings and comments are no words. */
+static void split(source *s, const char *p, size_t n)
+{
+    bool line_start = true, define = false, directive = false;
+    for (size_t i = 0; i < n && s->n < TOKENS_MAX;) {
+        if (p[i] == '\n') line_start = true, define = directive = false;
+        size_t next = behind_comment(p, n, i);
+        if (next == i) next = behind_text(p, n, i, s->n ? &s->t[s->n - 1] : NULL);
+        if (next > i) {
+            line_start = false;
+            i = next;
+            continue;
+        }
+        if (isspace((unsigned char)p[i])) {
+            i++;
+            continue;
+        }
+        size_t start = i++;
+        if (is_word(p[start]))
+            while (i < n && (is_word(p[i]) || (isdigit((unsigned char)p[start]) && p[i] == '\''))) i++;
+        if (line_start && (p[start] == '#' || (p[start] == '%' && p[i] == ':'))) directive = true;
+        else if (directive && i - start == 6 && !memcmp(p + start, "define", 6)) define = true;
+        else if (directive && !define && (i - start == 7 && !memcmp(p + start, "include", 7))) while (i < n && p[i] != '\n') i++;
+        if (define && ((p[start] == '#' && p[i] == '#') || (p[start] == '%' && p[i] == ':'))) s->glues = true;
+        line_start = false;
+        if (p[start] == '#' && !define) continue;
+        s->t[s->n++] = (token){ p + start, (unsigned)(i - start), define };
+    }
+}
+
+/* The text with broken lines joined and the signs <% %> <: :> as braces and brackets. */
+static char *joined(r1_code_text text, size_t *n)
+{
+    char *out = malloc(text.n + 1);
+    *n = 0;
+    for (size_t i = 0; out && i < text.n; i++) {
+        size_t k = i + 1;
+        if (text.data[i] == '\\') {
+            while (k < text.n && (text.data[k] == ' ' || text.data[k] == '\t' || text.data[k] == '\r')) k++;
+            if (k < text.n && text.data[k] == '\n') {
+                i = k;
+                continue;
+            }
+        }
+        static const char two[] = "<%{%>}<:[:>]";
+        char c = text.data[i];
+        for (int d = 0; d < 12 && i + 1 < text.n; d += 3)
+            if (c == two[d] && text.data[i + 1] == two[d + 1] && !(c == '<' && text.data[i + 1] == ':' && i + 2 < text.n && text.data[i + 2] == ':')) {
+                c = two[d + 2];
+                i++;
+                break;
+            }
+        out[(*n)++] = c;
+    }
+    if (out) out[*n] = 0;
+    return out;
+}
+
+/* ---- types of the solution's own ---- */
+
+static bool same(const source *s, size_t a, size_t b)
+{
+    return s->t[a].n == s->t[b].n && !memcmp(s->t[a].s, s->t[b].s, s->t[a].n);
+}
+
+static bool is_library_type(const source *s, size_t i)
+{
+    return ONE_OF(s, i, "vector", "string", "map", "set", "pair", "tuple", "list", "deque", "array", "optional", "variant", "multiset", "multimap", "unordered_map",
+                  "unordered_set", "stack", "queue", "basic_string", "string_view", "complex", "bitset", "function", "shared_ptr", "unique_ptr", "size_t", "any", "valarray");
+}
+
+/* Whether word i is the name of a structure, class, union or enumeration that the solution makes, and means nothing else in it. */
+static bool own_type(const source *s, size_t i)
+{
+    bool made = false;
+    if (!is_name(s, i) || is_library_type(s, i)) return false;
+    for (size_t k = 1; k < s->n; k++) {
+        if (!same(s, k, i)) continue;
+        if (ONE_OF(s, k - 1, "define", "typename") || (ONE_OF(s, k - 1, "using", "namespace"))) return false;
+        bool maker = ONE_OF(s, k - 1, "struct", "class", "union", "enum");
+        if (maker && k > 1 && ONE_OF(s, k - 2, "<", ",")) return false; /* a parameter of a template */
+        if (maker && (is(s, k + 1, "{") || is(s, k + 1, ":") || is(s, k + 1, "final"))) made = true;
+        if (is(s, k - 1, "}") && is(s, k + 1, ";")) made = true;
+    }
+    return made;
+}
+
+/* Whether the test declares an object of the type of word i. */
+static bool tested(const source *s, size_t i, const source *test)
+{
+    for (size_t k = 0; k + 1 < test->n; k++) {
+        if (test->t[k].n != s->t[i].n || memcmp(test->t[k].s, s->t[i].s, s->t[i].n) || !is_name(test, k + 1)) continue;
+        if (k && (ONE_OF(test, k - 1, ":", ".", ">", "&", "*") || (is_name(test, k - 1) && !ONE_OF(test, k - 1, "const", "static", "auto")))) continue;
+        return true;
+    }
+    return false;
+}
+
+/* Whether [from, to) is a parameter or result of an own type: "const A::Own<T> &name". *type: its word. */
+static bool is_own(const source *s, size_t from, size_t to, size_t *type)
+{
+    size_t found = 0;
+    bool any = false;
+    for (size_t i = from; i < to && !is(s, i, "="); i++) {
+        if (ONE_OF(s, i, "const", "volatile", "struct", "class", "enum", "inline", "static", "constexpr", "friend", "virtual", "typename", "&", "*")) continue;
+        if (any) { /* arguments of the template, and a name */
+            if (is(s, i, "<")) {
+                int depth = 0;
+                for (; i < to; i++) {
+                    depth += is(s, i, "<") - is(s, i, ">");
+                    if (!depth) break;
+                }
+                continue;
+            }
+            if (is(s, i, ":") || is(s, i, "(")) return false;
+            continue;
+        }
+        if (is_name(s, i) && is(s, i + 1, ":") && is(s, i + 2, ":")) {
+            i += 2;
+            if (!is_name(s, i + 1) || !own_type(s, i + 1)) return false;
+            continue;
+        }
+        if (ONE_OF(s, i, "vector", "pair", "list", "deque", "optional", "unique_ptr", "shared_ptr") && is(s, i + 1, "<")) {
+            if (!own_type(s, i + 2) || is(s, i + 3, ":")) return false;
+            *type = i + 2;
+            return true;
+        }
+        if (!own_type(s, i)) return false;
+        found = i;
+        any = true;
+    }
+    if (any) *type = found;
+    return any;
+}
+
+/* ---- operators ---- */
+
+static size_t behind(const source *s, size_t i, const char *open, const char *close)
+{
+    for (int depth = 0; i < s->n; i++) {
+        depth += is(s, i, open) - is(s, i, close);
+        if (!depth) return i + 1;
+    }
+    return s->n;
+}
+
+/* Whether one parameter of the list at i, "(", is of another type; *about: whether one is of a tested type. */
+static bool has_foreign(const source *s, size_t i, const source *test, size_t *n, bool *about)
+{
+    size_t end = behind(s, i, "(", ")"), start = i + 1;
+    bool foreign = false;
+    int angle = 0;
+    *n = 0;
+    for (size_t k = i + 1; k < end; k++) {
+        angle += is(s, k, "<") - is(s, k, ">");
+        if (k + 1 != end && !(is(s, k, ",") && angle <= 0)) continue;
+        size_t type = 0;
+        if (k > start && !(k == start + 1 && is(s, start, "void"))) {
+            ++*n;
+            bool own = is_own(s, start, k, &type);
+            if (!own) foreign = true;
+            else if (tested(s, type, test)) *about = true;
+        }
+        start = k + 1;
+    }
+    return foreign;
+}
+
+/* The word that names the class around position i, 0 when there is none. */
+static size_t class_around(const source *s, size_t i)
+{
+    int depth = 0;
+    while (i-- > 0) {
+        depth += is(s, i, "}") - is(s, i, "{");
+        if (depth >= 0) continue;
+        for (size_t k = i; k-- > 0 && !ONE_OF(s, k, ";", "}", "{", ")");)
+            if (ONE_OF(s, k, "struct", "class", "union") && is_name(s, k + 1)) return k + 1;
+        return 0;
+    }
+    return 0;
+}
+
+static bool converts(const source *s)
+{
+    for (size_t i = 0; i + 1 < s->n; i++)
+        if (is(s, i, "operator") && is_name(s, i + 1) && !ONE_OF(s, i + 1, "new", "delete", "co_await")) return true;
+    return false;
+}
+
+static bool bad_operator(const source *s, size_t i, const source *test)
+{
+    size_t at = i + 1, n = 0, result = 0;
+    if (is_name(s, at) || ONE_OF(s, at, "(", "[", "\"")) {
+        /* "operator and" and the like; a conversion otherwise */
+        return ONE_OF(s, at, "not_eq", "not", "and", "or", "bitand", "bitor", "xor", "compl");
+    }
+    size_t sign = at;
+    while (at < s->n && !is_name(s, at) && !ONE_OF(s, at, "(", ";")) at++;
+    if (!is(s, at, "(")) return false;
+    size_t len = at - sign;
+    bool compares = (len == 2 && is(s, sign + 1, "=") && ONE_OF(s, sign, "=", "!", "<", ">")) || (len == 1 && ONE_OF(s, sign, "<", ">", "!")) || len == 3;
+    bool shift = len == 2 && ONE_OF(s, sign, "<", ">") && same(s, sign, sign + 1);
+    bool arithmetic = len == 1 && ONE_OF(s, sign, "+", "-", "*", "/", "%", "&", "|", "^", "~");
+    bool logical = len == 2 && ONE_OF(s, sign, "&", "|") && same(s, sign, sign + 1);
+    if (is(s, sign + len - 1, "=") && len == 3) compares = false; /* <<= >>= */
+    if (len == 3 && is(s, sign + 1, "=") && is(s, sign + 2, ">")) compares = true;
+    if (shift || !(compares || arithmetic || logical)) return false;
+    bool about = false, foreign = has_foreign(s, at, test, &n, &about);
+    size_t around = class_around(s, i);
+    if (!around && i > 2 && is(s, i - 1, ":") && is(s, i - 2, ":")) around = i - 3; /* Own::operator== */
+    if (around && tested(s, around, test)) about = true;
+    if (!foreign || about) return false;
+    if (compares || logical) return true;
+    size_t from = i;
+    while (from > 0 && !ONE_OF(s, from - 1, ";", "}", "{", ":", ">", ")")) from--;
+    return converts(s) || !is_own(s, from, i, &result);
+}
+
+/* ---- namespaces and specialisations of the library's ---- */
+
+/* Whether the specialisation whose "struct" stands at i may be: hash of anything, others of an own type. */
+static bool may_specialise(const source *s, size_t i)
+{
+    size_t name = i + 1, type = 0;
+    while (is_name(s, name) && is(s, name + 1, ":") && is(s, name + 2, ":")) name += 3;
+    if (!is(s, name + 1, "<")) return false;
+    if (is(s, name, "hash")) return true;
+    if (!ONE_OF(s, name, "less", "greater", "equal_to", "tuple_size", "tuple_element", "formatter", "numeric_limits", "iterator_traits")) return false;
+    for (size_t k = name + 2; k < s->n && !ONE_OF(s, k, ">", "{"); k++)
+        if (is_own(s, k, k + 1, &type)) return true;
+    return false;
+}
+
+/* Whether a namespace of the library is opened at i with more in it than specialisations that may be. */
+static bool bad_namespace(const source *s, size_t i)
+{
+    if (i && is(s, i - 1, "using")) return false;
+    if (s->t[i].macro) return true;
+    size_t at = i + 1;
+    bool library = false;
+    for (; at < s->n && !ONE_OF(s, at, "{", ";", "="); at++) {
+        if (is(s, at, "std") || s->t[at].s[0] == '_' || is(s, at, "(")) library = true;
+        for (size_t k = 1; k < s->n && is_name(s, at); k++) library = library || (is(s, k - 1, "define") && same(s, k, at)); /* a macro */
+    }
+    if (!library || !is(s, at, "{")) return false;
+    size_t end = behind(s, at, "{", "}") - 1;
+    for (at++; at < end;) {
+        if (is(s, at, ";")) {
+            at++;
+            continue;
+        }
+        if (!is(s, at, "template") || !is(s, at + 1, "<")) return true;
+        at = behind(s, at + 1, "<", ">");
+        if (!ONE_OF(s, at, "struct", "class") || !may_specialise(s, at)) return true;
+        while (at < end && !ONE_OF(s, at, "{", ";")) at++;
+        if (is(s, at, "{")) at = behind(s, at, "{", "}");
+    }
+    return false;
+}
+
+/* template<> at i of what is not the solution's own. */
+static bool bad_specialisation(const source *s, size_t i)
+{
+    if (!is(s, i + 1, "<") || !is(s, i + 2, ">")) return false;
+    size_t at = i + 3;
+    bool inside = false; /* in std: bad_namespace judges it */
+    if (ONE_OF(s, at, "struct", "class")) {
+        for (size_t k = at; k < s->n && !ONE_OF(s, k, "<", "{", ";"); k++) inside = inside || is(s, k, ":");
+        return inside && !own_type(s, at + 1) && !may_specialise(s, at);
+    }
+    int angle = 0;
+    for (; at < s->n && !ONE_OF(s, at, "{", ";", "="); at++) {
+        angle += is(s, at, "<") - is(s, at, ">");
+        if (!angle && is(s, at, "(")) break;
+    }
+    size_t name = at;
+    if (!name) return false;
+    for (bool more = true; more;) { /* back over Name<...>:: */
+        more = false;
+        if (name && is(s, name - 1, ">")) {
+            int depth = 0;
+            while (name-- > i) {
+                depth += is(s, name, ">") - is(s, name, "<");
+                if (!depth) break;
+            }
+        }
+        if (name <= i + 3) return false;
+        name--;
+        if (name > i + 4 && is(s, name - 1, ":") && is(s, name - 2, ":")) {
+            inside = more = true;
+            name -= 2;
+        }
+    }
+    return inside && !own_type(s, name);
+}
+
+/* ---- results ---- */
+
+/* Whether the class of that word is compared with itself and made out of other types without being asked. */
+static bool compares_others(const source *s, size_t type)
+{
+    bool compared = false, made = false;
+    size_t n;
+    const source none = { .n = 0 };
+    for (size_t i = 0; i + 4 < s->n; i++) {
+        bool about = false;
+        if (is(s, i, "operator") && ONE_OF(s, i + 1, "=", "!", "<", ">", "-") && !(ONE_OF(s, i + 1, "<", ">") && same(s, i + 1, i + 2))) compared = true;
+        if (!same(s, i, type) || !is(s, i + 1, "(") || (i && ONE_OF(s, i - 1, "explicit", "~", "return", "=", "new", ",", "(", ")"))) continue;
+        size_t around = class_around(s, i);
+        if (!around || !same(s, around, type)) continue;
+        if (has_foreign(s, i + 1, &none, &n, &about) && n) made = true;
+    }
+    return compared && made;
+}
+
+/* A function of the solution that the test calls, and whose result is such a class. */
+static bool bad_result(const source *s, const source *test)
+{
+    int depth = 0;
+    for (size_t i = 0; i + 1 < s->n; i++) {
+        depth += is(s, i, "{") - is(s, i, "}");
+        if (depth || !i || !is_name(s, i) || !is(s, i + 1, "(") || s->t[i].macro) continue;
+        bool called = false;
+        for (size_t k = 0; k + 1 < test->n && !called; k++) called = is(test, k + 1, "(") && test->t[k].n == s->t[i].n && !memcmp(test->t[k].s, s->t[i].s, s->t[i].n);
+        size_t from = i, type = 0;
+        while (from > 0 && !ONE_OF(s, from - 1, ";", "}", ":", ">")) from--;
+        if (called && is_own(s, from, i, &type) && !tested(s, type, test) && compares_others(s, type)) return true;
+    }
+    return false;
+}
+
+/* ---- all of it ---- */
+
+/* Whether ## could make the word out of words of the text. */
+static bool glued(const source *s, const char *word)
+{
+    size_t n = strlen(word);
+    bool reach[16] = { true };
+    for (size_t i = 0; i < n && s->glues; i++)
+        for (size_t k = 0; k < s->n && reach[i]; k++)
+            if (is_name(s, k) && s->t[k].n <= n - i && s->t[k].n < n && !memcmp(s->t[k].s, word + i, s->t[k].n)) reach[i + s->t[k].n] = true;
+    return s->glues && reach[n];
+}
+
+static const char *judge(const source *s, const source *test)
+{
+    if (glued(s, "namespace") || glued(s, "operator") || glued(s, "template")) return "hides words of C++ in macros";
+    for (size_t i = 0; i < s->n; i++) {
+        if (is(s, i, "operator") && s->t[i].macro) return "hides words of C++ in macros";
+        if (is(s, i, "namespace") && bad_namespace(s, i)) return "adds to a namespace of the library, which the test relies on";
+        if (is(s, i, "template") && bad_specialisation(s, i)) return "specialises what is the library's, which the test relies on";
+        if (is(s, i, "operator") && bad_operator(s, i, test)) return "defines a comparison or arithmetic of types that are not its own";
+    }
+    return bad_result(s, test) ? "returns a type of its own that decides the test's comparisons" : NULL;
+}
+
+const char *r1_code_cpp_forbidden(const r1_code_run *run)
+{
+    source s = { .task = run->task }, test = { .task = run->task };
+    size_t n = 0, n_test = 0;
+    char *text = joined(run->solution, &n), *test_text = joined(run->task->test, &n_test);
+    s.t = malloc(TOKENS_MAX * sizeof *s.t);
+    test.t = malloc(TOKENS_MAX * sizeof *test.t);
+    const char *why = "could not be examined: no memory";
+    if (text && test_text && s.t && test.t) {
+        split(&s, text, n);
+        split(&test, test_text, n_test);
+        why = s.n == TOKENS_MAX ? "has too many words to be examined" : judge(&s, &test);
+    }
+    free(text);
+    free(test_text);
+    free(s.t);
+    free(test.t);
+    return why;
+}
