@@ -1,7 +1,7 @@
 // guest: the process that holds the solution of a JavaScript function task (wire.js comes before this text). It runs the source as a script and
 // then does what the tester asks. It has no secret.
 const vm = require('vm');
-const { setTimeout: later, setImmediate: soon } = globalThis;
+const { setTimeout: later, clearTimeout: clearLater, setImmediate: soon } = globalThis;
 
 class Guest extends Peer {
   constructor() {
@@ -9,6 +9,37 @@ class Guest extends Peer {
     this.depth = 0;
     this.kept = new WeakSet();
     this.foreign = new WeakMap(); // errors of the test, and their numbers there
+    this.promised = new Map(); // promises of the test, by number: how to settle them
+    this.watched = new Set();
+    this.settled = []; // what came of promises of the solution, until the tester hears it
+  }
+
+  // A promise that the tester knows of is watched from then on.
+  export(x, kind, name) {
+    const out = super.export(x, kind, name);
+    if (kind !== 'p' || 'h' in out || this.watched.has(out.id)) return out;
+    this.watched.add(out.id);
+    const done = (key) => (v) => {
+      let reply;
+      try { reply = { p: out.id, [key]: new Encoder(this).value(v), ...(key === 'ex' ? { t: thrownText(v), f: this.foreign.get(v) } : {}) }; } catch (e) { reply = { p: out.id, ex: new Encoder(this).value(e), t: thrownText(e) }; }
+      push(this.settled, reply);
+      if (waiting) { const w = waiting; soon(() => w.finish()); }
+    };
+    Promise.resolve(x).then(done('ok'), done('ex'));
+    return out;
+  }
+
+  // What came of promises of the test: number, 'ok' or 'ex', number of the error, value, one after the other.
+  settle(args) {
+    const list = new Decoder(this).fillList([], args);
+    for (let i = 0; i + 3 < list.length; i += 4) {
+      const p = this.promised.get(list[i]), v = list[i + 3];
+      if (!p) continue;
+      this.promised.delete(list[i]);
+      if (list[i + 1] === 'ok') { p.resolve(v); continue; }
+      if (v !== null && typeof v === 'object') this.foreign.set(v, list[i + 2]);
+      p.reject(v);
+    }
   }
 
   keeps(x) {
@@ -28,13 +59,17 @@ class Guest extends Peer {
   make(kind, x) {
     const peer = this, id = x.id;
     if (kind === 'f') {
-      const f = function (...args) { return peer.ask(new.target ? 'new' : 'call', id, args); };
+      const f = function (...args) {
+        if (new.target) return peer.ask('new', id, args);
+        return this !== undefined && this !== null && this !== globalThis ? peer.ask('apply', id, [this, ...args]) : peer.ask('call', id, args);
+      };
       define(f, 'name', { value: '' + x.name, configurable: true });
       define(f, 'length', { value: +x.l || 0, configurable: true });
       return f;
     }
     if (kind === 'g') return { next: (...a) => peer.ask('method', id, ['next', ...a]), return: (...a) => peer.ask('method', id, ['return', ...a]), [Symbol.iterator]() { return this; } };
-    if (kind === 'p') return new Promise((resolve, reject) => soon(() => { try { resolve(peer.ask('await', id, [])); } catch (e) { reject(e); } }));
+    if (kind === 'G') return { next: (...a) => peer.ask('method', id, ['next', ...a]), return: (...a) => peer.ask('method', id, ['return', ...a]), [Symbol.asyncIterator]() { return this; } };
+    if (kind === 'p') return new Promise((resolve, reject) => peer.promised.set(id, { resolve, reject }));
     if (kind === 's') return Symbol('test');
     return new Proxy(create(null), {
       get: (t, name) => {
@@ -94,6 +129,7 @@ class Guest extends Peer {
   }
 
   call(id, args) { return this.own(id)(...args); }
+  do_apply(id, args) { return Reflect.apply(this.own(id), args[0], args.slice(1)); }
   do_new(id, args) {
     const x = new (this.own(id))(...args);
     if (x !== null && typeof x === 'object') this.kept.add(x);
@@ -139,31 +175,46 @@ function thrownText(x) {
 }
 
 const peer = new Guest();
-let waiting = null; // what tells the tester that nobody caught an error, while this process is in its event loop
+let waiting = null; // how to answer the tester while this process is in its event loop
 let home = null; // the module that require, module and exports of the solution belong to
 
-// Requests one after the other. Those that wait go back to the event loop, so that timers and promises go on.
+// Requests one after the other. 'turn' and 'drain' go back to the event loop, so that timers and promises go on: until something is
+// settled, and at most for so many ms, or until nothing is left to do.
 function turn() {
   for (;;) {
     const m = receive();
-    if (isArray(m) && (m[0] === 'await' || m[0] === 'turn' || m[0] === 'drain')) {
-      peer.depth++;
-      const answer = (reply) => { if (waiting) { waiting = null; peer.depth--; send(reply); soon(loop); } };
-      waiting = (x) => answer({ m: [], ex: new Encoder(peer).value(x), t: thrownText(x), f: peer.foreign.get(x) });
-      if (m[0] === 'drain') { process.once('beforeExit', () => answer({ m: [], ok: null })); return; }
-      if (m[0] === 'turn') { later(() => soon(() => answer({ m: [], ok: null })), 1); return; }
-      const done = (key) => (v) => {
-        let reply;
-        try { reply = { m: [], [key]: new Encoder(peer).value(v), t: key === 'ex' ? thrownText(v) : '', f: key === 'ex' ? peer.foreign.get(v) : undefined }; } catch (x) { reply = { m: [], ex: new Encoder(peer).value(x), t: thrownText(x) }; }
-        answer(reply);
-      };
-      const x = peer.own(m[1]);
-      if (m[2] && m[2].length) x[m[2][0]]().then(done('ok'), done('ex'));
-      else x.then(done('ok'), done('ex'));
-      return;
-    }
-    peer.serve(m);
+    if (!isArray(m) || (m[0] !== 'turn' && m[0] !== 'drain')) { peer.serve(m); continue; }
+    wait(m[0], +m[1]);
+    try { peer.settle(m[2]); } catch (x) { waiting.fail(x); }
+    return;
   }
+}
+
+function wait(op, ms) {
+  let timer = null;
+  const end = (reply, next) => {
+    if (waiting !== w) return;
+    waiting = null;
+    clearLater(timer);
+    process.removeListener('beforeExit', w.finish);
+    peer.depth--;
+    try { send(reply); } catch (x) {
+      if (x instanceof Ended) process.exit(0);
+      send({ m: [], ex: new Encoder(peer).value(x), t: thrownText(x) });
+    }
+    next(loop);
+  };
+  const w = {
+    finish: () => { if (waiting === w) end({ m: [], ok: peer.settled.splice(0) }, (f) => f()); },
+    fail: (x) => end({ m: [], ex: new Encoder(peer).value(x), t: thrownText(x), f: peer.foreign.get(x) }, soon),
+  };
+  waiting = w;
+  peer.depth++;
+  if (op === 'drain') process.once('beforeExit', w.finish);
+  soon(() => { // what can go on at once has done so
+    if (op === 'drain' ? peer.settled.length : !ms || peer.settled.length) w.finish();
+    else if (op === 'turn') timer = later(() => soon(w.finish), ms);
+  });
 }
 
 function loop() {
@@ -179,7 +230,7 @@ function main() {
   // an error of its own kind waits until someone asks for the promise
   process.on('unhandledRejection', () => {});
   process.on('uncaughtException', (x) => {
-    if (waiting) waiting(x);
+    if (waiting) waiting.fail(x);
     else { process.stderr.write(thrownText(x) + '\n'); process.exit(1); }
   });
   const Module = require('module');

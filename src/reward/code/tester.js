@@ -2,10 +2,18 @@
 // JavaScript itself does not define are looked up in the solution each time. What it finds goes to descriptor 5, with this run's number
 // when the test came to its end and everything passed.
 const vm = require('vm');
-const { AssertionError } = require('assert');
+const { AssertionError } = require('assert'), { promisify } = require('util');
 const { setTimeout: realTimeout, setInterval: realInterval, setImmediate: soon } = globalThis;
 const PRINTS = { log: console.log, error: console.error, warn: console.warn, info: console.info }, realWrite = process.stdout.write;
 const DENIED = new Set(['constructor', 'prototype', ...Object.getOwnPropertyNames(objectProto), ...Object.getOwnPropertyNames(Function.prototype)]);
+
+// What a call may hand over as its `this`: plain data and objects of the solution, never a thing of the language or of Node. An object of
+// the test that only holds the function may hold the expected result as well: it goes across and back, but does not show its members.
+function isPlain(x) {
+  if (x === null || typeof x !== 'object') return typeof x === 'string' || typeof x === 'number';
+  const p = getProto(x);
+  return peer.isRemote(x) || ((p === objectProto || p === Array.prototype) && x !== globalThis);
+}
 
 const remoteErrors = new WeakMap(); // errors that the solution threw, and the solution's words for them
 
@@ -17,6 +25,61 @@ class Tester extends Peer {
     this.ended = false;
     this.own_errors = [];
     this.failed = []; // assertions of the test that failed in what the solution called
+    this.hidden = new Set(); // numbers of objects that do not show their members
+    this.pending = new Map(); // promises of the solution, by number: how to settle them
+    this.watched = new Set();
+    this.settled = []; // what came of promises of the test, until the solution hears it
+    this.pumping = false;
+  }
+
+  // ---- promises: each side tells the other what came of its own, whenever the test is back in its event loop ----
+
+  export(x, kind, name) {
+    const out = super.export(x, kind, name);
+    if (kind !== 'p') {
+      if (kind === 'z' && !('h' in out)) this.hidden.delete(out.id);
+      return out;
+    }
+    if ('h' in out) { x.catch(() => {}); return out; } // whoever made it takes care of it
+    if (this.watched.has(out.id)) return out;
+    this.watched.add(out.id);
+    const done = (key) => (v) => { push(this.settled, out.id, key, key === 'ex' ? this.sent(v) : -1, v); this.pumpSoon(); };
+    Promise.resolve(x).then(done('ok'), done('ex'));
+    return out;
+  }
+
+  exportHidden(x) {
+    const shown = this.ids.has(x) && !this.hidden.has(this.ids.get(x)), out = super.export(x, 'z', 'Object');
+    if (!shown) this.hidden.add(out.id);
+    return { ...out, C: null };
+  }
+
+  // Give the solution a turn of its event loop. How many of its promises were settled.
+  turn(op, ms) {
+    const list = this.ask(op, ms, this.settled.splice(0));
+    if (!isArray(list)) throw new WireError('the solution sent something that is no plain data');
+    for (const m of list) {
+      const p = this.pending.get(m.p);
+      if (!p) continue;
+      this.pending.delete(m.p);
+      if ('ex' in m) p.reject(this.thrownBy(m, new Decoder(this)));
+      else p.resolve(this.plain(() => new Decoder(this).value(m.ok)));
+    }
+    return list.length;
+  }
+
+  pumpSoon() {
+    if (this.pumping) return;
+    this.pumping = true;
+    soon(() => this.pump(0));
+  }
+
+  pump(ms) {
+    this.pumping = false;
+    try { this.turn('turn', ms); } catch (x) { fail(x); leave(); }
+    if (this.pumping || !(this.pending.size || this.settled.length)) return;
+    this.pumping = true;
+    realTimeout(() => this.pump(Math.min(4, ms + 1)), 1).unref(); // where nothing else is left to do, `beforeExit` goes on
   }
 
   // ---- asking ----
@@ -45,27 +108,32 @@ class Tester extends Peer {
     return out;
   }
 
+  plain(f) {
+    try { return f(); } catch (x) {
+      throw x instanceof Ended ? x : new WireError('the solution sent something that is no plain data: ' + x.message);
+    }
+  }
+
   answer(m, objects, op) {
-    let thrown, value;
-    try {
-      const d = new Decoder(this, objects);
+    const d = new Decoder(this, objects);
+    const value = this.plain(() => {
       for (const [i, content] of m.m || []) {
         if (!(i in objects)) throw new WireError('a number');
         d.fill(objects[i], content);
       }
-      if (!('ex' in m)) {
-        if (op === 'glob') return m.ok;
-        return d.value(m.ok);
-      }
-      thrown = d.value(m.ex);
-      value = 't' in m ? '' + m.t : '';
-    } catch (x) {
-      throw x instanceof Ended ? x : new WireError('the solution sent something that is no plain data: ' + x.message);
-    }
-    if ('f' in m && m.f in this.own_errors) throw this.cameBack(this.own_errors[m.f]);
-    if (thrown !== null && typeof thrown === 'object') remoteErrors.set(thrown, value);
-    else this.thrown = value;
-    throw thrown;
+      return 'ex' in m ? null : op === 'glob' || op === 'turn' || op === 'drain' ? m.ok : d.value(m.ok);
+    });
+    if ('ex' in m) throw this.thrownBy(m, d);
+    return value;
+  }
+
+  // What the solution threw; an error of the test that comes back is this one again.
+  thrownBy(m, d) {
+    const thrown = this.plain(() => d.value(m.ex)), text = 't' in m ? '' + m.t : '';
+    if ('f' in m && m.f in this.own_errors) return this.cameBack(this.own_errors[m.f]);
+    if (thrown !== null && typeof thrown === 'object') remoteErrors.set(thrown, text);
+    else this.thrown = text;
+    return thrown;
   }
 
   cameBack(x) {
@@ -86,6 +154,7 @@ class Tester extends Peer {
     let reply;
     try {
       const [op, id, args] = m, x = this.own(id), list = new Decoder(this).fillList([], args);
+      if (this.hidden.has(id)) throw new TypeError('the test does not show the members of an object it calls the function on');
       reply = { ok: new Encoder(this).value(this.grant(op, x, list)) };
     } catch (x) {
       if (x instanceof Ended) throw x;
@@ -96,9 +165,9 @@ class Tester extends Peer {
 
   grant(op, x, args) {
     if (op === 'call' && typeof x === 'function') return x(...args);
+    if (op === 'apply' && typeof x === 'function') return Reflect.apply(x, args[0], args.slice(1));
     if (op === 'new' && typeof x === 'function') return new x(...args);
     const name = args[0];
-    if (op === 'await') throw new TypeError('the solution cannot wait for a promise of the test');
     if (typeof x === 'object') {
       if (op === 'keys') return keysOf(x);
       if (op === 'iterate') return x[Symbol.iterator]();
@@ -131,15 +200,15 @@ class Tester extends Peer {
     const peer = this, id = x.id;
     if (kind === 'f') return this.makeFunction(x, d);
     if (kind === 's') return Symbol('solution');
-    if (kind === 'p') return new Promise((resolve, reject) => soon(() => { try { resolve(peer.ask('await', id)); } catch (e) { reject(e); } }));
+    if (kind === 'p') return new Promise((resolve, reject) => { peer.pending.set(id, { resolve, reject }); peer.pumpSoon(); });
     if (kind === 'g') {
       const it = create(iteratorProto);
       for (const n of ['next', 'return', 'throw']) it[n] = (...a) => peer.ask('method', id, [n, ...a]);
       return it;
     }
     if (kind === 'G') {
-      const step = (n) => new Promise((resolve, reject) => soon(() => { try { resolve(peer.ask('await', id, [n])); } catch (e) { reject(e); } }));
-      return { next: () => step('next'), return: () => step('return'), [Symbol.asyncIterator]() { return this; } };
+      const step = (n) => (...a) => peer.ask('method', id, [n, ...a]);
+      return { next: step('next'), return: step('return'), throw: step('throw'), [Symbol.asyncIterator]() { return this; } };
     }
     if (kind !== 'z') throw new WireError('a kind');
     return this.makeObject(x, d);
@@ -152,14 +221,17 @@ class Tester extends Peer {
     define(target, 'name', { value: x.name, configurable: true });
     define(target, 'length', { value: +x.l || 0, configurable: true });
     target.prototype = proto;
+    const call = (self, args) => (isPlain(self) || self instanceof Hidden ? peer.ask('apply', id, [self, ...args]) : peer.ask('call', id, args));
+    const open = { call: (self, ...a) => call(self, a), apply: (self, a) => call(self, a || []), bind: (self, ...a) => (...b) => call(self, [...a, ...b]) };
     const f = new Proxy(target, {
-      apply: (t, self, args) => peer.ask('call', id, args),
+      apply: (t, self, args) => call(isPlain(self) && !isArray(self) && !peer.isRemote(self) ? new Hidden(self) : self, args),
       construct: (t, args) => {
         const v = peer.ask('new', id, args);
         return v !== null && (typeof v === 'object' || typeof v === 'function') ? v : {};
       },
       get: (t, name) => {
-        if (typeof name === 'symbol' || ['name', 'length', 'prototype', 'call', 'apply', 'bind', 'toString', 'constructor', 'hasOwnProperty', 'then'].includes(name)) return Reflect.get(t, name);
+        if (typeof name === 'string' && ownProperty(open, name)) return open[name];
+        if (typeof name === 'symbol' || ['name', 'length', 'prototype', 'toString', 'constructor', 'hasOwnProperty', 'then'].includes(name)) return Reflect.get(t, name);
         const v = peer.ask('get', id, [name]);
         return isArray(v) ? v[0] : (...a) => peer.ask('method', id, [name, ...a]);
       },
@@ -240,10 +312,10 @@ function fail(x) {
 
 // Before a timer of the test runs, the solution's own that are due run.
 function patchTimers() {
-  const wrap = (real) => (f, ms, ...args) => real(() => {
-    try { peer.ask('turn', 0); } catch (x) { fail(x); return; }
+  const wrap = (real) => Object.assign((f, ms, ...args) => real(() => {
+    try { peer.turn('turn', 1); } catch (x) { fail(x); leave(); }
     f(...args);
-  }, ms);
+  }, ms), { [promisify.custom]: real[promisify.custom] });
   globalThis.setTimeout = wrap(realTimeout);
   globalThis.setInterval = wrap(realInterval);
 }
@@ -315,16 +387,17 @@ process.on('exit', (code) => {
   else if (peer.ended) report('no_verdict', "the solution's process ended before the test did");
   else if (code) report('wrong_answer', 'the test ended with status ' + code);
   else if (peer.failed.length) report(...explain(peer.failed[0]));
-  else if (!finished && !exited) report('no_verdict', 'the test waits for something that does not come');
+  else if ((!finished || peer.pending.size) && !exited) report('no_verdict', 'the test waits for something that does not come');
   else report('pass', '', init.number);
   process.reallyExit(0);
 });
-// Nothing is left to do here; timers of the solution may still call what the test handed to it.
+// Nothing is left to do here; timers of the solution may still call what the test handed to it, or settle what it waits for.
 process.on('beforeExit', () => {
-  if (failure || peer.ended || !finished) return;
+  if (failure || peer.ended) return;
   const before = served;
-  try { peer.ask('drain', 0); } catch (x) { fail(x); }
-  if (served !== before && !failure) soon(() => {}); // then once more
+  let n = 0;
+  try { n = peer.turn('drain', 0); } catch (x) { fail(x); }
+  if ((served !== before || n || peer.settled.length) && !failure) soon(() => {}); // then once more
 });
 process.exit = (code) => { exited = true; exit(code); };
 main(init);

@@ -35,6 +35,9 @@ const iteratorProto = getProto(getProto([][Symbol.iterator]())), bufferProto = B
 
 class WireError extends Error {}
 class Ended extends Error {}
+class Hidden { // an object that crosses as nothing but a number
+  constructor(x) { this.x = x; }
+}
 
 function derives(x, proto) {
   for (let p = getProto(x), i = 0; p !== null && i < 64; p = getProto(p), i++) if (p === proto) return true;
@@ -152,6 +155,7 @@ class Encoder {
   }
 
   object(x) {
+    if (x instanceof Hidden) return this.peer.exportHidden(x.x);
     if (this.peer.isRemote(x)) return this.peer.export(x, 'z', '');
     const p = getProto(x), name = p === bufferProto ? 'Buffer' : mapGet(protoNames, p);
     if (isArray(x) && name !== 'Array' && this.peer.keeps(x)) return this.instance(x);
@@ -188,6 +192,10 @@ class Encoder {
     for (const k of keysOf(x)) if (scalar(x[k])) push(out.d, [k, x[k]]);
     const c = x.constructor;
     if (typeof c === 'function' && !mapHas(classNames, c)) out.C = this.fn(c);
+    const cause = ownProperty(x, 'cause') ? x.cause : undefined; // a chain of a few is kept
+    this.causes = (this.causes || 0) + 1;
+    if (cause !== undefined && this.causes < 8) out.u = this.value(cause);
+    this.causes--;
     return out;
   }
 }
@@ -252,10 +260,11 @@ class Decoder {
     hidden('message', '' + v.m);
     if (v.n !== c.prototype.name) hidden('name', '' + v.n);
     hidden('stack', '' + v.s);
+    if ('u' in v) hidden('cause', this.value(v.u));
     // an object that Error.prototype is behind, but that only a constructor makes an error for the language: make one
     const real = new Error('' + v.m);
     Object.setPrototypeOf(real, c.prototype);
-    for (const k of ['message', 'name', 'stack']) if (ownProperty(out, k)) define(real, k, Object.getOwnPropertyDescriptor(out, k));
+    for (const k of ['message', 'name', 'stack', 'cause']) if (ownProperty(out, k)) define(real, k, Object.getOwnPropertyDescriptor(out, k));
     for (const [k, w] of v.d) if (k !== '__proto__' && scalar(w)) real[k] = w;
     return real;
   }
