@@ -107,7 +107,7 @@ static void split(source *s, const char *p, size_t n)
         else if (directive && !define && (i - start == 7 && !memcmp(p + start, "include", 7))) while (i < n && p[i] != '\n') i++;
         if (define && ((p[start] == '#' && p[i] == '#') || (p[start] == '%' && p[i] == ':'))) s->glues = true;
         line_start = false;
-        if (p[start] == '#' && !define) continue;
+        if (directive && !define) continue; /* other directives may stand between any two words */
         s->t[s->n++] = (token){ p + start, (unsigned)(i - start), define };
     }
 }
@@ -380,35 +380,92 @@ static bool bad_specialisation(const source *s, size_t i)
 
 /* ---- results ---- */
 
-/* Whether the class of that word is compared with itself and made out of other types without being asked. */
-static bool compares_others(const source *s, size_t type)
+/* Whether the constructor whose parameters start at i, "(", makes an object out of one value of another type. */
+static bool makes_of_others(const source *s, size_t i)
+{
+    const source none = { .n = 0 };
+    size_t n = 0, n_default = 0, end = behind(s, i, "(", ")");
+    bool about = false, foreign = has_foreign(s, i, &none, &n, &about);
+    for (size_t k = i; k < end; k++) n_default += is(s, k, "=") || is(s, k, ".");
+    return foreign && n && n <= 1 + n_default;
+}
+
+/* Whether there is a comparison or difference of own types, and an own type made out of others without being asked. */
+static bool compares_others(const source *s, const source *test)
 {
     bool compared = false, made = false;
-    size_t n;
-    const source none = { .n = 0 };
-    for (size_t i = 0; i + 4 < s->n; i++) {
-        bool about = false;
+    for (size_t i = 1; i + 2 < s->n; i++) {
         if (is(s, i, "operator") && ONE_OF(s, i + 1, "=", "!", "<", ">", "-") && !(ONE_OF(s, i + 1, "<", ">") && same(s, i + 1, i + 2))) compared = true;
-        if (!same(s, i, type) || !is(s, i + 1, "(") || (i && ONE_OF(s, i - 1, "explicit", "~", "return", "=", "new", ",", "(", ")"))) continue;
+        if (is(s, i - 1, "using") && is_name(s, i) && is(s, i + 1, ":") && is(s, i + 2, ":") && class_around(s, i)) made = true; /* inherited constructors */
+        if (!is_name(s, i) || !is(s, i + 1, "(") || ONE_OF(s, i - 1, "explicit", "~", "return", "=", "new", ",", "(")) continue;
         size_t around = class_around(s, i);
-        if (!around || !same(s, around, type)) continue;
-        if (has_foreign(s, i + 1, &none, &n, &about) && n) made = true;
+        if (around && same(s, around, i) && !tested(s, i, test) && makes_of_others(s, i + 1)) made = true;
     }
     return compared && made;
 }
 
-/* A function of the solution that the test calls, and whose result is such a class. */
+/* Whether the result [from, to) is a type of the language or the library, or a pointer. */
+static bool is_plain(const source *s, size_t from, size_t to)
+{
+    bool any = false;
+    for (size_t i = from; i < to; i++) {
+        if (is(s, i, "*")) return true;
+        if (!is_name(s, i) || ONE_OF(s, i, "std", "const", "static", "inline", "constexpr", "extern")) continue;
+        if (!is_library_type(s, i) && !ONE_OF(s, i, "int", "long", "short", "unsigned", "signed", "char", "bool", "float", "double", "void", "int64_t", "uint64_t", "int32_t", "uint32_t")) return false;
+        any = true;
+    }
+    return any;
+}
+
+/* The same, where names may be short ones of the solution for such types: typedef long long ll. */
+static bool is_plain_or_short(const source *s, size_t from, size_t to)
+{
+    if (is_plain(s, from, to)) return true;
+    for (size_t i = from; i < to; i++) {
+        bool plain = is_plain(s, i, i + 1) || !is_name(s, i) || ONE_OF(s, i, "std", "const", "static", "inline", "constexpr");
+        for (size_t k = 1; k < s->n && !plain; k++) {
+            if (!same(s, k, i)) continue;
+            size_t a = k + 2, b = k + 2;
+            if (is(s, k - 1, "using") && is(s, k + 1, "=")) while (b < s->n && !is(s, b, ";")) b++;
+            else if (is(s, k + 1, ";")) {
+                for (a = b = k; a > 0 && !ONE_OF(s, a - 1, "typedef", ";", "{", "}");) a--;
+                if (!a || !is(s, a - 1, "typedef")) continue;
+            } else continue;
+            if (!is_plain(s, a, b)) return false;
+            plain = true;
+        }
+        if (!plain) return false;
+    }
+    return true;
+}
+
+static bool called(const source *s, size_t i, const source *test)
+{
+    for (size_t k = 0; k + 1 < test->n; k++)
+        if (is(test, k + 1, "(") && test->t[k].n == s->t[i].n && !memcmp(test->t[k].s, s->t[i].s, s->t[i].n)) return true;
+    return false;
+}
+
+/* What the test calls, made by the solution so that its result may be such a type. */
 static bool bad_result(const source *s, const source *test)
 {
     int depth = 0;
+    if (!compares_others(s, test)) return false;
     for (size_t i = 0; i + 1 < s->n; i++) {
         depth += is(s, i, "{") - is(s, i, "}");
-        if (depth || !i || !is_name(s, i) || !is(s, i + 1, "(") || s->t[i].macro) continue;
-        bool called = false;
-        for (size_t k = 0; k + 1 < test->n && !called; k++) called = is(test, k + 1, "(") && test->t[k].n == s->t[i].n && !memcmp(test->t[k].s, s->t[i].s, s->t[i].n);
-        size_t from = i, type = 0;
-        while (from > 0 && !ONE_OF(s, from - 1, ";", "}", ":", ">")) from--;
-        if (called && is_own(s, from, i, &type) && !tested(s, type, test) && compares_others(s, type)) return true;
+        if (!i || !is_name(s, i) || s->t[i].macro || !called(s, i, test)) continue;
+        bool after_name = is_name(s, i - 1) && !ONE_OF(s, i - 1, "return", "else", "throw", "case", "new"), list = is(s, i + 1, "(");
+        if (is(s, i - 1, ":")) {
+            if (i > 3 && is(s, i - 4, "using") && !is(s, i - 3, "std")) return true; /* using other::f; */
+            continue;
+        }
+        if (!list && !depth && (after_name || is(s, i - 1, "}"))) return true; /* a variable that can be called */
+        if (!list || depth || !(after_name || ONE_OF(s, i - 1, ">", "&", "*"))) continue;
+        size_t from = i;
+        while (from > 0 && !ONE_OF(s, from - 1, ";", "}") && !s->t[from - 1].macro) from--;
+        if (is(s, from, "template")) from = behind(s, from + 1, "<", ">");
+        size_t type = 0;
+        if (!is_plain_or_short(s, from, i) && !(is_own(s, from, i, &type) && tested(s, type, test))) return true;
     }
     return false;
 }
@@ -430,6 +487,8 @@ static const char *judge(const source *s, const source *test)
 {
     if (glued(s, "namespace") || glued(s, "operator") || glued(s, "template")) return "hides words of C++ in macros";
     for (size_t i = 0; i < s->n; i++) {
+        bool word = ONE_OF(s, i, "operator", "namespace", "template");
+        if (word && (ONE_OF(s, i + 1, ")", ",") || (i + 1 < s->n && s->t[i + 1].macro != s->t[i].macro))) return "hides words of C++ in macros";
         if (is(s, i, "operator") && s->t[i].macro) return "hides words of C++ in macros";
         if (is(s, i, "namespace") && bad_namespace(s, i)) return "adds to a namespace of the library, which the test relies on";
         if (is(s, i, "template") && bad_specialisation(s, i)) return "specialises what is the library's, which the test relies on";
