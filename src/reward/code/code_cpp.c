@@ -14,6 +14,8 @@
 #include <stdio.h>
 
 #define TOKENS_MAX 200000
+#define OPERATORS_MAX 500 /* each is looked up in all words */
+#define DEPTH_MAX 64
 
 typedef struct token {
     const char *s;
@@ -250,16 +252,21 @@ static bool has_foreign(const source *s, size_t i, const source *test, size_t *n
     return foreign;
 }
 
+/* The word that names the class whose "{" stands at i, 0 when it is no class's. */
+static size_t class_of(const source *s, size_t i)
+{
+    for (size_t k = i; k-- > 0 && !ONE_OF(s, k, ";", "}", "{", ")");)
+        if (ONE_OF(s, k, "struct", "class", "union") && is_name(s, k + 1)) return k + 1;
+    return 0;
+}
+
 /* The word that names the class around position i, 0 when there is none. */
 static size_t class_around(const source *s, size_t i)
 {
     int depth = 0;
     while (i-- > 0) {
         depth += is(s, i, "}") - is(s, i, "{");
-        if (depth >= 0) continue;
-        for (size_t k = i; k-- > 0 && !ONE_OF(s, k, ";", "}", "{", ")");)
-            if (ONE_OF(s, k, "struct", "class", "union") && is_name(s, k + 1)) return k + 1;
-        return 0;
+        if (depth < 0) return class_of(s, i);
     }
     return 0;
 }
@@ -394,11 +401,15 @@ static bool makes_of_others(const source *s, size_t i)
 static bool compares_others(const source *s, const source *test)
 {
     bool compared = false, made = false;
-    for (size_t i = 1; i + 2 < s->n; i++) {
+    size_t classes[DEPTH_MAX] = { 0 }, depth = 0; /* of the braces around i */
+    if (is(s, 0, "{")) depth++;
+    for (size_t i = 1; i + 2 < s->n && !(compared && made); i++) {
+        if (is(s, i, "{") && ++depth < DEPTH_MAX) classes[depth] = class_of(s, i);
+        if (is(s, i, "}") && depth) depth--;
+        size_t around = depth < DEPTH_MAX ? classes[depth] : 0;
         if (is(s, i, "operator") && ONE_OF(s, i + 1, "=", "!", "<", ">", "-") && !(ONE_OF(s, i + 1, "<", ">") && same(s, i + 1, i + 2))) compared = true;
-        if (is(s, i - 1, "using") && is_name(s, i) && is(s, i + 1, ":") && is(s, i + 2, ":") && class_around(s, i)) made = true; /* inherited constructors */
+        if (is(s, i - 1, "using") && is_name(s, i) && is(s, i + 1, ":") && is(s, i + 2, ":") && around) made = true; /* inherited constructors */
         if (!is_name(s, i) || !is(s, i + 1, "(") || ONE_OF(s, i - 1, "explicit", "~", "return", "=", "new", ",", "(")) continue;
-        size_t around = class_around(s, i);
         if (around && same(s, around, i) && !tested(s, i, test) && makes_of_others(s, i + 1)) made = true;
     }
     return compared && made;
@@ -486,6 +497,9 @@ static bool glued(const source *s, const char *word)
 static const char *judge(const source *s, const source *test)
 {
     if (glued(s, "namespace") || glued(s, "operator") || glued(s, "template")) return "hides words of C++ in macros";
+    size_t n_operators = 0;
+    for (size_t i = 0; i < s->n; i++) n_operators += is(s, i, "operator") || is(s, i, "namespace");
+    if (n_operators > OPERATORS_MAX) return "has too many operators to be examined";
     for (size_t i = 0; i < s->n; i++) {
         bool word = ONE_OF(s, i, "operator", "namespace", "template");
         if (word && (ONE_OF(s, i + 1, ")", ",") || (i + 1 < s->n && s->t[i + 1].macro != s->t[i].macro))) return "hides words of C++ in macros";
