@@ -40,6 +40,8 @@ static void fuzz_solution(const char *text, size_t n)
         require(!r1_code_native_source(&run, "0", &out, NULL));
         require(out.len > n && (!n || memmem(out.data, out.len, text, n)) && memmem(out.data, out.len, test_text, sizeof test_text - 1));
         if (r1_code_redefines(&run, what, sizeof what)) require(what[0]);
+        const char *forbidden = i & 1 ? r1_code_cpp_forbidden(&run) : NULL;
+        require(!forbidden || *forbidden);
         r1_buf_deinit(&out);
     }
 }

@@ -436,7 +436,7 @@ static bool is_plain_or_short(const source *s, size_t from, size_t to)
         bool plain = is_plain(s, i, i + 1) || !is_name(s, i) || ONE_OF(s, i, "std", "const", "static", "inline", "constexpr");
         for (size_t k = 1; k < s->n && !plain; k++) {
             if (!same(s, k, i)) continue;
-            size_t a = k + 2, b = k + 2;
+            size_t a = k + 2, b = a;
             if (is(s, k - 1, "using") && is(s, k + 1, "=")) while (b < s->n && !is(s, b, ";")) b++;
             else if (is(s, k + 1, ";")) {
                 for (a = b = k; a > 0 && !ONE_OF(s, a - 1, "typedef", ";", "{", "}");) a--;
