@@ -92,7 +92,7 @@ CLISRC  := $(filter src/cli/%,$(SRC))
 TESTSRC := $(filter-out $(NOT_HERE:%=src/kernels/%/%),$(wildcard src/*/*_test.c src/*/*/*_test.c tests/*/*_test.c))
 FUZZSRC := $(wildcard tests/fuzz/fuzz_*.c)
 # Files that are part of the library as they are (tools/mkembed)
-EMBEDDED := $(wildcard src/*/*.css src/*/*.js src/*/*/*.js src/*/*/*.py)
+EMBEDDED := $(wildcard src/*/*.css src/*/*.js)
 PAGES   := $(sort $(wildcard docs/cli/*.md))
 LIBOBJ  := $(LIBSRC:%.c=$(B)/%.o) $(EMBEDDED:%=$(B)/gen/%.o) $(B)/gen/code_scripts.o
 CLIOBJ  := $(CLISRC:%.c=$(B)/%.o) $(if $(PAGES),$(B)/gen/help_pages.o)
