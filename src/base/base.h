@@ -21,6 +21,9 @@ static inline size_t r1_max(size_t a, size_t b) { return a > b ? a : b; }
 static inline size_t r1_ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
 static inline size_t r1_round_up(size_t a, size_t b) { return r1_ceil_div(a, b) * b; }
 
+/* A blank or one of \t \n \v \f \r, whatever the locale. */
+static inline bool r1_is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
 /* a * b, or false when it does not fit. */
 static inline bool r1_mul_ok(uint64_t a, uint64_t b, uint64_t *out) { return !__builtin_mul_overflow(a, b, out); }
 static inline bool r1_add_ok(uint64_t a, uint64_t b, uint64_t *out) { return !__builtin_add_overflow(a, b, out); }

@@ -232,14 +232,12 @@ const char *r1_opt_nearest(const r1_opt_table *tables, const char *name)
 
 /* ---- values ---------------------------------------------------------------------------------------------------- */
 
-static bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
-
 static r1_status set_int(const r1_opt *opt, int64_t *out, const char *label, const char *value, r1_error *err)
 {
     char *end;
     errno = 0;
     long long v = strtoll(value, &end, 10);
-    if (end == value || is_space(*value) || *end || errno || (double)v < opt->lo || (double)v > opt->hi)
+    if (end == value || r1_is_space(*value) || *end || errno || (double)v < opt->lo || (double)v > opt->hi)
         return r1_fail(err, R1_EINVAL, "%s is '%s', expected an integer from %.0f to %.0f", label, value, opt->lo, opt->hi);
     *out = v;
     return R1_OK;
@@ -299,7 +297,7 @@ r1_status r1_bias_parse(const char *text, const char *label, r1_logit_bias *out,
     bool ok = *text >= '0' && *text <= '9' && *end == '=' && !errno && id <= INT32_MAX;
     const char *number = ok ? end + 1 : text;
     double v = strtod(number, &end);
-    if (!ok || end == number || *end || isnan(v) || is_space(*number) || strpbrk(number, "xX"))
+    if (!ok || end == number || *end || isnan(v) || r1_is_space(*number) || strpbrk(number, "xX"))
         return r1_fail(err, R1_EINVAL, "%s is '%s', expected ID=VALUE such as 13=-5", label, text);
     *out = (r1_logit_bias){ (int32_t)id, (float)v };
     return R1_OK;

@@ -57,6 +57,14 @@ static inline void small_run_free(small_run *r)
     }
 }
 
+static inline r1_samples *small_log(const small_run *r)
+{
+    r1_samples *l;
+    r1_error e = { 0 };
+    EXPECT_OK(r1_samples_open(&l, r->folder, r->tasks, r->n_tasks, &e), &e);
+    return l;
+}
+
 static inline void small_add(r1_samples *l, size_t item, uint32_t sample, int verdict, const char *extracted, int64_t tokens)
 {
     r1_error e = { 0 };

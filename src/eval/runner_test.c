@@ -58,18 +58,10 @@ static r1_runner_options options_of(small_run *r, r1_samples *l, text_source *t,
     return (r1_runner_options){ .tasks = r->tasks, .n_tasks = r->n_tasks, .log = l, .source = &t->base, .prompt = "{problem}", .seed = 9, .graders = 2, .tick = on_tick, .note = on_note, .ctx = w };
 }
 
-static r1_samples *open_log(const small_run *r)
-{
-    r1_samples *l;
-    r1_error e = { 0 };
-    EXPECT_OK(r1_samples_open(&l, r->folder, r->tasks, r->n_tasks, &e), &e);
-    return l;
-}
-
 TEST(everything_is_asked_once)
 {
     small_run r = small_run_new(5, 3);
-    r1_samples *l = open_log(&r);
+    r1_samples *l = small_log(&r);
     text_source t = { .wrong_id = "p3" };
     watch w = { 0 };
     r1_eval_progress end;
@@ -95,7 +87,7 @@ TEST(everything_is_asked_once)
 TEST(failed_questions_are_asked_again_by_the_next_run)
 {
     small_run r = small_run_new(4, 2);
-    r1_samples *l = open_log(&r);
+    r1_samples *l = small_log(&r);
     text_source t = { .fail_from = 2, .fail_to = 5 };
     watch w = { 0 };
     r1_eval_progress end;
@@ -104,7 +96,7 @@ TEST(failed_questions_are_asked_again_by_the_next_run)
     EXPECT_OK(r1_runner_run(&o, &end, &e), &e);
     EXPECT(end.done == 5 && end.failed == 3 && r1_samples_get(l, 0, 1, 0)->state == R1_RECORD_FAILED);
     r1_samples_close(l);
-    l = open_log(&r);
+    l = small_log(&r);
     t = (text_source){ 0 };
     o = options_of(&r, l, &t, &w);
     EXPECT_OK(r1_runner_run(&o, &end, &e), &e);
@@ -116,7 +108,7 @@ TEST(failed_questions_are_asked_again_by_the_next_run)
 TEST(when_everything_fails_the_run_ends)
 {
     small_run r = small_run_new(30, 4);
-    r1_samples *l = open_log(&r);
+    r1_samples *l = small_log(&r);
     text_source t = { .fail_to = 1000 };
     watch w = { 0 };
     r1_error e = { 0 };
@@ -131,7 +123,7 @@ TEST(when_everything_fails_the_run_ends)
 TEST(an_error_of_the_source_keeps_what_is_finished)
 {
     small_run r = small_run_new(5, 2);
-    r1_samples *l = open_log(&r);
+    r1_samples *l = small_log(&r);
     text_source t = { .stop_after = 7 };
     watch w = { 0 };
     r1_eval_progress end;
@@ -148,7 +140,7 @@ TEST(an_error_of_the_source_keeps_what_is_finished)
 TEST(stopping_keeps_what_is_finished)
 {
     small_run r = small_run_new(5, 2);
-    r1_samples *l = open_log(&r);
+    r1_samples *l = small_log(&r);
     text_source t = { 0 };
     watch w = { .stop_at = 1 };
     r1_eval_progress end;
@@ -163,7 +155,7 @@ TEST(stopping_keeps_what_is_finished)
 TEST(a_wrong_template_is_found_before_anything_is_asked)
 {
     small_run r = small_run_new(5, 2);
-    r1_samples *l = open_log(&r);
+    r1_samples *l = small_log(&r);
     text_source t = { 0 };
     watch w = { 0 };
     r1_error e = { 0 };

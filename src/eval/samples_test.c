@@ -3,18 +3,10 @@
 
 #include <sys/wait.h>
 
-static r1_samples *open_log(const small_run *r)
-{
-    r1_samples *l;
-    r1_error e = { 0 };
-    EXPECT_OK(r1_samples_open(&l, r->folder, r->tasks, r->n_tasks, &e), &e);
-    return l;
-}
-
 TEST(a_line_has_every_field)
 {
     small_run r = small_run_new(2, 1);
-    r1_samples *l = open_log(&r);
+    r1_samples *l = small_log(&r);
     r1_error e = { 0 };
     r1_eval_sample s = { .item = 1, .seed = 99, .prompt_tokens = 3, .completion_tokens = 5, .reasoning_tokens = -1, .seconds = 1.5, .finish = "length", .content = (char *)"a\xff\"b",
                          .reasoning = (char *)"r", .reason = (char *)"no_answer", .verdict = 0 };
@@ -30,7 +22,7 @@ TEST(a_line_has_every_field)
 TEST(samples_are_found_again)
 {
     small_run r = small_run_new(3, 2);
-    r1_samples *l = open_log(&r);
+    r1_samples *l = small_log(&r);
     EXPECT_INT(r1_samples_get(l, 0, 2, 1)->state, R1_RECORD_NONE);
     small_add(l, 2, 1, 1, "2", 40);
     small_add(l, 0, 0, 0, NULL, 10);
@@ -41,7 +33,7 @@ TEST(samples_are_found_again)
         EXPECT(b->state == R1_RECORD_DONE && b->verdict == 0 && !b->extracted);
         EXPECT_INT(r1_samples_get(l, 0, 0, 1)->state, R1_RECORD_NONE);
         r1_samples_close(l);
-        l = open_log(&r);
+        l = small_log(&r);
         EXPECT_INT(r1_samples_cut(l), 0);
     }
     r1_samples_close(l);
@@ -52,7 +44,7 @@ TEST(samples_are_found_again)
 TEST(a_half_line_is_cut_off_wherever_it_ends)
 {
     small_run r = small_run_new(3, 1);
-    r1_samples *l = open_log(&r);
+    r1_samples *l = small_log(&r);
     small_add(l, 0, 0, 1, "0", 5);
     small_add(l, 1, 0, 0, "7", 5);
     r1_samples_close(l);
@@ -63,7 +55,7 @@ TEST(a_half_line_is_cut_off_wherever_it_ends)
         EXPECT(part != NULL);
         small_write(&r, "samples.jsonl", part);
         free(part);
-        l = open_log(&r);
+        l = small_log(&r);
         EXPECT_INT(r1_samples_cut(l), cut == n ? 0 : cut >= first ? cut - first : cut);
         EXPECT_INT(r1_samples_get(l, 0, 0, 0)->state, cut >= first ? R1_RECORD_DONE : R1_RECORD_NONE);
         EXPECT_INT(r1_samples_get(l, 0, 1, 0)->state, cut == n ? R1_RECORD_DONE : R1_RECORD_NONE);
@@ -83,7 +75,7 @@ TEST(a_half_line_is_cut_off_wherever_it_ends)
 TEST(failed_samples_are_replaced_and_first_results_count)
 {
     small_run r = small_run_new(1, 2);
-    r1_samples *l = open_log(&r);
+    r1_samples *l = small_log(&r);
     r1_error e = { 0 };
     r1_eval_sample s = { .sample = 1, .error = (char *)"no connection" };
     EXPECT_OK(r1_samples_add(l, &s, &e), &e);
@@ -94,7 +86,7 @@ TEST(failed_samples_are_replaced_and_first_results_count)
     for (int i = 0; i < 2; i++) {
         EXPECT(r1_samples_get(l, 0, 0, 1)->state == R1_RECORD_DONE && r1_samples_get(l, 0, 0, 1)->verdict == 1);
         r1_samples_close(l);
-        l = open_log(&r);
+        l = small_log(&r);
     }
     small_add(l, 0, 0, 0, "4", 5);
     EXPECT_OK(r1_samples_sort(l, &e), &e);
@@ -111,7 +103,7 @@ TEST(any_order_becomes_the_same_file)
     char *want = NULL;
     for (uint32_t turn = 0; turn < 4; turn++) {
         small_run r = small_run_new(3, 2);
-        r1_samples *l = open_log(&r);
+        r1_samples *l = small_log(&r);
         r1_error e = { 0 };
         for (uint32_t i = 0; i < 6; i++) {
             uint32_t j = turn == 0 ? i : turn == 1 ? 5 - i : (i * 5 + turn) % 6;
@@ -122,7 +114,7 @@ TEST(any_order_becomes_the_same_file)
         if (!want) want = strdup(text);
         EXPECT_STR(text, want);
         r1_samples_close(l);
-        l = open_log(&r); /* places are right after sorting, too */
+        l = small_log(&r); /* places are right after sorting, too */
         EXPECT(r1_samples_get(l, 0, 2, 1)->completion_tokens == 15);
         r1_samples_close(l);
         free(text);
@@ -134,7 +126,7 @@ TEST(any_order_becomes_the_same_file)
 TEST(adding_after_sorting)
 {
     small_run r = small_run_new(2, 1);
-    r1_samples *l = open_log(&r);
+    r1_samples *l = small_log(&r);
     r1_error e = { 0 };
     small_add(l, 1, 0, 1, "1", 5);
     r1_eval_sample s = { .error = (char *)"x" };
@@ -166,7 +158,7 @@ static r1_status judge_anew(void *ctx, r1_eval_sample *s, r1_error *err)
 TEST(verdicts_are_replaced_all_or_none)
 {
     small_run r = small_run_new(3, 1);
-    r1_samples *l = open_log(&r);
+    r1_samples *l = small_log(&r);
     r1_error e = { 0 };
     size_t changed;
     small_add(l, 2, 0, 1, "2", 12);
@@ -180,14 +172,14 @@ TEST(verdicts_are_replaced_all_or_none)
     EXPECT_STR(after, before);
     free(after);
     free(before);
-    l = open_log(&r);
+    l = small_log(&r);
     j = (judge){ 0, 9 };
     EXPECT_OK(r1_samples_regrade(l, judge_anew, &j, &changed, &e), &e);
     EXPECT_INT(changed, 2);
     EXPECT(r1_samples_get(l, 0, 0, 0)->verdict == 1 && r1_samples_get(l, 0, 1, 0)->verdict == 0 && r1_samples_get(l, 0, 2, 0)->verdict == 1);
     EXPECT_STR(r1_samples_get(l, 0, 0, 0)->extracted, "new");
     r1_samples_close(l);
-    l = open_log(&r);
+    l = small_log(&r);
     EXPECT(r1_samples_get(l, 0, 1, 0)->verdict == 0 && r1_samples_get(l, 0, 1, 0)->completion_tokens == 11);
     after = small_read(&r, "samples.jsonl");
     EXPECT(strstr(after, "q0") < strstr(after, "q1") && strstr(after, "q1") < strstr(after, "q2") && strstr(after, "\"reason\":\"again\""));
@@ -224,7 +216,7 @@ TEST(wrong_lines_are_named)
 TEST(one_process_writes)
 {
     small_run r = small_run_new(1, 1);
-    r1_samples *l = open_log(&r);
+    r1_samples *l = small_log(&r);
     pid_t child = fork();
     if (child == 0) {
         r1_samples *m;

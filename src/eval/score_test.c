@@ -15,14 +15,6 @@ static json_t *score(const small_run *r, const r1_samples *l)
     return out;
 }
 
-static r1_samples *open_log(const small_run *r)
-{
-    r1_samples *l;
-    r1_error e = { 0 };
-    EXPECT_OK(r1_samples_open(&l, r->folder, r->tasks, r->n_tasks, &e), &e);
-    return l;
-}
-
 static double at(const json_t *o, const char *path)
 {
     char part[64];
@@ -51,7 +43,7 @@ static void fill(r1_samples *l, bool backwards)
 TEST(a_table_worked_out_by_hand)
 {
     small_run r = small_run_new(3, 4);
-    r1_samples *l = open_log(&r);
+    r1_samples *l = small_log(&r);
     fill(l, false);
     json_t *s = score(&r, l);
     const json_t *t = json_array_get(json_object_get(s, "tasks"), 0);
@@ -99,7 +91,7 @@ TEST(order_does_not_matter)
     char *want = NULL;
     for (int i = 0; i < 2; i++) {
         small_run r = small_run_new(3, 4);
-        r1_samples *l = open_log(&r);
+        r1_samples *l = small_log(&r);
         fill(l, i);
         json_t *s = score(&r, l);
         r1_error e = { 0 };
@@ -118,7 +110,7 @@ TEST(order_does_not_matter)
 TEST(half_a_run_counts_what_it_has)
 {
     small_run r = small_run_new(3, 4);
-    r1_samples *l = open_log(&r);
+    r1_samples *l = small_log(&r);
     r1_error e = { 0 };
     json_t *s = score(&r, l); /* nothing at all */
     EXPECT(json_is_false(json_object_get(s, "complete")) && isnan(at(s, "tasks.0.pass_at_1.value")) && isnan(at(s, "tasks.0.cons_at_k.value")));
@@ -143,7 +135,7 @@ TEST(ratings_and_patches)
     small_run r = small_run_new(2, 1);
     r.tasks[0].items.items[0].rating = 1500;
     r.tasks[0].items.items[1].rating = 1500;
-    r1_samples *l = open_log(&r);
+    r1_samples *l = small_log(&r);
     small_add(l, 0, 0, 1, "0", 5);
     small_add(l, 1, 0, 0, "--- a\n+++ b\n", 5);
     json_t *s = score(&r, l), *model = json_pack("{s:s}", "name", "m");

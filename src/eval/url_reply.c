@@ -55,12 +55,10 @@ r1_status r1_url_request(const r1_url_options *o, const r1_ask *ask, char **out,
 
 /* ---- replies --------------------------------------------------------------------------------------------------- */
 
-static bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
-
 static char *trimmed(const char *s, size_t n)
 {
-    while (n && is_space(*s)) { s++; n--; }
-    while (n && is_space(s[n - 1])) n--;
+    while (n && r1_is_space(*s)) { s++; n--; }
+    while (n && r1_is_space(s[n - 1])) n--;
     return strndup(s, n);
 }
 
@@ -69,7 +67,7 @@ static bool split_thinking(const char *text, r1_eval_sample *a)
 {
     static const char open[] = "<think>", close[] = "</think>";
     const char *p = text;
-    while (is_space(*p)) p++;
+    while (r1_is_space(*p)) p++;
     bool opened = !strncmp(p, open, sizeof open - 1);
     const char *end = strstr(text, close), *start = opened ? p + sizeof open - 1 : text;
     if (!opened && !end) {

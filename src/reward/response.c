@@ -9,13 +9,12 @@
 
 /* ---- spans ---- */
 
-static bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c; }
 
 r1_span r1_span_trim(r1_span s)
 {
-    while (s.n && is_space(s.p[0])) { s.p++; s.n--; }
-    while (s.n && is_space(s.p[s.n - 1])) s.n--;
+    while (s.n && r1_is_space(s.p[0])) { s.p++; s.n--; }
+    while (s.n && r1_is_space(s.p[s.n - 1])) s.n--;
     return s;
 }
 
@@ -112,7 +111,7 @@ static bool joins(const char *p, const char *end)
     char word[16];
     size_t n = 0;
     for (; p < end; p++) {
-        if (is_space(*p) || strchr(",;:/&|$.()[]*\\", *p)) continue;
+        if (r1_is_space(*p) || strchr(",;:/&|$.()[]*\\", *p)) continue;
         if (n == sizeof word) return false;
         word[n++] = *p;
     }
@@ -168,7 +167,7 @@ static const char *after_answer(const char *p, const char *end)
 {
     p = skip_marks(p, end);
     bool said = false;
-    if (begins(p, end, "is") && (p + 2 == end || is_space(p[2]) || p[2] == ':' || p[2] == '*' || p[2] == '$')) {
+    if (begins(p, end, "is") && (p + 2 == end || r1_is_space(p[2]) || p[2] == ':' || p[2] == '*' || p[2] == '$')) {
         said = true;
         p = skip_marks(p + 2, end);
     }
@@ -196,12 +195,12 @@ static r1_final find_phrase(r1_span s, r1_span *out)
         if (from) last = from;
     }
     if (!last) return R1_FINAL_NONE;
-    while (last < end && (is_space(*last) || *last == '*' || *last == ':')) last++;
+    while (last < end && (r1_is_space(*last) || *last == '*' || *last == ':')) last++;
     const char *eol = last < end ? memchr(last, '\n', (size_t)(end - last)) : NULL;
     r1_span said = r1_span_trim((r1_span){ last, (size_t)((eol ? eol : end) - last) });
-    while (said.n && (said.p[said.n - 1] == '*' || is_space(said.p[said.n - 1]))) said.n--;
+    while (said.n && (said.p[said.n - 1] == '*' || r1_is_space(said.p[said.n - 1]))) said.n--;
     if (said.n > 1 && said.p[said.n - 1] == '.') said.n--;
-    while (said.n && (said.p[said.n - 1] == '*' || is_space(said.p[said.n - 1]))) said.n--;
+    while (said.n && (said.p[said.n - 1] == '*' || r1_is_space(said.p[said.n - 1]))) said.n--;
     if (!said.n) return R1_FINAL_EMPTY;
     *out = said;
     return R1_FINAL_PHRASE;

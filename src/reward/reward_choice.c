@@ -10,7 +10,6 @@ enum { ANSWER_MOST = 4096 };
 
 static char upper(char c) { return c >= 'a' && c <= 'z' ? (char)(c - 32) : c; }
 static bool is_letter(char c) { return upper(c) >= 'A' && upper(c) <= 'Z'; }
-static bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 /* Part of a word, whatever its script. */
 static bool is_word(char c) { return is_letter(c) || (c >= '0' && c <= '9') || c == '_' || c == '\'' || (unsigned char)c >= 0x80; }
 
@@ -76,7 +75,7 @@ static r1_span unwrap(r1_span s)
 /* The next character without white space, wrappers and the case of ASCII letters; 0 at the end. */
 static char next_plain(const char **p, const char *end)
 {
-    while (*p < end && (is_space(**p) || strchr("*$`\"'", **p))) ++*p;
+    while (*p < end && (r1_is_space(**p) || strchr("*$`\"'", **p))) ++*p;
     return *p < end ? upper(*(*p)++) : 0;
 }
 
@@ -140,7 +139,7 @@ static bool read_letters(r1_span s, char found[R1_CHOICES_MOST + 1])
     while (s.n) {
         r1_span one = s;
         size_t k = 0;
-        while (k < s.n && s.p[k] != ',' && s.p[k] != ';' && s.p[k] != '&' && !is_space(s.p[k])) k++;
+        while (k < s.n && s.p[k] != ',' && s.p[k] != ';' && s.p[k] != '&' && !r1_is_space(s.p[k])) k++;
         one.n = k;
         s = r1_span_trim((r1_span){ s.p + k, s.n - k });
         while (s.n && (s.p[0] == ',' || s.p[0] == ';' || s.p[0] == '&')) s = r1_span_trim((r1_span){ s.p + 1, s.n - 1 });

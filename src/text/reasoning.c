@@ -50,18 +50,16 @@ struct r1_reasoning {
     r1_loop loop;
 };
 
-static bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
-
 static size_t leading_space(const char *p, size_t n)
 {
     size_t i = 0;
-    while (i < n && is_space(p[i])) i++;
+    while (i < n && r1_is_space(p[i])) i++;
     return i;
 }
 
 static size_t without_trailing_space(const char *p, size_t n)
 {
-    while (n && is_space(p[n - 1])) n--;
+    while (n && r1_is_space(p[n - 1])) n--;
     return n;
 }
 
