@@ -9,6 +9,7 @@ r1_status r1_json_parse(json_t **out, const char *text, size_t n, r1_error *err)
     if (*out) return R1_OK;
     if (json_error_code(&e) == json_error_out_of_memory || !e.text[0]) /* jansson has no text for most of its failed allocations */
         return r1_fail(err, R1_ENOMEM, "no memory for JSON of %zu bytes", n);
+    if (!memchr(text, '\n', n)) return r1_fail(err, R1_EFORMAT, "wrong JSON at column %d: %s", e.column, e.text); /* a line of a file has its own number */
     return r1_fail(err, R1_EFORMAT, "wrong JSON at line %d, column %d: %s", e.line, e.column, e.text);
 }
 

@@ -70,6 +70,7 @@ static r1_status read_more(r1_reader *l, bool wait, bool *nothing, r1_error *err
 /* Give out data[start..end of line); `past`: bytes of the line end. */
 static void give_out(r1_reader *l, size_t end, size_t past, r1_line *out)
 {
+    if (!l->number && !l->passing && end - l->start >= 3 && !memcmp(l->data + l->start, "\xEF\xBB\xBF", 3)) l->start += 3;
     size_t n = end - l->start;
     bool whole = past > 0;
     if (whole && n && l->data[end - 1] == '\r') n--;

@@ -1,4 +1,5 @@
-/* reader: a text from outside, line by line, of bounded length, from a file or from a pipe that is not waited for.
+/* reader: a text from outside, line by line, of bounded length, from a file or from a pipe that is not waited for. A byte order mark at its
+ * start is left out.
  *
  * Threads: one at a time. Tests: reader_test.c */
 #ifndef R1_BASE_READER_H

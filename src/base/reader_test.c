@@ -54,6 +54,22 @@ TEST(lines_end_with_lf_or_cr_lf_or_the_end)
 }
 
 /* Longer than any buffer, and just as long as is allowed. */
+TEST(a_byte_order_mark_at_the_start_is_no_part_of_the_line)
+{
+    static const char text[] = "\xEF\xBB\xBFone\n\xEF\xBB\xBFtwo\n";
+    r1_reader r;
+    r1_error e = { 0 };
+    for (int only = 0; only < 2; only++) {
+        const char *path = file_of(text, only ? 3 : sizeof text - 1);
+        EXPECT_OK(r1_reader_open(&r, path, LIMIT, &e), &e);
+        expect_line(&r, R1_LINE_TEXT, only ? "" : "one", 1, !only);
+        if (!only) expect_line(&r, R1_LINE_TEXT, "\xEF\xBB\xBFtwo", 2, true);
+        expect_line(&r, R1_LINE_END, "", 0, false);
+        r1_reader_close(&r);
+        unlink(path);
+    }
+}
+
 TEST(long_lines_are_passed_over_or_given_whole)
 {
     enum { MANY = 300000 };

@@ -71,6 +71,11 @@ static r1_status checker_for(items *x, const json_t *item, r1_code_checker **out
     return s;
 }
 
+static bool is_utf16(const r1_line *line)
+{
+    return line->number == 1 && line->n >= 2 && (!memcmp(line->text, "\xFF\xFE", 2) || !memcmp(line->text, "\xFE\xFF", 2));
+}
+
 static r1_status judge_item(void *ctx, int thread, const r1_line *line, r1_judged *out, r1_error *err)
 {
     items *x = ctx;
@@ -80,6 +85,7 @@ static r1_status judge_item(void *ctx, int thread, const r1_line *line, r1_judge
     r1_error why = { 0 };
     r1_status s;
     if (line->kind == R1_LINE_TOO_LONG) s = r1_fail(&why, R1_ELIMIT, "the line has more than %zu bytes", R1_VERIFY_LINE_MAX);
+    else if (is_utf16(line)) s = r1_fail(&why, R1_EFORMAT, "the file starts like UTF-16, expected UTF-8");
     else s = r1_json_parse(&item, line->text, line->n, &why);
     if (s == R1_OK) s = checker_for(x, item, &o.code, &why);
     if (s == R1_OK) s = r1_reward_check(&o, item, &v, &why);
@@ -95,8 +101,9 @@ static r1_status judge_item(void *ctx, int thread, const r1_line *line, r1_judge
         return r1_fail(err, s, "%s", why.msg);
     }
     json_t *whole = json_object();
-    int bad = !whole || !result || json_object_set(whole, "id", id ? id : json_null());
-    if (!id) bad = bad || json_object_set_new(whole, "line", json_integer((json_int_t)line->number));
+    bool named = json_is_string(id) || json_is_integer(id);
+    int bad = !whole || !result || (id ? json_object_set(whole, "id", id) : json_object_set_new(whole, "id", json_null()));
+    if (!named) bad = bad || json_object_set_new(whole, "line", json_integer((json_int_t)line->number));
     bad = bad || json_object_update(whole, result);
     json_decref(result);
     r1_verdict_deinit(&v);
@@ -169,8 +176,7 @@ static r1_status read_header(table *t, r1_reader *in, const char *path, r1_error
     } while (line.kind == R1_LINE_NONE && !r1_interrupted());
     for (int i = 0; i < N_COLUMNS; i++) t->column[i] = -1;
     if (line.kind != R1_LINE_TEXT) return r1_fail(err, R1_EFORMAT, "'%s' has no header line, expected the columns gold and candidate", path);
-    size_t bom = line.n >= 3 && !memcmp(line.text, "\xef\xbb\xbf", 3) ? 3 : 0;
-    t->n_columns = split(line.text + bom, line.n - bom, fields);
+    t->n_columns = split(line.text, line.n, fields);
     for (size_t k = 0; k < r1_min(t->n_columns, FIELDS_MOST); k++)
         for (int i = 0; i < N_COLUMNS; i++)
             if (r1_span_is(fields[k], names[i]) && t->column[i] < 0) t->column[i] = (int)k;

@@ -84,7 +84,7 @@ static r1_status text_of(const json_t *item, const char *key, char number[32], r
         *out = (r1_span){ number, (size_t)snprintf(number, 32, "%lld", (long long)json_integer_value(v)) };
         return R1_OK;
     }
-    if (!json_is_string(v)) return r1_fail(err, R1_EFORMAT, "'%s' is %s, expected a string", key, r1_json_kind(v));
+    if (!json_is_string(v)) return r1_fail(err, R1_EFORMAT, "'%s' is %s, expected a string or an integer", key, r1_json_kind(v));
     *out = (r1_span){ json_string_value(v), json_string_length(v) };
     if (out->n > R1_RESPONSE_BYTES_MAX) return r1_fail(err, R1_ELIMIT, "'%s' has %zu bytes, the limit is %zu", key, out->n, R1_RESPONSE_BYTES_MAX);
     return R1_OK;
@@ -120,7 +120,7 @@ static r1_status read_common(request *q, const kind *k, r1_error *err)
 {
     r1_span answer, response;
     const json_t *id = json_object_get(q->item, "id");
-    if (id && !json_is_string(id) && !json_is_integer(id)) return r1_fail(err, R1_EFORMAT, "'id' is %s, expected a string or an integer", r1_json_kind(id));
+    if (id && !json_is_null(id) && !json_is_string(id) && !json_is_integer(id)) return r1_fail(err, R1_EFORMAT, "'id' is %s, expected a string or an integer", r1_json_kind(id));
     r1_status s = text_of(q->item, "gold", q->gold_number, &q->gold, err);
     if (s == R1_OK) s = text_of(q->item, "answer", q->text_number, &answer, err);
     if (s == R1_OK) s = text_of(q->item, "response", q->text_number, &response, err);
@@ -223,13 +223,30 @@ static r1_status check_math(request *q, r1_verdict *v, r1_error *err)
     return r1_reward_math(q->gold, q->text, q->is_response, v, err);
 }
 
+/* What was judged stands beside the verdict. */
+static r1_status keep(r1_verdict *v, r1_span text, r1_error *err)
+{
+    v->extracted = malloc(text.n + 1);
+    if (!v->extracted) {
+        r1_verdict_deinit(v);
+        return r1_fail(err, R1_ENOMEM, "no memory for an answer of %zu bytes", text.n);
+    }
+    memcpy(v->extracted, text.p, text.n);
+    v->extracted[text.n] = 0;
+    v->n_extracted = text.n;
+    return R1_OK;
+}
+
 /* The program of an item: the answer as it is, or the code in a response. */
 static r1_status check_solution(request *q, const r1_code_task *t, r1_verdict *v, r1_error *err)
 {
     char *code = NULL;
     size_t n = 0;
     r1_response parts;
-    if (!q->is_response) return r1_reward_code(q->o, t, q->text, v, err);
+    if (!q->is_response) {
+        r1_status s = r1_reward_code(q->o, t, q->text, v, err);
+        return s ? s : keep(v, q->text, err);
+    }
     r1_response_split(q->text.p, q->text.n, q->opened, &parts);
     r1_status s = parts.answer.p ? r1_code_extract(t, q->text.p, q->text.n, &code, &n, err) : R1_OK;
     if (s) return s;
@@ -241,8 +258,8 @@ static r1_status check_solution(request *q, const r1_code_task *t, r1_verdict *v
             return R1_OK;
         }
     } else {
-        s = r1_verdict_set(v, false, parts.answer.p ? "no_code" : "open_thought", (r1_span){ NULL, 0 }, err);
-        v->word = r1_code_verdict_name(R1_CODE_WRONG_ANSWER);
+        s = r1_reward_code_without(t, r1_code_verdict_name(R1_CODE_WRONG_ANSWER),
+                                   parts.answer.p ? "the response has no code" : "the thought is never closed, so there is no code", v, err);
     }
     free(code);
     return s;

@@ -227,5 +227,7 @@ r1_status r1_reward_math(r1_span gold, r1_span text, bool is_response, r1_verdic
 /* word is the verdict, reason a sentence, details: tests_passed, tests, peak_mb, stdout_tail, stderr_tail. A solution that is too long is wrong.
  * Errors: R1_EIO (no box can be made), R1_ECANCELLED, R1_ENOMEM. */
 r1_status r1_reward_code(const r1_reward_options *o, const struct r1_code_task *t, r1_span solution, r1_verdict *v, r1_error *err) R1_MUST_CHECK;
+/* A wrong verdict of the same form where nothing ran; word: the verdict, which is not copied. Errors: R1_ENOMEM. */
+r1_status r1_reward_code_without(const struct r1_code_task *t, const char *word, const char *reason, r1_verdict *v, r1_error *err) R1_MUST_CHECK;
 
 #endif

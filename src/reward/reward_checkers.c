@@ -3,6 +3,8 @@
 #include "reward/code/code.h"
 #include "reward/math/math.h"
 
+#include <math.h>
+
 /* ---- mathematics ---- */
 
 r1_status r1_reward_math(r1_span gold, r1_span text, bool is_response, r1_verdict *v, r1_error *err)
@@ -19,9 +21,10 @@ r1_status r1_reward_math(r1_span gold, r1_span text, bool is_response, r1_verdic
 
 /* ---- code ---- */
 
+/* peak_mb: in tenths, which is as fine as it is measured. */
 static json_t *details_of(const r1_code_result *r)
 {
-    return json_pack("{s:I, s:I, s:f, s:s, s:s}", "tests_passed", (json_int_t)r->tests_passed, "tests", (json_int_t)r->tests, "peak_mb", r->peak_mb,
+    return json_pack("{s:I, s:I, s:f, s:s, s:s}", "tests_passed", (json_int_t)r->tests_passed, "tests", (json_int_t)r->tests, "peak_mb", round(10 * r->peak_mb) / 10,
                      "stdout_tail", r->stdout_tail, "stderr_tail", r->stderr_tail);
 }
 
@@ -43,6 +46,15 @@ static r1_status find_checker(const r1_reward_options *o, r1_code_checker **out,
     return s;
 }
 
+r1_status r1_reward_code_without(const struct r1_code_task *t, const char *word, const char *reason, r1_verdict *v, r1_error *err)
+{
+    *v = (r1_verdict){ 0 };
+    r1_status s = r1_verdict_set(v, false, reason, (r1_span){ NULL, 0 }, err);
+    v->word = word;
+    return s ? s : r1_verdict_details(v, json_pack("{s:i, s:I, s:f, s:s, s:s}", "tests_passed", 0, "tests", (json_int_t)t->n_tests, "peak_mb", 0.0, "stdout_tail", "",
+                                                   "stderr_tail", ""), err);
+}
+
 r1_status r1_reward_code(const r1_reward_options *o, const struct r1_code_task *t, r1_span solution, r1_verdict *v, r1_error *err)
 {
     r1_code_checker *checker, *to_close;
@@ -53,8 +65,7 @@ r1_status r1_reward_code(const r1_reward_options *o, const struct r1_code_task *
     r1_code_result *r = calloc(1, sizeof *r); /* too large for the stack of a thread */
     s = r ? r1_code_verify(checker, t, solution.p, solution.n, r, &why) : r1_fail(&why, R1_ENOMEM, "no memory for a verdict");
     if (s == R1_ELIMIT) { /* what a model wrote is never an error */
-        s = r1_verdict_set(v, false, why.msg, (r1_span){ NULL, 0 }, err);
-        v->word = r1_code_verdict_name(R1_CODE_COMPILE_ERROR);
+        s = r1_reward_code_without(t, r1_code_verdict_name(R1_CODE_COMPILE_ERROR), why.msg, v, err);
     } else if (s) {
         s = r1_fail(err, s, "%s", why.msg);
     } else {

@@ -128,16 +128,27 @@ TEST(code_of_an_item_runs)
         SKIP(why);
     }
     EXPECT_STR(v.word, "pass");
+    EXPECT_STR(v.reason, "the test passed");
+    EXPECT_STR(v.extracted, "print(4)");
     EXPECT(v.right && v.score == 1 && v.details && v.cpu_ms > 0);
     EXPECT_CONTAINS(v.details, "\"tests_passed\":1");
+    const char *peak = strstr(v.details, "\"peak_mb\":");
+    EXPECT(peak && strtod(peak + 10, NULL) > 0);
+    EXPECT_INT(strcspn(strchr(peak, '.'), ","), 2); /* one decimal */
     r1_verdict_deinit(&v);
     EXPECT_OK(check("{" TASK ",\"response\":\"</think>```python\\nprint(5)\\n```\"}", &v, &e), &e);
     EXPECT_STR(v.word, "wrong_answer");
     EXPECT_STR(v.extracted, "print(5)\n");
     r1_verdict_deinit(&v);
     EXPECT_OK(check("{" TASK ",\"response\":\"```python\\nprint(4)\\n```\",\"opened\":true}", &v, &e), &e);
-    EXPECT_STR(v.reason, "open_thought");
-    EXPECT(!v.right && v.score == 0);
+    EXPECT_STR(v.reason, "the thought is never closed, so there is no code");
+    EXPECT(!v.right && v.score == 0 && !v.extracted);
+    EXPECT_STR(v.details, "{\"tests_passed\":0,\"tests\":1,\"peak_mb\":0.0,\"stdout_tail\":\"\",\"stderr_tail\":\"\"}");
+    r1_verdict_deinit(&v);
+    EXPECT_OK(check("{" TASK ",\"response\":\"</think>```c\\nint x;\\n```\"}", &v, &e), &e);
+    EXPECT_STR(v.word, "wrong_answer");
+    EXPECT_STR(v.reason, "the response has no code");
+    EXPECT_CONTAINS(v.details, "\"tests\":1");
     r1_verdict_deinit(&v);
 #undef TASK
 }

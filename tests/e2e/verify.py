@@ -100,6 +100,33 @@ def wrong_lines_are_told_and_the_others_judged():
 
 
 @test
+def lines_without_an_id_have_their_number():
+    path = tmp("ids.jsonl", "".join('{"id": %s, "gold": "1", "answer": "1"}\n' % x for x in ('"x"', "-5", '""', "null", "1.5", "[1]", "true", "12345678901234567890", '"x"')) + '{"gold": "1"}\n{"id": null}')
+    got = lines(fails(3, "6 of 11 lines", "line 5", args=["verify", path]))
+    assert [g["id"] for g in got] == ["x", -5, "", None, 1.5, [1], True, None, "x", None, None], got
+    assert [g.get("line") for g in got] == [None, None, None, 4, 5, 6, 7, 8, None, 10, 11], got
+    assert [g.get("verdict") for g in got] == [1, 1, 1, 1, None, None, None, None, 1, None, None], got
+    assert "'id' is a fraction, expected a string or an integer" in got[4]["error"] and "column 27" in got[7]["error"] and "line 1" not in got[7]["error"], got
+
+
+@test
+def files_of_other_makers():
+    one, right = '{"id": 1, "gold": "1", "answer": "1"}', [1]
+    for text in (b"\xef\xbb\xbf" + one.encode() + b"\r\n", one.encode(), b"\n \t\r\n" + one.encode() + b"\n\n"):
+        assert [g["verdict"] for g in lines(r1("verify", tmp("one.jsonl", text)))] == right, text
+    assert r1("verify", tmp("mark.jsonl", b"\xef\xbb\xbf")).out == b""
+    fails(3, "UTF-16", "UTF-8", args=["verify", tmp("wide.jsonl", (one + "\n").encode("utf-16"))])
+    for bad, why in ((b'{"id":1,"gold":"1","answer":"\xff"}', "0xff"), (b'{"id":1,"gold":"1","answer":"1\x00"}', "control character"), (b"\x1f\x8b\x08", "invalid"), (one.encode() + b" x", "'x'"),
+                     (b'{"id":1,"id":2}', "duplicate"), (b'{"gold":1.5,"answer":"1.5"}', "a fraction, expected a string or an integer"), (b'{"gold":"1","answer":null}', "missing"),
+                     (b'{"gold":"1","answer":' + b"[" * 5000 + b"]" * 5000 + b"}", "depth"), (b"[" + one.encode() + b"]", "an array, expected an object")):
+        r = fails(3, "1 of 2 lines", why, args=["verify", tmp("bad.jsonl", bad + b"\n" + one.encode())])
+        assert [g.get("verdict") for g in lines(r)] == [None, 1], r.out
+    long = lines(r1("verify", tmp("long.jsonl", items({"gold": "1", "answer": "1" * 3000000}) + one)))
+    assert [g["verdict"] for g in long] == [0, 1] and long[0]["reason"] == "over_budget", long[0]["reason"]
+    fails(3, "is a folder", args=["verify", os.path.dirname(tmp("x", ""))])
+
+
+@test
 def many_items_come_in_order():
     n = 20000
     path = tmp("many.jsonl", "".join('{"id": %d, "kind": "exact", "gold": "%d", "answer": "%d"}\n' % (i, i % 3, i % 2) for i in range(n)))
@@ -218,7 +245,11 @@ def programs_in_files():
         {"id": 5, "kind": "code", "task": {"kind": "verse"}, "answer": ""}))
     got = lines(r1("verify", path, code=3))
     assert [g.get("verdict") for g in got][0::2] == ["pass", "pass", None] and got[1]["score"] == got[3]["score"] == 0, got
-    assert got[2]["extracted"].startswith("def f(x)") and got[3]["reason"] == "open_thought" and "'task'" in got[4]["error"], got
+    assert got[0]["extracted"] == "    return x * x\n" and got[0]["reason"] == "the test passed", got[0]
+    for g in got[:4]:
+        assert set(g) == {"id", "verdict", "score", "reason", "extracted", "cpu_ms", "tests_passed", "tests", "peak_mb", "stdout_tail", "stderr_tail"} and g["tests"] == 1 and " " in g["reason"], g
+        assert round(g["peak_mb"], 1) == g["peak_mb"] and (g["peak_mb"] > 0 or g["extracted"] is None), g
+    assert got[2]["extracted"].startswith("def f(x)") and "never closed" in got[3]["reason"] and "'task'" in got[4]["error"], got
 
 
 main()

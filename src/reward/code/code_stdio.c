@@ -103,6 +103,6 @@ r1_status r1_code_run_stdio(r1_code_run *run, r1_error *err)
         if (!s && passed) r->tests_passed++;
     }
     free(p.native);
-    if (!s && ready && passed) r1_code_say(r, R1_CODE_PASS, "all %zu tests passed", r->tests);
+    if (!s && ready && passed) r1_code_say(r, R1_CODE_PASS, r->tests == 1 ? "the test passed" : "all %zu tests passed", r->tests);
     return s;
 }

@@ -227,7 +227,8 @@ r1_status r1_code_task_parse_text(r1_code_task **out, const char *text, size_t n
 {
     json_t *json;
     *out = NULL;
-    r1_status s = r1_json_parse(&json, text, n, err);
+    size_t mark = n >= 3 && !memcmp(text, "\xEF\xBB\xBF", 3) ? 3 : 0;
+    r1_status s = r1_json_parse(&json, text + mark, n - mark, err);
     if (s) return s;
     s = r1_code_task_parse(out, json, err);
     json_decref(json);

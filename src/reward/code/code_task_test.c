@@ -23,6 +23,8 @@ TEST(a_function_task_has_its_fields_and_defaults)
     EXPECT_INT(task->memory_limit, 512 << 20);
     EXPECT_INT(task->output_limit, 1 << 20);
     r1_code_task_free(task);
+    EXPECT_OK(parse("\xEF\xBB\xBF{\"kind\":\"function\",\"language\":\"c\",\"test\":\"int main(){}\"}"), &e); /* a byte order mark */
+    r1_code_task_free(task);
 }
 
 TEST(a_stdio_task_has_tests_and_a_checker)
