@@ -124,11 +124,54 @@ static bool infinite(const r1_node *a)
     return a->kind == K_MUL && a->n == 2 && a->kid[1]->kind == K_INF && a->kid[0]->kind == K_NUM;
 }
 
+/* ]0,1[ and [0,1[: where the bracket is that closes the interval begun at p->i; 0 when it is none. */
+static uint32_t french_end(const r1_parser *p)
+{
+    bool open = r1_math_is(p, T_OPEN, '[');
+    uint32_t level = 0, separators = 0;
+    for (uint32_t k = p->i + 1; k < p->end && r1_math_spend(p->c, 1); k++) {
+        const r1_token *t = &p->t[k];
+        bool square = (t->kind == T_OPEN || t->kind == T_CLOSE) && t->sub == '[';
+        if (square && !level) {
+            r1_tok behind = k + 1 < p->end ? (r1_tok)p->t[k + 1].kind : T_END;
+            bool ends = behind != T_NUM && behind != T_OP && behind != T_CARET && behind != T_UNDER && behind != T_FRAC && behind != T_SQRT && behind != T_OPEN;
+            bool item = p->t[k - 1].kind != T_COMMA && p->t[k - 1].kind != T_SEMI && p->t[k - 1].kind != T_OP;
+            return separators == 1 && item && ends && !(open && t->kind == T_CLOSE) ? k : 0; /* [0,1] is read elsewhere */
+        }
+        if (square) return 0;
+        if (t->kind == T_OPEN || t->kind == T_LBRACE || t->kind == T_BEGIN) level++;
+        else if (t->kind == T_CLOSE || t->kind == T_RBRACE || t->kind == T_ENDENV) {
+            if (!level--) return 0;
+        } else if (!level) separators += t->kind == T_COMMA || t->kind == T_SEMI;
+    }
+    return 0;
+}
+
+static r1_node *french_interval(r1_parser *p, uint32_t close)
+{
+    r1_math_ctx *c = p->c;
+    uint32_t end = p->end;
+    bool lo_open = r1_math_is(p, T_CLOSE, '['), hi_open = p->t[close].kind == T_OPEN;
+    p->i++;
+    p->end = close;
+    r1_node *lo = r1_math_parse_sum(p), *hi = NULL;
+    if (lo && (r1_math_take(p, T_COMMA, -1) || r1_math_take(p, T_SEMI, -1))) hi = r1_math_parse_sum(p);
+    bool whole = hi && p->i == close;
+    p->end = end;
+    if (!whole || !r1_math_is_scalar(lo) || !r1_math_is_scalar(hi)) return NULL;
+    p->i++;
+    r1_node *x = r1_math_op2(c, K_INTERVAL, lo, hi);
+    if (x != &c->bad) x->lo_open = lo_open, x->hi_open = hi_open;
+    return x;
+}
+
 /* ( or [ up to ) or ]: a group, a tuple, an interval. */
 static r1_node *round_or_square(r1_parser *p)
 {
     r1_math_ctx *c = p->c;
     uint8_t open = r1_math_peek(p, 0)->sub;
+    uint32_t french = open == '[' ? french_end(p) : 0;
+    if (french) return french_interval(p, french);
     p->i++;
     r1_node *list = elements(p, r1_math_node(c, K_TUPLE, 0), T_CLOSE);
     if (!list || list == &c->bad || !r1_math_is(p, T_CLOSE, -1)) return NULL;
@@ -202,11 +245,14 @@ static bool holds_items(const r1_parser *p)
     }
 }
 
+static r1_node *left_index(r1_parser *p);
+
 /* A plain brace: a group, or a set when there are commas. It is read once: trying both would take 2^depth steps. */
 static r1_node *brace(r1_parser *p)
 {
     if (r1_math_peek(p, 1)->kind == T_RBRACE) {
         p->i += 2;
+        if (r1_math_is(p, T_UNDER, -1) || r1_math_is(p, T_CARET, -1)) return left_index(p);
         return r1_math_node(p->c, K_SET, 0);
     }
     if (!holds_items(p)) return r1_math_parse_argument(p);
@@ -256,6 +302,7 @@ static r1_node *environment(r1_parser *p)
 {
     r1_math_ctx *c = p->c;
     const r1_token *head = r1_math_peek(p, 0);
+    if (named(head, "cases")) return r1_math_parse_cases(p);
     bool det = named(head, "vmatrix"), matrix = det || named(head, "pmatrix") || named(head, "bmatrix") || named(head, "matrix") || named(head, "Bmatrix") ||
                                                 named(head, "smallmatrix") || named(head, "array") || named(head, "psmallmatrix") ||
                                                 named(head, "bsmallmatrix");
@@ -382,14 +429,15 @@ static r1_node *function(r1_parser *p, r1_func f)
 static r1_node *sum_or_product(r1_parser *p, r1_func f)
 {
     r1_math_ctx *c = p->c;
+    r1_node *high = r1_math_take(p, T_CARET, -1) ? r1_math_parse_argument(p) : NULL; /* \sum^5_{k=1} */
     if (!r1_math_take(p, T_UNDER, -1) || !r1_math_take(p, T_LBRACE, -1)) return NULL;
     const r1_token *v = r1_math_peek(p, 0);
     bool letter = v->kind == T_IDENT || (v->kind == T_CONST && v->sub == K_I);
     if (!letter || r1_math_peek(p, 1)->kind != T_REL || r1_math_peek(p, 1)->sub != R_EQ) return NULL;
     p->i += 2;
     r1_node *low = closed(p, r1_math_parse_sum(p), T_RBRACE, -1);
-    r1_node *high = low && r1_math_take(p, T_CARET, -1) ? r1_math_parse_argument(p) : NULL;
-    if (!high) return NULL;
+    if (!high) high = low && r1_math_take(p, T_CARET, -1) ? r1_math_parse_argument(p) : NULL;
+    if (!low || !high) return NULL;
     bool outer = p->i_is_index;
     p->i_is_index = outer || v->kind == T_CONST;
     r1_node *body = r1_math_parse_product(p);
@@ -519,10 +567,30 @@ static r1_node *word(r1_parser *p)
         p->i += used;
         return x;
     }
-    bool alone = (p->i == 0 || p->t[p->i - 1].kind == T_COMMA || p->t[p->i - 1].kind == T_OR || p->t[p->i - 1].kind == T_AND) &&
+    r1_unit u;
+    const r1_token *next = r1_math_peek(p, 1);
+    bool measured = next->kind == T_WORD && next->text && !p->t[p->i].text && 
+                    (r1_math_unit_find(p->c, next->s, next->n, &u) || r1_math_word_is(next->s, next->n, "square") || r1_math_word_is(next->s, next->n, "cubic")); /* ab\text{ cm} */
+    bool alone = !measured && (p->i == 0 || p->t[p->i - 1].kind == T_COMMA || p->t[p->i - 1].kind == T_OR || p->t[p->i - 1].kind == T_AND) &&
                  (r1_math_peek(p, 1)->kind == T_END || r1_math_peek(p, 1)->kind == T_COMMA || r1_math_peek(p, 1)->kind == T_OR ||
                   r1_math_peek(p, 1)->kind == T_AND || r1_math_peek(p, 1)->kind == T_STOP || r1_math_peek(p, 1)->kind == T_WORD);
     return !alone && r1_math_starts_factor(p, NULL) ? letters_of(p) : NULL;
+}
+
+/* {}_{10}C_{3}, {}^{10}C_3 and the same of P: combinations and permutations, with the index before the letter. */
+static r1_node *left_index(r1_parser *p)
+{
+    r1_math_ctx *c = p->c;
+    p->i++;
+    r1_node *n = r1_math_parse_argument(p);
+    const r1_token *t = r1_math_peek(p, 0);
+    bool letter = n && (t->kind == T_IDENT || t->kind == T_WORD) && t->n == 1 && (*t->s == 'C' || *t->s == 'P');
+    if (!letter) return NULL;
+    p->i++;
+    r1_node *k = r1_math_take(p, T_UNDER, -1) ? r1_math_parse_argument(p) : NULL;
+    if (!k || !r1_math_is_scalar(n) || !r1_math_is_scalar(k)) return NULL;
+    r1_node *chosen = r1_math_fn(c, F_BINOM, n, k);
+    return *t->s == 'C' ? chosen : r1_math_op2(c, K_MUL, chosen, r1_math_fn(c, F_FACT, k, NULL));
 }
 
 static r1_node *plain_atom(r1_parser *p)
@@ -567,6 +635,11 @@ static r1_node *plain_atom(r1_parser *p)
     case T_NORM: return bars(p);
     case T_BEGIN: return environment(p);
     case T_WORD: return word(p);
+    case T_CLOSE: {
+        uint32_t french = t->sub == '[' ? french_end(p) : 0;
+        return french ? french_interval(p, french) : NULL;
+    }
+    case T_UNDER: case T_CARET: return left_index(p);
     case T_OPEN:
         if (t->sub == '{') return set_of(p, T_CLOSE);
         if (t->sub == '<') return angle(p);

@@ -158,6 +158,15 @@ static r1_math_reason inequalities(r1_math_ctx *c, r1_node *gold, r1_node *cand)
     return all;
 }
 
+/* f(t) = t^2 for f(x) = x^2: the value of cand in the letter of gold; NULL when they are not the same function of one letter each. */
+static r1_node *in_letter(r1_math_ctx *c, const r1_node *name, const r1_node *other, r1_node *its)
+{
+    if (name->kind != K_APPLY || other->kind != K_APPLY || name->n != 1 || other->n != 1) return NULL;
+    if (name->n_name != other->n_name || memcmp(name->name, other->name, name->n_name)) return NULL;
+    if (name->kid[0]->kind != K_SYM || other->kid[0]->kind != K_SYM || mentions(its, name->kid[0])) return NULL;
+    return r1_math_subst(c, its, other->kid[0], name->kid[0]);
+}
+
 static r1_math_reason relations(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 {
     r1_node *name, *value, *other, *its;
@@ -167,6 +176,8 @@ static r1_math_reason relations(r1_math_ctx *c, r1_node *gold, r1_node *cand)
                    : inequalities(c, gold, cand);
     bool g = assigned(c, gold, &name, &value), k = assigned(c, cand, &other, &its);
     if (g && k && r1_math_same(name, other)) return r1_math_compare(c, value, its);
+    r1_node *renamed = g && k ? in_letter(c, name, other, its) : NULL;
+    if (renamed) return r1_math_compare(c, value, renamed);
     if (gold->n == 2 && cand->n == 2 && r1_math_is_scalar(gold->kid[0]) && r1_math_is_scalar(gold->kid[1]) && r1_math_is_scalar(cand->kid[0]) &&
         r1_math_is_scalar(cand->kid[1])) {
         r1_math_reason r = reason_of(c, r1_math_equal_equation(c, gold, cand, 0));
@@ -215,6 +226,12 @@ static bool has_relations(const r1_node *list)
     return false;
 }
 
+/* Elements keep their braces: {1,{2}} is not {1,2}. */
+static r1_math_reason element(r1_math_ctx *c, r1_node *gold, r1_node *cand)
+{
+    return (gold->kind == K_SET) == (cand->kind == K_SET) ? r1_math_compare(c, gold, cand) : R1_MATH_WRONG_TYPE;
+}
+
 /* Every element of one has an equal in the other, and the other way round. */
 static r1_math_reason unordered(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 {
@@ -230,7 +247,7 @@ static r1_math_reason unordered(r1_math_ctx *c, r1_node *gold, r1_node *cand)
         bool any = false;
         for (uint32_t k = 0; k < cand->n && !c->over; k++) {
             if (matched[k] && any) continue;
-            r1_math_reason r = r1_math_compare(c, gold->kid[i], cand->kid[k]);
+            r1_math_reason r = element(c, gold->kid[i], cand->kid[k]);
             if (!equal(r)) continue;
             all = weaker(all, r);
             matched[k] = any = true;
@@ -240,7 +257,7 @@ static r1_math_reason unordered(r1_math_ctx *c, r1_node *gold, r1_node *cand)
     }
     for (uint32_t k = 0; k < cand->n; k++) {
         bool any = matched[k];
-        for (uint32_t i = 0; i < gold->n && !any && !c->over; i++) any = equal(r1_math_compare(c, gold->kid[i], cand->kid[k]));
+        for (uint32_t i = 0; i < gold->n && !any && !c->over; i++) any = equal(element(c, gold->kid[i], cand->kid[k]));
         if (!any) return c->over ? R1_MATH_OVER_BUDGET : cand->n > gold->n ? R1_MATH_SEVERAL_ANSWERS : R1_MATH_DIFFERENT;
     }
     return all;
@@ -274,6 +291,24 @@ static r1_math_reason lists(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 
 static bool vector(const r1_node *m) { return m->kind == K_MATRIX && (m->rows == 1 || m->cols == 1); }
 
+static r1_math_reason matrices(r1_math_ctx *c, r1_node *gold, r1_node *cand)
+{
+    if (cand->kind == K_TUPLE && vector(gold)) return ordered(c, gold, cand);
+    if (cand->kind == K_TUPLE && cand->n == gold->rows && gold->rows > 1) { /* ((1,2),(3,4)) */
+        uint32_t k = 0;
+        r1_math_reason all = R1_MATH_EQUAL_EXACT;
+        for (uint32_t i = 0; i < cand->n && equal(all); i++) {
+            r1_node *row = cand->kid[i];
+            if (row->kind != K_TUPLE || row->n != gold->cols) return R1_MATH_WRONG_TYPE;
+            for (uint32_t j = 0; j < row->n && equal(all); j++) all = weaker(all, r1_math_compare(c, gold->kid[k++], row->kid[j]));
+        }
+        return all;
+    }
+    if (cand->kind != K_MATRIX) return R1_MATH_WRONG_TYPE;
+    if (gold->rows != cand->rows || gold->cols != cand->cols) return R1_MATH_DIFFERENT;
+    return ordered(c, gold, cand);
+}
+
 static r1_math_reason tuples(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 {
     if (cand->kind == K_LIST) {
@@ -290,26 +325,9 @@ static r1_math_reason tuples(r1_math_ctx *c, r1_node *gold, r1_node *cand)
         r1_sameness s = r1_math_equal_sets(c, gold, cand);
         if (s != SAME_UNKNOWN) return reason_of(c, s);
     }
+    if (cand->kind == K_MATRIX) return matrices(c, cand, gold); /* [[1,2],[3,4]] */
     if (cand->kind != K_TUPLE) return R1_MATH_WRONG_TYPE;
     if (gold->n == 2 && cand->n == 2 && (gold->lo_open != cand->lo_open || gold->hi_open != cand->hi_open)) return R1_MATH_DIFFERENT;
-    return ordered(c, gold, cand);
-}
-
-static r1_math_reason matrices(r1_math_ctx *c, r1_node *gold, r1_node *cand)
-{
-    if (cand->kind == K_TUPLE && vector(gold)) return ordered(c, gold, cand);
-    if (cand->kind == K_TUPLE && cand->n == gold->rows && gold->rows > 1) { /* ((1,2),(3,4)) */
-        uint32_t k = 0;
-        r1_math_reason all = R1_MATH_EQUAL_EXACT;
-        for (uint32_t i = 0; i < cand->n && equal(all); i++) {
-            r1_node *row = cand->kid[i];
-            if (row->kind != K_TUPLE || row->n != gold->cols) return R1_MATH_WRONG_TYPE;
-            for (uint32_t j = 0; j < row->n && equal(all); j++) all = weaker(all, r1_math_compare(c, gold->kid[k++], row->kid[j]));
-        }
-        return all;
-    }
-    if (cand->kind != K_MATRIX) return R1_MATH_WRONG_TYPE;
-    if (gold->rows != cand->rows || gold->cols != cand->cols) return R1_MATH_DIFFERENT;
     return ordered(c, gold, cand);
 }
 
@@ -417,6 +435,22 @@ static r1_math_reason dates(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 
 static bool same_words(const r1_node *a, const r1_node *b) { return a->n_name == b->n_name && !memcmp(a->name, b->name, a->n_name); }
 
+static bool named(const r1_node *a, const char *const *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (a->n_name == strlen(list[i]) && !memcmp(list[i], a->name, a->n_name)) return true;
+    return false;
+}
+
+/* Different words for one thing: a limit that does not exist, infinitely many. */
+static bool other_words(const r1_node *a, const r1_node *b)
+{
+    static const char *const dne[] = { "dne", "does not exist", "limit does not exist", "it does not exist", "doesn't exist", "limit doesn't exist" };
+    static const char *const many[] = { "infinitely many",        "infinitely many solutions", "there are infinitely many solutions",
+                                        "infinite solutions",     "infinite number of solutions", "infinite many solutions" };
+    return (named(a, dne, R1_COUNT(dne)) && named(b, dne, R1_COUNT(dne))) || (named(a, many, R1_COUNT(many)) && named(b, many, R1_COUNT(many)));
+}
+
 static bool says_nothing(const r1_node *a)
 {
     static const char *const list[] = { "no solution",
@@ -430,24 +464,28 @@ static bool says_nothing(const r1_node *a)
                                         "no real roots",
                                         "there are no real solutions",
                                         "no such number exists" };
-    for (size_t i = 0; i < R1_COUNT(list); i++)
-        if (a->n_name == strlen(list[i]) && !memcmp(list[i], a->name, a->n_name)) return true;
-    return false;
+    return named(a, list, R1_COUNT(list));
 }
 
 static bool all_reals(const r1_node *a)
 {
     static const char *const list[] = { "all real numbers", "all reals", "every real number", "any real number", "set of all real numbers", "real numbers" };
-    for (size_t i = 0; i < R1_COUNT(list); i++)
-        if (a->n_name == strlen(list[i]) && !memcmp(list[i], a->name, a->n_name)) return true;
-    return false;
+    return named(a, list, R1_COUNT(list));
 }
 
-static r1_math_reason words(const r1_node *gold, const r1_node *cand)
+static r1_node *reals(r1_math_ctx *c)
 {
+    r1_node *r = r1_math_node(c, K_NUMBERS, 0);
+    if (r != &c->bad) r->name = "R", r->n_name = 1;
+    return r;
+}
+
+static r1_math_reason words(r1_math_ctx *c, const r1_node *gold, r1_node *cand)
+{
+    if (all_reals(gold) && r1_math_is_real_set(cand)) return reason_of(c, r1_math_equal_sets(c, reals(c), cand));
     if (cand->kind == K_SET && cand->n == 0 && says_nothing(gold)) return R1_MATH_EQUAL_TEXT;
     if (cand->kind != K_WORDS) return cand->kind == K_LIST ? R1_MATH_SEVERAL_ANSWERS : R1_MATH_WRONG_TYPE;
-    if (same_words(gold, cand) || (says_nothing(gold) && says_nothing(cand))) return R1_MATH_EQUAL_TEXT;
+    if (same_words(gold, cand) || (says_nothing(gold) && says_nothing(cand)) || other_words(gold, cand)) return R1_MATH_EQUAL_TEXT;
     return R1_MATH_DIFFERENT;
 }
 
@@ -469,6 +507,72 @@ static r1_math_reason choices(r1_math_ctx *c, r1_node *gold, r1_node *cand)
     return r1_math_has_symbol(cand, symbol) ? scalars(c, symbol, cand) : R1_MATH_WRONG_TYPE;
 }
 
+/* ---- letters before brackets, unit vectors ----------------------------------------------------------------------- */
+
+/* A(2,3): the letter of a point and its coordinates, or C(10,3): a number of combinations. NULL when a is no such thing. */
+static r1_node *behind_letter(const r1_node *a, char *letter)
+{
+    if (a->kind != K_MUL || a->n != 2 || a->kid[0]->kind != K_SYM || a->kid[0]->n_name != 1 || a->kid[1]->kind != K_TUPLE) return NULL;
+    *letter = a->kid[0]->name[0];
+    return *letter >= 'A' && *letter <= 'Z' && a->kid[1]->lo_open && a->kid[1]->hi_open && a->kid[1]->n >= 2 ? a->kid[1] : NULL;
+}
+
+static r1_node *combinations(r1_math_ctx *c, const r1_node *tuple, char letter)
+{
+    bool two = letter == 'C' && tuple->n == 2 && r1_math_is_scalar(tuple->kid[0]) && r1_math_is_scalar(tuple->kid[1]);
+    return two ? r1_math_fn(c, F_BINOM, tuple->kid[0], tuple->kid[1]) : NULL;
+}
+
+static r1_math_reason with_letters(r1_math_ctx *c, r1_node *gold, r1_node *cand)
+{
+    char a, b;
+    r1_node *g = behind_letter(gold, &a), *k = behind_letter(cand, &b);
+    if (g && k) return a == b ? ordered(c, g, k) : R1_MATH_WRONG_TYPE;
+    r1_node *tuple = g ? g : k, *other = g ? cand : gold;
+    char letter = g ? a : b;
+    if (other->kind == K_TUPLE) return g ? tuples(c, g, cand) : tuples(c, gold, k);
+    if (!r1_math_is_scalar(other) && other->kind != K_QUANTITY) return R1_MATH_WRONG_TYPE;
+    r1_node *number = combinations(c, tuple, letter);
+    if (!number) return R1_MATH_WRONG_TYPE;
+    return g ? r1_math_compare(c, number, cand) : r1_math_compare(c, gold, number);
+}
+
+/* The factors of a term, without its unit vector, whose number is in *which (-1 so far). False when it has two, or another i. */
+static bool split_term(r1_math_ctx *c, r1_node *x, uint32_t n, r1_node *factor, int *which)
+{
+    static const char *const names[][3] = { { "i", "j", "k" }, { "\\imath", "\\jmath", "k" } };
+    if (x->kind == K_MUL) {
+        for (uint32_t i = 0; i < x->n; i++)
+            if (!split_term(c, x->kid[i], n, factor, which)) return false;
+        return true;
+    }
+    int found = x->kind == K_I ? 0 : -1;
+    for (int s = 0; s < 2; s++)
+        for (int m = 0; m < (int)n; m++) found = r1_math_sym_is(x, names[s][m]) ? m : found;
+    if (found >= 0 && *which >= 0) return false;
+    if (found >= 0) *which = found;
+    else r1_math_append(c, factor, x);
+    return found >= 0 || !r1_math_has(x, K_I);
+}
+
+/* 2i - 3j + k as the tuple of its coefficients; NULL when it is no such sum of at least i and j. */
+static r1_node *components(r1_math_ctx *c, const r1_node *a, uint32_t n)
+{
+    r1_node *of[3] = { NULL };
+    if (a->kind != K_ADD || !r1_math_is_scalar(a) || n < 2 || n > 3) return NULL;
+    for (uint32_t i = 0; i < a->n; i++) {
+        r1_node *factor = r1_math_append(c, r1_math_node(c, K_MUL, 0), r1_math_num(c, 1));
+        int which = -1;
+        if (!split_term(c, a->kid[i], n, factor, &which) || which < 0 || of[which]) return NULL;
+        of[which] = factor;
+    }
+    if (!of[1]) return NULL; /* without j it is a complex number */
+    r1_node *tuple = r1_math_node(c, K_TUPLE, 0);
+    for (uint32_t i = 0; i < n; i++) tuple = r1_math_append(c, tuple, of[i] ? of[i] : r1_math_num(c, 0));
+    if (tuple != &c->bad) tuple->lo_open = tuple->hi_open = true;
+    return c->over ? NULL : tuple;
+}
+
 /* ---- by kind ----------------------------------------------------------------------------------------------------- */
 
 static r1_math_reason scalar_gold(r1_math_ctx *c, r1_node *gold, r1_node *cand)
@@ -478,13 +582,16 @@ static r1_math_reason scalar_gold(r1_math_ctx *c, r1_node *gold, r1_node *cand)
         return scalars(c, gold, as ? as->kid[0] : cand);
     }
     switch ((r1_kind)cand->kind) {
-    case K_QUANTITY:
+    case K_QUANTITY: {
+        r1_node *as = r1_math_has(cand->kid[0], K_SYM) ? NULL : r1_math_as_quantity(c, gold); /* "5 m" */
+        if (as) return quantities(c, as, cand);
         if (plain(cand->u)) return scalars(c, gold, times_q(c, cand->kid[0], cand->u->factor));
         if (cand->u->is_degree) {
             r1_math_reason r = scalars(c, gold, cand->kid[0]); /* degrees left out, or radians */
             return equal(r) ? r : scalars(c, gold, r1_math_fn(c, F_DEGREE, cand->kid[0], NULL));
         }
         return scalars(c, gold, cand->kid[0]);
+    }
     case K_PERCENT: return bare_and_percent(c, gold, cand);
     case K_RATIO: return cand->n == 2 ? scalars(c, gold, r1_math_op2(c, K_MUL, cand->kid[0], r1_math_inv(c, cand->kid[1]))) : R1_MATH_WRONG_TYPE;
     case K_SET:
@@ -501,13 +608,7 @@ static r1_math_reason set_gold(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 {
     if (cand->kind == K_WORDS) {
         bool whole = gold->kind == K_NUMBERS && gold->name[0] == 'R';
-        if (all_reals(cand) && (whole || gold->kind == K_INTERVAL)) {
-            r1_node *r = r1_math_node(c, K_NUMBERS, 0);
-            if (r == &c->bad) return R1_MATH_OVER_BUDGET;
-            r->name = "R";
-            r->n_name = 1;
-            return reason_of(c, r1_math_equal_sets(c, gold, r));
-        }
+        if (all_reals(cand) && (whole || gold->kind == K_INTERVAL)) return reason_of(c, r1_math_equal_sets(c, gold, reals(c)));
         return R1_MATH_UNPARSED_CANDIDATE;
     }
     if (gold->kind == K_NUMBERS && cand->kind == K_NUMBERS) return gold->name[0] == cand->name[0] ? R1_MATH_EQUAL_EXACT : R1_MATH_DIFFERENT;
@@ -581,18 +682,27 @@ static r1_math_reason by_kind(r1_math_ctx *c, r1_node *gold, r1_node *cand)
     if (gold->kind == K_WORDS && cand->kind == K_WORDS && same_letters(gold, cand)) return R1_MATH_EQUAL_EXACT;
     r1_node *product = gold->kind == K_WORDS ? as_product(c, gold, cand) : cand->kind == K_WORDS ? as_product(c, cand, gold) : NULL;
     if (product) return gold->kind == K_WORDS ? scalars(c, product, cand) : scalars(c, gold, product);
+    r1_node *measured = gold->kind == K_QUANTITY ? gold : cand->kind == K_QUANTITY ? cand : NULL, *letters = measured == gold ? cand : gold; /* ab cm, "ab" */
+    product = measured && letters->kind == K_WORDS ? as_product(c, letters, measured->kid[0]) : NULL;
+    if (product) return scalars(c, measured == gold ? gold->kid[0] : product, measured == gold ? product : cand->kid[0]);
     if (gold->kind == K_CHOICE) return choices(c, gold, cand);
     if (cand->kind == K_CHOICE) return cand->n ? r1_math_compare(c, gold, cand->kid[0]) : R1_MATH_WRONG_TYPE;
-    if (gold->kind == K_WORDS && !(gold->letters && cand->kind == K_REL)) return words(gold, cand);
+    if (gold->kind == K_WORDS && !(gold->letters && cand->kind == K_REL)) return words(c, gold, cand);
     if (gold->kind == K_SET && gold->n == 0 && cand->kind == K_WORDS) return says_nothing(cand) ? R1_MATH_EQUAL_TEXT : R1_MATH_UNPARSED_CANDIDATE;
     if (gold->kind == K_REL && cand->kind == K_REL) return relations(c, gold, cand);
     if (gold->kind == K_REL || cand->kind == K_REL) return relation_and_other(c, gold, cand);
+    char letter;
+    if (behind_letter(gold, &letter) || behind_letter(cand, &letter)) return with_letters(c, gold, cand);
+    bool coordinates = gold->kind == K_TUPLE || vector(gold), other_coordinates = cand->kind == K_TUPLE || vector(cand);
+    r1_node *parts = coordinates && !other_coordinates ? components(c, cand, gold->n) : other_coordinates && !coordinates ? components(c, gold, cand->n) : NULL;
+    if (parts) return coordinates ? r1_math_compare(c, gold, parts) : r1_math_compare(c, parts, cand);
     switch ((r1_kind)gold->kind) {
     case K_LIST: case K_SET: return lists(c, gold, cand);
     case K_TUPLE: return tuples(c, gold, cand);
     case K_MATRIX: return matrices(c, gold, cand);
     case K_QUANTITY: return cand->kind == K_LIST ? R1_MATH_SEVERAL_ANSWERS : quantities(c, gold, cand);
     case K_PERCENT: return cand->kind == K_LIST ? R1_MATH_SEVERAL_ANSWERS : percentages(c, gold, cand);
+    case K_CASES: return r1_math_compare_cases(c, gold, cand);
     case K_RATIO: return ratios(c, gold, cand);
     case K_CLOCK: return clocks(gold, cand);
     case K_DATE: return dates(c, gold, cand);
@@ -603,13 +713,52 @@ static r1_math_reason by_kind(r1_math_ctx *c, r1_node *gold, r1_node *cand)
     }
 }
 
+/* "30 or 30.0": a list whose elements all are the gold, and are each other, is one answer. */
+static r1_math_reason said_again(r1_math_ctx *c, r1_node *gold, const r1_node *list)
+{
+    r1_math_reason all = R1_MATH_EQUAL_EXACT;
+    for (uint32_t i = 0; i < list->n && equal(all); i++) {
+        if (list->kid[i]->kind == K_LIST || list->kid[i]->kind == K_DOTS) return R1_MATH_SEVERAL_ANSWERS;
+        all = weaker(all, r1_math_compare(c, gold, list->kid[i]));
+        for (uint32_t k = 0; k < i && equal(all); k++) { /* "35 or 0.35" answers 35% twice, in two ways */
+            all = weaker(all, r1_math_compare(c, list->kid[i], list->kid[k]));
+            if (equal(all)) all = weaker(all, r1_math_compare(c, list->kid[k], list->kid[i]));
+        }
+    }
+    return all;
+}
+
+/* "1/3 = 2/6 \approx 0.33": the decimal at the end of a chain may be dropped where it is the value before it, rightly rounded. */
+static r1_node *without_rounded(r1_math_ctx *c, r1_node *a)
+{
+    if (a->kind != K_REL || a->n < 2 || a->ops[a->n - 2] != R_APPROX) return a;
+    r1_node *value = a->kid[a->n - 2], *decimal = a->kid[a->n - 1];
+    if (decimal->kind == K_QUANTITY) { /* 100\pi cm, 314.16 cm */
+        bool same_unit = value->kind == K_QUANTITY && r1_math_unit_same_dim(value->u, decimal->u) && mpq_equal(value->u->factor, decimal->u->factor);
+        if (value->kind == K_QUANTITY && !same_unit) return a;
+        decimal = decimal->kid[0];
+    }
+    if (value->kind == K_QUANTITY) value = value->kid[0];
+    if (!r1_math_is_scalar(value) || r1_math_has(value, K_SYM) || r1_math_has(value, K_APPLY) || !r1_math_rounds_to(c, value, decimal)) return a;
+    if (a->n == 2) return a->kid[0];
+    r1_node *x = r1_math_node(c, K_REL, a->n - 1);
+    if (x == &c->bad) return x;
+    for (uint32_t i = 0; i + 1 < a->n; i++) x->kid[i] = a->kid[i];
+    x->ops = a->ops;
+    return x;
+}
+
 r1_math_reason r1_math_compare(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 {
     if (c->over || !r1_math_spend(c, 10)) return R1_MATH_OVER_BUDGET;
     gold = expand(c, gold);
-    cand = expand(c, cand);
+    cand = without_rounded(c, expand(c, cand));
     if (gold->kind != K_WORDS && gold->kind != K_CHOICE && !r1_math_is_scalar(gold) && r1_math_same(gold, cand)) return R1_MATH_EQUAL_EXACT;
     r1_math_reason r = by_kind(c, gold, cand);
-    if (c->over) return R1_MATH_OVER_BUDGET;
-    return r;
+    bool again = !equal(r) && cand->kind == K_LIST && cand->op == '|' && cand->n >= 2 && cand->n <= 3 && gold->kind != K_LIST && gold->kind != K_SET;
+    if (again) {
+        r1_math_reason other = said_again(c, gold, cand);
+        r = equal(other) ? other : r;
+    }
+    return c->over ? R1_MATH_OVER_BUDGET : r;
 }

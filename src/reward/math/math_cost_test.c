@@ -109,6 +109,26 @@ TEST(nesting)
         for (int n = 50; n <= 5000; n *= 10) hostile_take(repeat(around[i][0], n, "7.5", around[i][1]));
 }
 
+TEST(brackets_and_cases)
+{
+    hostile_take(repeat("]", 5000, "0", ""));
+    hostile_take(repeat("[0,", 3000, "1", "["));
+    hostile_take(repeat("]0,", 3000, "1", "["));
+    hostile_take(repeat("[0,((", 2000, "1", "["));
+    hostile_take(repeat("\\begin{cases}", 1500, "6", ""));
+    hostile_take(repeat("\\begin{cases} 6 & ", 900, "6", "\\end{cases}"));
+    hostile_take(repeat("\\{\\begin{array}{l}", 1000, "6", ""));
+    hostile_take(repeat("6 & x > 6 \\\\ ", 1500, "", ""));
+    char *lines = repeat("x^9 & x < 6^6 \\\\ ", 900, "", ""), text[20000];
+    snprintf(text, sizeof text, "\\begin{cases} %s \\end{cases}", lines);
+    free(lines);
+    r1_math_verdict v = verify(text, "\\begin{cases} x & x > 0 \\\\ 1 & x < 1 \\end{cases}", R1_MATH_ANSWER, 0);
+    EXPECT(!v.equal && v.operations <= R1_MATH_BUDGET);
+    r1_math_verdict_deinit(&v);
+    snprintf(text, sizeof text, "{}_{10^9}C_{10^8} or {}_{10^9}C_{10^8} or C(10^9,10^8)");
+    hostile(text);
+}
+
 TEST(length)
 {
     static const char *const units[] = { "1,",     "\\pm 1",           "+\\sin 7", "\\frac{1}{7}+", "x_{12}+", "\\sqrt{2}+",   "\\cup[0,1]",

@@ -27,7 +27,7 @@ typedef enum r1_kind {
     K_REL,                                /* kids joined by ops[] */
     K_LIST,                               /* op: ',' '&' (and) '|' (or) */
     K_SET, K_TUPLE, K_INTERVAL, K_UNION, K_INTERSECT, K_MINUS, K_BUILDER, K_NUMBERS,
-    K_MATRIX, K_DOTS, K_RATIO, K_CLOCK, K_DATE,
+    K_MATRIX, K_CASES, K_DOTS,             /* CASES: value, condition, value, condition ... */ K_RATIO, K_CLOCK, K_DATE,
     K_QUANTITY,                           /* kid 0, and unit */
     K_PERCENT, K_MODULO, K_CHOICE, K_WORDS
 } r1_kind;
@@ -204,6 +204,8 @@ double r1_math_zero_bound(r1_math_ctx *c, const r1_node *a, const r1_node *b);
 typedef enum r1_sameness { SAME_EXACT, SAME_NUMERIC, SAME_NOT, SAME_UNDEFINED, SAME_UNKNOWN } r1_sameness;
 r1_sameness r1_math_equal_expr(r1_math_ctx *c, r1_node *gold, r1_node *cand);
 r1_sameness r1_math_equal_equation(r1_math_ctx *c, r1_node *gold, r1_node *cand, int sign); /* both lhs - rhs; sign 1: by a positive factor only */
+/* Whether decimal, a number with digits behind its point, is the constant value rounded to so many of them. */
+bool r1_math_rounds_to(r1_math_ctx *c, r1_node *value, const r1_node *decimal);
 /* -1, 0, 1 for constants; 2 when it cannot be decided. Infinities are ordered too. */
 int r1_math_order(r1_math_ctx *c, r1_node *a, r1_node *b);
 
@@ -211,6 +213,13 @@ int r1_math_order(r1_math_ctx *c, r1_node *a, r1_node *b);
 /* Whether both are subsets of the reals (intervals, solved inequalities, finite sets, unions) that are equal. SAME_UNKNOWN: one is none. */
 r1_sameness r1_math_equal_sets(r1_math_ctx *c, r1_node *gold, r1_node *cand);
 bool r1_math_is_real_set(const r1_node *a); /* an interval, a union, an inequality */
+typedef enum r1_math_meeting { MEET_UNKNOWN, MEET_NOT, MEET_POINTS, MEET_MORE } r1_math_meeting;
+/* What two sets of reals have in common; for MEET_POINTS appended to points. *letter: that of their conditions, NULL when they have none. */
+r1_math_meeting r1_math_sets_meet(r1_math_ctx *c, r1_node *a, r1_node *b, r1_node *points, const r1_node **letter);
+
+/* ---- math_cases.c ---- */
+r1_node *r1_math_parse_cases(r1_parser *p); /* at \\begin{cases} with conditions */
+r1_math_reason r1_math_compare_cases(r1_math_ctx *c, r1_node *gold, r1_node *cand);
 
 /* ---- math_compare.c ---- */
 r1_math_reason r1_math_compare(r1_math_ctx *c, r1_node *gold, r1_node *cand);

@@ -105,6 +105,17 @@ static r1_node *more_quantities(r1_parser *p, r1_node *first)
     return sum;
 }
 
+/* Behind letters only what is surely a unit is one: "2xy\text{ cm}", but not "n\text{ even}". */
+static bool unit_of_letters(const r1_parser *p, const r1_node *a)
+{
+    const r1_token *t = &p->t[p->i];
+    r1_unit u;
+    if (!r1_math_is_scalar(a) || (t->kind != T_WORD && !t->text)) return false;
+    if (r1_math_word_is(t->s, t->n, "in") || r1_math_word_is(t->s, t->n, "a")) return t->text && r1_math_peek(p, 1)->kind == T_END;
+    if (r1_math_word_is(t->s, t->n, "square") || r1_math_word_is(t->s, t->n, "cubic") || r1_math_word_is(t->s, t->n, "sq")) return true;
+    return r1_math_unit_find(p->c, t->s, t->n, &u);
+}
+
 /* An expression with what may stand behind it: unit, percent sign. */
 static r1_node *with_unit(r1_parser *p)
 {
@@ -123,7 +134,7 @@ static r1_node *with_unit(r1_parser *p)
     a = degrees_out(c, a);
     uint32_t n = item_length(p);
     r1_unit u;
-    if (!n || !unit_may_start(&p->t[p->i]) || !is_constant(a)) return a;
+    if (!n || !unit_may_start(&p->t[p->i]) || !(is_constant(a) || unit_of_letters(p, a))) return a;
     bool in_relation = p->t[p->i].kind == T_WORD && r1_math_word_is(p->t[p->i].s, p->t[p->i].n, "in") && n > 1 && p->t[p->i + 1].kind == T_OPEN;
     uint32_t used = in_relation ? 0 : r1_math_unit_tokens(c, &p->t[p->i], n, &u);
     if (!used) return a;

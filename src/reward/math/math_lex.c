@@ -309,11 +309,67 @@ static bool only_lines(r1_math_text name)
     return LISTED(list, name.p, name.n);
 }
 
+/* Whether the text at k goes on with what is no condition: a relation, the end of the line. Then & only sets it under another. */
+static bool only_aligns(const r1_lexer *x, size_t k)
+{
+    while (k < x->len && blank(x->s[k])) k++;
+    static const char *const list[] = { "=", "<", ">", "&", "\\le", "\\ge", "\\ne", "\\\\", "\\end", "\\lt", "\\gt", "\\approx" };
+    for (size_t i = 0; i < R1_COUNT(list); i++)
+        if (x->len - k >= strlen(list[i]) && !memcmp(x->s + k, list[i], strlen(list[i]))) return !(x->s[k] == '\\' && x->len - k > 5 && !memcmp(x->s + k, "\\left", 5));
+    return k >= x->len;
+}
+
+/* Whether the cases that begin before x->i have conditions: a column for them, or words. Else they are a system of equations. */
+static bool has_conditions(const r1_lexer *x)
+{
+    for (size_t k = x->i; k < x->len && (k % 16 || r1_math_spend(x->c, 2)); k++) {
+        if (x->s[k] == '\\' && x->len - k > 4 && !memcmp(x->s + k, "\\end", 4)) return false;
+        bool word = (x->s[k] == 'i' || x->s[k] == 'o') && k && !letter(x->s[k - 1]);
+        if (word && x->len - k > 2 && !memcmp(x->s + k, "if", 2) && !letter(x->s[k + 2])) return true;
+        if (word && x->len - k > 9 && !memcmp(x->s + k, "otherwise", 9)) return true;
+        if (x->s[k] == '&' && x->s[k - 1] != '\\' && !only_aligns(x, k + 1)) return true;
+    }
+    return false;
+}
+
+/* Whether the array that begins before x->i ends with \right. and holds no other. */
+static bool open_array(const r1_lexer *x)
+{
+    for (size_t k = x->i; k + 4 < x->len && (k % 16 || r1_math_spend(x->c, 2)); k++) {
+        if (x->s[k] != '\\') continue;
+        if (!memcmp(x->s + k, "\\begin", r1_min((size_t)6, x->len - k))) return false;
+        if (memcmp(x->s + k, "\\end", 4)) continue;
+        while (k < x->len && x->s[k] != '}') k++;
+        for (k++; k < x->len && blank(x->s[k]); k++) continue;
+        return x->len - k >= 7 && !memcmp(x->s + k, "\\right.", 7);
+    }
+    return false;
+}
+
 static void environment(r1_lexer *x, bool begin, size_t from)
 {
     r1_math_text name = group(x);
-    bool cases = name.n == 5 && !memcmp(name.p, "cases", 5); /* a system; a column of conditions makes it something else */
-    if (only_lines(name) || cases) {
+    if (begin && name.n == 5 && !memcmp(name.p, "array", 5) && x->n && x->t[x->n - 1].kind == T_OPEN && x->t[x->n - 1].sub == '{' && open_array(x)) {
+        x->n--; /* \left\{ \begin{array} ... \end{array} \right. are cases */
+        group(x);
+        x->left_brace = true;
+        name = (r1_math_text){ "cases", 5 };
+    } else if (!begin && x->left_brace && name.n == 5 && !memcmp(name.p, "array", 5)) {
+        name = (r1_math_text){ "cases", 5 };
+        x->left_brace = false;
+    }
+    bool cases = (name.n == 5 && !memcmp(name.p, "cases", 5)) || (name.n == 6 && !memcmp(name.p + 1, "cases", 5));
+    if (cases && begin && has_conditions(x)) {
+        r1_token *head = r1_math_push(x, T_BEGIN, 0, from);
+        head->s = "cases";
+        head->n = 5;
+        return;
+    }
+    if (cases && !begin && !x->in_cases) {
+        r1_math_push(x, T_ENDENV, 0, from);
+        return;
+    }
+    if (only_lines(name) || cases) { /* lines, a system */
         x->in_lines = begin && !cases;
         x->in_cases = begin && cases;
         x->space = true;
@@ -500,7 +556,7 @@ static void symbol(r1_lexer *x)
         if (at(x, ops[k].s)) {
             if (ops[k].kind == T_OPEN) x->brackets++;
             if (ops[k].kind == T_CLOSE && x->brackets) x->brackets--;
-            push_long(x, strlen(ops[k].s), ops[k].kind == T_AMP && x->in_cases ? T_UNKNOWN : (r1_tok)ops[k].kind, ops[k].sub);
+            push_long(x, strlen(ops[k].s), (r1_tok)ops[k].kind, ops[k].sub);
             return;
         }
     push_long(x, 1, T_UNKNOWN, 0);
@@ -555,7 +611,7 @@ static void one(r1_lexer *x)
         push_long(x, 2, T_UNKNOWN, 0);
         return;
     }
-    if (blank(ch) || ch == '~' || (ch == '&' && x->in_lines)) {
+    if (blank(ch) || ch == '~' || (ch == '&' && (x->in_lines || x->in_cases))) {
         x->space = true;
         x->i++;
     } else if (r1_math_lex_number(x)) return;

@@ -12,7 +12,7 @@ typedef struct r1_lexer {
     uint32_t n, cap;
     unsigned flags, text;     /* text: how many \text{} are open */
     unsigned dollars, brackets, depth;
-    bool space, ambiguous, in_formula, in_lines, in_cases; /* in_lines: inside aligned and the like */
+    bool space, ambiguous, in_formula, in_lines, in_cases, left_brace; /* in_lines: inside aligned and the like */
     uint8_t stack[600];       /* open braces: 0 a group, 1 a wrapper, 2 a text wrapper */
     char *digits;
     r1_token spare;

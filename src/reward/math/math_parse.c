@@ -28,6 +28,9 @@ r1_node *r1_math_distribute(r1_math_ctx *c, r1_node *product)
 {
     r1_node *body = NULL, *factor = r1_math_node(c, K_MUL, 0);
     if (product->kind != K_MUL) return product;
+    const r1_node *head = product->kid[0];
+    bool point = product->n == 2 && head->kind == K_SYM && head->n_name == 1 && *head->name >= 'A' && *head->name <= 'Z';
+    if (point && product->kid[1]->kind == K_TUPLE) return product; /* A(2,3), C(10,3) */
     for (uint32_t i = 0; i < product->n; i++) {
         r1_node *k = product->kid[i];
         bool vector = k->kind == K_MATRIX || (k->kind == K_TUPLE && k->n > 1 && k->lo_open && k->hi_open);
@@ -97,6 +100,9 @@ bool r1_math_starts_factor(const r1_parser *p, const r1_node *before)
     case T_BAR: return !p->in_bars && !p->in_builder && t->sub != 1 && t->sub != 3;
     case T_WORD: { /* "xy" is a product where it cannot be a word */
         r1_unit u;
+        const r1_token *next = r1_math_peek(p, 1);
+        bool power = (r1_math_word_is(t->s, t->n, "sq") || r1_math_word_is(t->s, t->n, "cu")) && (next->kind == T_WORD || next->kind == T_STOP || next->text);
+        if (power) return false; /* "15 sq cm" */
         if (t->text || t->n > 3 || r1_math_is_stop_word(t->s, t->n) || r1_math_unit_find(p->c, t->s, t->n, &u)) return false;
         return !r1_math_word_is(t->s, t->n, "in") && !r1_math_word_is(t->s, t->n, "st") && !r1_math_word_is(t->s, t->n, "nd") &&
                !r1_math_word_is(t->s, t->n, "rd") && !r1_math_word_is(t->s, t->n, "th") && !r1_math_word_is(t->s, t->n, "am") &&

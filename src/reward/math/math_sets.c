@@ -300,3 +300,21 @@ r1_sameness r1_math_equal_sets(r1_math_ctx *c, r1_node *gold, r1_node *cand)
     }
     return worst;
 }
+
+r1_math_meeting r1_math_sets_meet(r1_math_ctx *c, r1_node *a, r1_node *b, r1_node *points, const r1_node **letter)
+{
+    set x = { .n = 0 }, y = { .n = 0 };
+    if (!convert(c, a, &x) || !convert(c, b, &y)) return MEET_UNKNOWN;
+    normalise(c, &x);
+    normalise(c, &y);
+    set both = intersect(c, &x, &y);
+    *letter = both.var;
+    if (both.bad || x.bad || y.bad || c->over) return MEET_UNKNOWN;
+    for (unsigned i = 0; i < both.n; i++) {
+        int o = r1_math_order(c, both.p[i].lo, both.p[i].hi);
+        if (o == 2) return MEET_UNKNOWN;
+        if (o) return MEET_MORE;
+    }
+    for (unsigned i = 0; i < both.n; i++) r1_math_append(c, points, both.p[i].lo);
+    return both.n ? MEET_POINTS : MEET_NOT;
+}

@@ -90,6 +90,69 @@ TEST(a_response_is_extracted)
     expect_response("30", "\\boxed{}", R1_MATH_NO_ANSWER, NULL);
 }
 
+TEST(one_answer_said_twice_is_one)
+{
+    expect("30", "30 or 30.0", R1_MATH_EQUAL_EXACT);
+    expect("\\frac14", "\\frac14 \\text{ or } 25\\%", R1_MATH_EQUAL_EXACT);
+    expect("30", "30 or 31", R1_MATH_SEVERAL_ANSWERS);
+    expect("30", "30, 30", R1_MATH_SEVERAL_ANSWERS);
+    expect("35\\%", "35 or 0.35", R1_MATH_SEVERAL_ANSWERS); /* each may answer it, but they differ */
+    expect("12", "12 km or 12 miles", R1_MATH_SEVERAL_ANSWERS);
+    expect("\\frac13", "1/3 or 0.333", R1_MATH_SEVERAL_ANSWERS);
+}
+
+TEST(a_rounded_decimal_may_follow_the_exact_value)
+{
+    expect("\\frac23", "\\frac23 \\approx 0.67", R1_MATH_EQUAL_EXACT);
+    expect("\\frac23", "\\frac23 \\approx 0.66", R1_MATH_DIFFERENT);
+    expect("100\\pi", "A = 100\\pi \\text{ cm}^2 \\approx 314 \\text{ cm}^2", R1_MATH_EQUAL_NUMERIC);
+    expect("100\\pi", "100\\pi \\approx 315", R1_MATH_DIFFERENT);
+    expect("\\frac13", "\\frac14 \\approx 0.25", R1_MATH_DIFFERENT);
+    expect("0.25", "\\frac13 \\approx 0.25", R1_MATH_DIFFERENT);
+}
+
+TEST(brackets_that_point_outwards)
+{
+    expect("(0,1)", "]0;1[", R1_MATH_EQUAL_EXACT);
+    expect("[0,1)", "[0,1[", R1_MATH_EQUAL_EXACT);
+    expect("[0,1)", "]0,1]", R1_MATH_DIFFERENT);
+    expect("x \\le 3", "]-\\infty;3]", R1_MATH_EQUAL_EXACT);
+    expect("]-1,1[\\cup]2,3]", "(-1,1) \\cup (2,3]", R1_MATH_EQUAL_EXACT);
+    expect("[0,2]", "[0,1[\\cup]1,2]", R1_MATH_DIFFERENT);
+    expect("5", "]4,6[", R1_MATH_WRONG_TYPE);
+}
+
+TEST(points_vectors_and_combinations)
+{
+    expect("A(2,3)", "(2,3)", R1_MATH_EQUAL_EXACT);
+    expect("(2,3)", "P(3,2)", R1_MATH_DIFFERENT);
+    expect("A(2,3)", "B(2,3)", R1_MATH_WRONG_TYPE);
+    expect("120", "C(10,3)", R1_MATH_EQUAL_EXACT);
+    expect("120", "{}_{10}C_{3}", R1_MATH_EQUAL_EXACT);
+    expect("720", "{}_{10}P_3", R1_MATH_EQUAL_EXACT);
+    expect("120", "P(10,3)", R1_MATH_WRONG_TYPE);
+    expect("(2,-3)", "2\\mathbf{i}-3\\mathbf{j}", R1_MATH_EQUAL_EXACT);
+    expect("(2,-3)", "2-3i", R1_MATH_WRONG_TYPE);
+    expect("\\{1,\\{2\\}\\}", "\\{1,2\\}", R1_MATH_DIFFERENT);
+}
+
+TEST(units_behind_letters)
+{
+    expect("\\pi r^2 h\\text{ cm}^3", "\\pi r^2 h", R1_MATH_EQUAL_EXACT);
+    expect("ab", "ab\\text{ cm}", R1_MATH_EQUAL_EXACT);
+    expect("ab\\text{ cm}", "ab\\text{ m}", R1_MATH_DIFFERENT);
+    expect("15 sq ft", "15\\text{ ft}^2", R1_MATH_EQUAL_EXACT);
+    expect("15 sq ft", "15\\text{ ft}", R1_MATH_WRONG_TYPE);
+}
+
+TEST(functions_and_their_letters)
+{
+    expect("f(x)=x^2-1", "f(t)=t^2-1", R1_MATH_EQUAL_EXACT);
+    expect("f(x)=x^2-1", "f(t)=x^2-1", R1_MATH_WRONG_TYPE);
+    expect("f(2)=3", "f(3)=3", R1_MATH_WRONG_TYPE);
+    expect("f(2)=3", "3=f(2)", R1_MATH_EQUAL_NUMERIC);
+}
+
 TEST(groups_for_a_vote)
 {
     static const char *const text[] = { "1/2", "0.5", "2", "\\frac12", NULL, "2.0", "1/2" };

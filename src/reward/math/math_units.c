@@ -87,7 +87,7 @@ static const row table[] = {
     { "kV|kilovolt", "M1L2T-3A-1", "1000", "" },
     { "C|coulomb", "A1T1", "1", "" },
     { "F|farad", "M-1L-2T4A2", "1", "" },
-    { "ohm|Omega", "M1L2T-3A-2", "1", "" },
+    { "ohm|Omega|\\Omega", "M1L2T-3A-2", "1", "" },
     { "T|tesla", "M1T-2A-1", "1", "" },
     { "gauss", "M1T-2A-1", "1/10000", "" },
     { "H|henry", "M1L2T-2A-2", "1", "" },

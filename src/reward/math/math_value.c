@@ -512,6 +512,38 @@ int r1_math_order(r1_math_ctx *c, r1_node *a, r1_node *b)
     return sign ? sign : 2;
 }
 
+bool r1_math_rounds_to(r1_math_ctx *c, r1_node *value, const r1_node *decimal)
+{
+    enum { PLACES_MAX = 200 };
+    if (decimal->kind != K_NUM) return false;
+    /* a whole number is rounded to its last digit */
+    uint32_t digits = decimal->digits ? decimal->digits : (uint32_t)r1_min(mpz_sizeinbase(mpq_numref(decimal->q), 10), (size_t)PLACES_MAX);
+    if (!decimal->digits && mpz_cmp_ui(mpq_denref(decimal->q), 1)) return false;
+    /* 10^-places is the unit of the last digit: the whole number of it that q is has `digits` digits */
+    mpz_t whole, power;
+    mpz_inits(whole, power, NULL);
+    int places = -1;
+    for (int k = 0; k <= PLACES_MAX && places < 0 && r1_math_spend(c, 5); k++) {
+        mpz_ui_pow_ui(power, 10, (unsigned long)k);
+        if (!mpz_divisible_p(power, mpq_denref(decimal->q))) continue;
+        mpz_mul(whole, mpq_numref(decimal->q), power);
+        mpz_divexact(whole, whole, mpq_denref(decimal->q));
+        mpz_abs(whole, whole);
+        mpz_ui_pow_ui(power, 10, digits > PLACES_MAX ? PLACES_MAX : digits - 1);
+        if (mpz_cmp(whole, power) >= 0 || !decimal->digits) places = k;
+    }
+    mpz_clears(whole, power, NULL);
+    if (places < 0) return false;
+    r1_node *half = r1_math_num(c, 1), *lo = r1_math_num_q(c, decimal->q), *hi = r1_math_num_q(c, decimal->q);
+    if (half == &c->bad || lo == &c->bad || hi == &c->bad) return false;
+    mpz_ui_pow_ui(mpq_denref(half->q), 10, (unsigned long)places);
+    mpz_mul_ui(mpq_denref(half->q), mpq_denref(half->q), 2);
+    mpq_sub(lo->q, lo->q, half->q);
+    mpq_add(hi->q, hi->q, half->q);
+    int below = r1_math_order(c, lo, value), above = r1_math_order(c, value, hi);
+    return (below == -1 || below == 0) && (above == -1 || above == 0);
+}
+
 /* ---- equations --------------------------------------------------------------------------------------------------- */
 
 /* Whether f / g is one constant at all points, by cross products with the first; the sign of it in *sign. */
@@ -575,6 +607,10 @@ static void denominators(const r1_node *a, r1_node **list, unsigned *n)
 
 static r1_sameness scaled(r1_math_ctx *c, r1_node *f, r1_node *g, int sign)
 {
+    if (!r1_math_has(f, K_SYM) && !r1_math_has(g, K_SYM)) { /* f(0) = 2, f(1) = 2: two constants always have a constant ratio */
+        r1_sameness same = r1_math_equal_expr(c, f, g);
+        return same == SAME_NOT && !sign ? r1_math_equal_expr(c, f, r1_math_neg(c, g)) : same;
+    }
     int m = r1_math_modular_proportional(c, f, g), found_sign = 0;
     if (m == 0) return SAME_NOT;
     if (m == 1 && !sign) return SAME_EXACT;
