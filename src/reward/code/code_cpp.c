@@ -10,40 +10,14 @@
  * Looks at words of the solution, not at what the compiler makes of them: where macros could hide a word (one that holds `operator`, or glues
  * it together), the solution is refused. */
 #include "reward/code/code_int.h"
-#include <ctype.h>
-#include <stdio.h>
 
-#define TOKENS_MAX 200000
 #define OPERATORS_MAX 500 /* each is looked up in all words */
 #define DEPTH_MAX 64
 
-typedef struct token {
-    const char *s;
-    unsigned n;
-    unsigned macro; /* inside a #define */
-} token;
+typedef r1_code_words source;
 
-typedef struct source {
-    token *t;
-    size_t n;
-    const r1_code_task *task;
-    bool glues; /* holds ## */
-} source;
-
-static bool is_word(char c)
-{
-    return isalnum((unsigned char)c) || c == '_' || c == '$';
-}
-
-static bool is(const source *s, size_t i, const char *text)
-{
-    return i < s->n && s->t[i].n == strlen(text) && !memcmp(s->t[i].s, text, s->t[i].n);
-}
-
-static bool is_name(const source *s, size_t i)
-{
-    return i < s->n && is_word(s->t[i].s[0]) && !isdigit((unsigned char)s->t[i].s[0]);
-}
+static bool is(const source *s, size_t i, const char *text) { return r1_code_word_is(s, i, text); }
+static bool is_name(const source *s, size_t i) { return r1_code_word_is_name(s, i); }
 
 static bool one_of(const source *s, size_t i, const char *const *list, size_t n)
 {
@@ -52,95 +26,6 @@ static bool one_of(const source *s, size_t i, const char *const *list, size_t n)
     return false;
 }
 #define ONE_OF(s, i, ...) one_of(s, i, (const char *const[]){ __VA_ARGS__ }, sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(const char *))
-
-/* ---- words ---- */
-
-/* The position behind a string, character or raw string that starts at i; i when none does. */
-static size_t behind_text(const char *p, size_t n, size_t i, const token *before)
-{
-    char quote = p[i];
-    if (quote != '"' && quote != '\'') return i;
-    bool raw = quote == '"' && before && before->n <= 3 && before->s + before->n == p + i && before->s[before->n - 1] == 'R';
-    if (raw) {
-        size_t open = i + 1;
-        while (open < n && p[open] != '(') open++;
-        for (size_t k = open, len = open - i - 1; k + len + 1 < n; k++)
-            if (p[k] == ')' && !memcmp(p + k + 1, p + i + 1, len) && p[k + 1 + len] == '"') return k + len + 2;
-        return n;
-    }
-    for (i++; i < n && p[i] != quote && p[i] != '\n'; i++)
-        if (p[i] == '\\') i++;
-    return i < n ? i + 1 : n;
-}
-
-static size_t behind_comment(const char *p, size_t n, size_t i)
-{
-    if (p[i] != '/' || i + 1 >= n) return i;
-    if (p[i + 1] == '/') while (i < n && p[i] != '\n') i++;
-    else if (p[i + 1] == '*') {
-        for (i += 2; i + 1 < n && !(p[i] == '*' && p[i + 1] == '/');) i++;
-        return r1_min(i + 2, n);
-    }
-    return i;
-}
-
-/* Words and signs of the text; '==' and the like are two signs. Strings and comments are no words. */
-static void split(source *s, const char *p, size_t n)
-{
-    bool line_start = true, define = false, directive = false;
-    for (size_t i = 0; i < n && s->n < TOKENS_MAX;) {
-        if (p[i] == '\n') line_start = true, define = directive = false;
-        size_t next = behind_comment(p, n, i);
-        if (next == i) next = behind_text(p, n, i, s->n ? &s->t[s->n - 1] : NULL);
-        if (next > i) {
-            line_start = false;
-            i = next;
-            continue;
-        }
-        if (isspace((unsigned char)p[i])) {
-            i++;
-            continue;
-        }
-        size_t start = i++;
-        if (is_word(p[start]))
-            while (i < n && (is_word(p[i]) || (isdigit((unsigned char)p[start]) && p[i] == '\''))) i++;
-        if (line_start && (p[start] == '#' || (p[start] == '%' && p[i] == ':'))) directive = true;
-        else if (directive && i - start == 6 && !memcmp(p + start, "define", 6)) define = true;
-        else if (directive && !define && (i - start == 7 && !memcmp(p + start, "include", 7))) while (i < n && p[i] != '\n') i++;
-        if (define && ((p[start] == '#' && p[i] == '#') || (p[start] == '%' && p[i] == ':'))) s->glues = true;
-        line_start = false;
-        if (directive && !define) continue; /* other directives may stand between any two words */
-        s->t[s->n++] = (token){ p + start, (unsigned)(i - start), define };
-    }
-}
-
-/* The text with broken lines joined and the signs <% %> <: :> as braces and brackets. */
-static char *joined(r1_code_text text, size_t *n)
-{
-    char *out = malloc(text.n + 1);
-    *n = 0;
-    for (size_t i = 0; out && i < text.n; i++) {
-        size_t k = i + 1;
-        if (text.data[i] == '\\') {
-            while (k < text.n && (text.data[k] == ' ' || text.data[k] == '\t' || text.data[k] == '\r')) k++;
-            if (k < text.n && text.data[k] == '\n') {
-                i = k;
-                continue;
-            }
-        }
-        static const char two[] = "<%{%>}<:[:>]";
-        char c = text.data[i];
-        for (int d = 0; d < 12 && i + 1 < text.n; d += 3)
-            if (c == two[d] && text.data[i + 1] == two[d + 1] && !(c == '<' && text.data[i + 1] == ':' && i + 2 < text.n && text.data[i + 2] == ':')) {
-                c = two[d + 2];
-                i++;
-                break;
-            }
-        out[(*n)++] = c;
-    }
-    if (out) out[*n] = 0;
-    return out;
-}
 
 /* ---- types of the solution's own ---- */
 
@@ -513,20 +398,11 @@ static const char *judge(const source *s, const source *test)
 
 const char *r1_code_cpp_forbidden(const r1_code_run *run)
 {
-    source s = { .task = run->task }, test = { .task = run->task };
-    size_t n = 0, n_test = 0;
-    char *text = joined(run->solution, &n), *test_text = joined(run->task->test, &n_test);
-    s.t = malloc(TOKENS_MAX * sizeof *s.t);
-    test.t = malloc(TOKENS_MAX * sizeof *test.t);
+    source s, test;
     const char *why = "could not be examined: no memory";
-    if (text && test_text && s.t && test.t) {
-        split(&s, text, n);
-        split(&test, test_text, n_test);
-        why = s.n == TOKENS_MAX ? "has too many words to be examined" : judge(&s, &test);
-    }
-    free(text);
-    free(test_text);
-    free(s.t);
-    free(test.t);
+    bool ok = r1_code_split(&s, run->solution);
+    if (r1_code_split(&test, run->task->test) && ok) why = s.full ? "has too many words to be examined" : judge(&s, &test);
+    r1_code_words_free(&s);
+    r1_code_words_free(&test);
     return why;
 }

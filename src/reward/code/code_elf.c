@@ -26,8 +26,30 @@ static bool section(const char *object, size_t n, const Elf64_Ehdr *h, size_t i,
     return out->sh_type == SHT_NOBITS || (out->sh_offset <= n && out->sh_size <= n - out->sh_offset);
 }
 
-/* Symbols of one table. n_other: functions that the test names and that are not in the library. */
-static bool search(const r1_code_run *run, const char *object, const Elf64_Shdr *table, const Elf64_Shdr *strings, size_t *n_other, char *what, size_t size)
+/* Whether a function that compilers, headers and libraries call by themselves has that name: the test does not need to name it. Functions of libgcc end with the
+ * modes of their operands. */
+static bool is_called_unnamed(const r1_code_run *run, const char *name, size_t n)
+{
+    static const char *const names[] = { "memcmp", "bcmp", "memcpy", "memmove", "memset", "dl_iterate_phdr", /* of C++ only: */ "memchr", "strlen", "wmemcmp", "wcslen", "wmemchr" };
+    enum { OF_C = 6 };
+    static const char *const starts[] = { "__cxa_", "__gxx_", "__sync_", "__atomic_", "_Unwind_" };
+    static const char *const modes[] = { "si", "di", "ti", "hf", "sf", "df", "xf", "tf", "sc", "dc", "xc", "tc" };
+    const r1_code_task *t = run->task;
+    if ((t->entry_point.n == n && !memcmp(t->entry_point.data, name, n)) || r1_code_has_word(t->prompt, name, n)) return false;
+    for (size_t i = 0; i < (t->language == R1_CODE_CPP ? R1_COUNT(names) : OF_C); i++)
+        if (strlen(names[i]) == n && !memcmp(names[i], name, n)) return !r1_code_has_word(t->test, name, n); /* else it may be what is tested */
+    if (n < 5 || name[0] != '_' || name[1] == 'Z') return false;
+    for (size_t i = 0; i < R1_COUNT(starts); i++)
+        if (strlen(starts[i]) <= n && !memcmp(starts[i], name, strlen(starts[i]))) return true;
+    if (r1_code_is_library(name, n)) return true;
+    size_t end = n - (name[n - 1] >= '2' && name[n - 1] <= '4');
+    for (size_t i = 0; i < R1_COUNT(modes) && name[1] == '_'; i++)
+        if (!memcmp(name + end - 2, modes[i], 2)) return true;
+    return false;
+}
+
+/* Symbols of one table. n_other: functions that the test names and that are not in the library; *always: what was found is no subject of a test. */
+static bool search(const r1_code_run *run, const char *object, const Elf64_Shdr *table, const Elf64_Shdr *strings, size_t *n_other, bool *always, char *what, size_t size)
 {
     bool found = false;
     for (uint64_t i = 0; i < table->sh_size / sizeof(Elf64_Sym); i++) {
@@ -36,9 +58,13 @@ static bool search(const r1_code_run *run, const char *object, const Elf64_Shdr 
         if (y.st_shndx == SHN_UNDEF || y.st_name >= strings->sh_size) continue;
         const char *name = object + strings->sh_offset + y.st_name;
         size_t len = strnlen(name, strings->sh_size - y.st_name);
-        name = plain_name(name, &len);
         if (!len) continue;
-        if (r1_code_is_taken(run, name, len)) {
+        bool unnamed = is_called_unnamed(run, name, len);
+        name = plain_name(name, &len);
+        if (unnamed) {
+            if (!found) snprintf(what, size, "%.*s", (int)r1_min(len, 60), name);
+            found = *always = true;
+        } else if (r1_code_is_taken(run, name, len)) {
             if (!found) snprintf(what, size, "%.*s", (int)r1_min(len, 60), name);
             found = true;
         } else if (ELF64_ST_TYPE(y.st_info) == STT_FUNC && !(len == 4 && !memcmp(name, "main", 4)) && r1_code_has_word(run->task->test, name, len)) {
@@ -64,7 +90,7 @@ bool r1_code_replaces(const r1_code_run *run, const char *object, size_t n, char
     Elf64_Ehdr h;
     Elf64_Shdr table, strings;
     size_t n_other = 0;
-    bool found = false;
+    bool found = false, always = false;
     if (n < sizeof h) return false;
     memcpy(&h, object, sizeof h);
     if (memcmp(h.e_ident, ELFMAG, SELFMAG) || h.e_ident[EI_CLASS] != ELFCLASS64 || h.e_shentsize != sizeof table) return false;
@@ -73,11 +99,11 @@ bool r1_code_replaces(const r1_code_run *run, const char *object, size_t n, char
         if (!section(object, n, &h, table.sh_link, &strings) || strings.sh_type != SHT_STRTAB) continue;
         if (has_ifunc(object, &table)) return snprintf(what, size, "an ifunc, which runs before"), true;
         char name[80];
-        if (search(run, object, &table, &strings, &n_other, name, sizeof name) && !found) {
+        if (search(run, object, &table, &strings, &n_other, &always, name, sizeof name) && !found) {
             found = true;
             snprintf(what, size, "%s", name);
         }
     }
     /* a task without entry_point may be about a function that has such a name */
-    return found && (run->task->entry_point.n || n_other);
+    return always || (found && (run->task->entry_point.n || n_other));
 }

@@ -60,6 +60,8 @@ r1_status r1_code_build(r1_code_run *run, const char *number, char **program, si
 r1_status r1_code_native_source(const r1_code_run *run, const char *mark, r1_buf *out, r1_error *err) R1_MUST_CHECK;
 /* code_native.c. The descriptor of the proof of this run. */
 int r1_code_proof_fd(const char *number);
+/* Whether the C library, or that of mathematics, has a function of that name. */
+bool r1_code_is_library(const char *name, size_t n);
 /* Whether the test takes the function of that name from the library. */
 bool r1_code_is_taken(const r1_code_run *run, const char *name, size_t n);
 /* Whether the solution's text defines such a function, or otherwise changes what the test's words mean; what: its name. */
@@ -68,6 +70,25 @@ bool r1_code_redefines(const r1_code_run *run, char *what, size_t size);
 const char *r1_code_cpp_forbidden(const r1_code_run *run);
 /* code_elf.c. As r1_code_redefines, of an object file. */
 bool r1_code_replaces(const r1_code_run *run, const char *object, size_t n, char *what, size_t size);
+
+/* code_words.c. Words and signs of a text of C or C++; '==' and the like are two signs. */
+typedef struct r1_code_word {
+    const char *s;
+    unsigned n;
+    unsigned macro; /* inside a #define or #undef, the word itself included */
+} r1_code_word;
+typedef struct r1_code_words {
+    char *text; /* with broken lines joined; the words point into it */
+    r1_code_word *t;
+    size_t n;
+    bool glues; /* a macro holds # # */
+    bool full;  /* there are more */
+} r1_code_words;
+/* false: no memory. Either way r1_code_words_free. */
+bool r1_code_split(r1_code_words *out, r1_code_text text) R1_MUST_CHECK;
+void r1_code_words_free(r1_code_words *w);
+bool r1_code_word_is(const r1_code_words *w, size_t i, const char *text);
+bool r1_code_word_is_name(const r1_code_words *w, size_t i);
 
 /* Whether the identifier stands in the text. */
 bool r1_code_has_word(r1_code_text t, const char *word, size_t n);

@@ -8,7 +8,8 @@
  * with words of the test, NDEBUG, functions in the place of the library's that the test calls, handlers of SIGABRT and jumps out
  * of them (a failed assert is told before the signal), guessing in forked children (only the first process proves), a number read at
  * compile time or out of arguments, environment or files (it is nowhere there), machine code changed or added while the program runs (nothing
- * becomes executable after its start: no dlopen, no program started by it), and in C++ what would decide the test's comparisons (code_cpp.c).
+ * becomes executable after its start: no dlopen, no program started by it), constants and tables of library functions changed (the memory of all
+ * images is not mapped or protected again), and in C++ what would decide the test's comparisons (code_cpp.c).
  *
  * Not withstood, by anything that leaves both in one address space: a solution that finds the stub's code in its own process and
  * calls it, or returns from the test's main by moving the stack pointer itself. It needs the addresses, which are random, and has no name for
@@ -153,6 +154,7 @@ static r1_status link_program(r1_code_run *run, const char *compiler, const char
     }
     if (run->task->language == R1_CODE_CPP) argv[k++] = "-lstdc++";
     argv[k++] = "-lm";
+    if (number) argv[k++] = "-Wl,-z,relro,-z,now"; /* the table of the library's functions is filled at the start and never changes */
     if (number) argv[k++] = "-Wl,--no-as-needed", argv[k++] = "-lgcc_s"; /* pthread_exit loads it, which the running program cannot */
     r1_box_file files[2] = { *object, { "stub.src", r1_script_native_stub.data, r1_script_native_stub.n, 0 } };
     r1_box_party party = { .argv = argv, .files = files, .n_files = 2, .take = "program", .take_max = PROGRAM_MAX };

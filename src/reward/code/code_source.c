@@ -7,6 +7,9 @@
  *   test
  *   a pointer to its main, under a name drawn for this run
  *
+ * The same is done to the macros that the solution defines and a header had defined, and to names with an underscore in front, by which headers
+ * mean things. Options that the solution sets by a pragma end with it.
+ *
  * What the solution could open and not close is closed: a comment by the "*" "/" that follows it, a last line that ends with a
  * backslash by an empty line; an open #if, string or brace makes the file no program. A macro in capitals that only the solution defines, and a
  * test may mean, stays. */
@@ -15,7 +18,7 @@
 #include <ctype.h>
 #include <dlfcn.h>
 
-#define WORDS_MAX 20000
+#define NAMES_MAX 20000
 
 static const char *const keywords[] = {
     "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float", "for", "goto", "if", "inline", "int", "long",
@@ -51,7 +54,7 @@ bool r1_code_has_word(r1_code_text t, const char *word, size_t n)
 /* ---- what the test takes from the library ---- */
 
 /* Whether the C library, or that of mathematics, has a function of that name. */
-static bool is_library(const char *s, size_t n)
+bool r1_code_is_library(const char *s, size_t n)
 {
     char name[64];
     if (n >= sizeof name) return false;
@@ -64,7 +67,7 @@ bool r1_code_is_taken(const r1_code_run *run, const char *name, size_t n)
 {
     const r1_code_task *t = run->task;
     if (t->entry_point.n == n && !memcmp(t->entry_point.data, name, n)) return false;
-    return is_library(name, n) && r1_code_has_word(t->test, name, n) && !r1_code_has_word(t->prompt, name, n);
+    return r1_code_is_library(name, n) && r1_code_has_word(t->test, name, n) && !r1_code_has_word(t->prompt, name, n);
 }
 
 /* ---- words of the test ---- */
@@ -81,10 +84,20 @@ static int compare_words(const void *a, const void *b)
     return c ? c : (x->n > y->n) - (x->n < y->n);
 }
 
-/* Each identifier of t once, sorted. */
-static size_t collect(r1_code_text t, word *out, size_t max)
+/* The macros that the solution defines or undefines. */
+static size_t collect_macros(const r1_code_words *solution, word *out, size_t max)
 {
-    size_t n = 0, kept = 0;
+    size_t n = 0;
+    for (size_t i = 1; i < solution->n && n < max; i++)
+        if (solution->t[i].macro && (r1_code_word_is(solution, i - 1, "define") || r1_code_word_is(solution, i - 1, "undef")))
+            out[n++] = (word){ solution->t[i].s, solution->t[i].n };
+    return n;
+}
+
+/* Each identifier of t, and of the n that are there, once, sorted. */
+static size_t collect(r1_code_text t, word *out, size_t n, size_t max)
+{
+    size_t kept = 0;
     for (size_t i = 0; i < t.n && n < max; i++) {
         if (!is_word_char(t.data[i])) continue;
         size_t start = i;
@@ -99,12 +112,18 @@ static size_t collect(r1_code_text t, word *out, size_t max)
 
 typedef enum protection { LEAVE, IF_DEFINED, ALWAYS } protection;
 
-/* What to do about a macro of the solution with a word of the test: undo it always, or only where a header gave the word a meaning. */
+/* What to do about a macro of the solution: undo it always, or only where a header gave the word a meaning. */
 static protection protect(const r1_code_run *run, word w)
 {
     r1_code_text entry = run->task->entry_point;
+    static const char built_in[] = "__builtin_";
+    bool of_test = r1_code_has_word(run->task->test, w.s, w.n);
     if (w.n > 200 || (entry.n == w.n && !memcmp(entry.data, w.s, w.n))) return LEAVE;
-    if (w.n > 2 && w.s[0] == '_' && w.s[1] == '_') return LEAVE;
+    if (w.n > 2 && w.s[0] == '_' && w.s[1] == '_') {
+        if (!r1_code_has_word(run->solution, w.s, w.n)) return LEAVE;
+        return of_test && memcmp(w.s, built_in, r1_min(w.n, sizeof built_in - 1)) ? IF_DEFINED : ALWAYS;
+    }
+    if (!of_test && w.s[0] != '_' && !in(keywords, R1_COUNT(keywords), w.s, w.n)) return IF_DEFINED;
     if (in(keywords, R1_COUNT(keywords), w.s, w.n)) return ALWAYS;
     if (run->task->language == R1_CODE_CPP && in(cpp_keywords, R1_COUNT(cpp_keywords), w.s, w.n)) return ALWAYS;
     if (in(often_macros, R1_COUNT(often_macros), w.s, w.n)) return w.n == 7 && w.s[0] == 'd' ? LEAVE : IF_DEFINED;
@@ -113,18 +132,8 @@ static protection protect(const r1_code_run *run, word w)
     return IF_DEFINED;
 }
 
-/* Whether the solution can change what is saved: then words are only undefined. */
-static bool meddles(r1_code_text s)
-{
-    static const char *const signs[] = { "push_macro", "pop_macro", "_Pragma", "__pragma" };
-    for (size_t i = 0; i < R1_COUNT(signs); i++)
-        if (memmem(s.data, s.n, signs[i], strlen(signs[i]))) return true;
-    /* the same with a line broken inside the word */
-    const char *broken = memmem(s.data, s.n, "_\\\n", 3);
-    return broken || memmem(s.data, s.n, "h\\\n", 3) || memmem(s.data, s.n, "p\\\n", 3);
-}
-
-static r1_status save_words(const r1_code_run *run, const word *words, size_t n, r1_buf *out, r1_error *err)
+/* mark: drawn for this run, so that the solution cannot undefine what is remembered. */
+static r1_status save_words(const r1_code_run *run, const word *words, size_t n, const char *mark, r1_buf *out, r1_error *err)
 {
     r1_status s = R1_OK;
     for (size_t i = 0; i < n && !s; i++) {
@@ -132,21 +141,20 @@ static r1_status save_words(const r1_code_run *run, const word *words, size_t n,
         int len = (int)words[i].n;
         if (p == ALWAYS) s = r1_buf_addf(out, err, "#pragma push_macro(\"%.*s\")\n", len, words[i].s);
         if (p == IF_DEFINED)
-            s = r1_buf_addf(out, err, "#ifdef %.*s\n#pragma push_macro(\"%.*s\")\n#define r1_had_%.*s\n#endif\n", len, words[i].s, len, words[i].s, len, words[i].s);
+            s = r1_buf_addf(out, err, "#ifdef %.*s\n#pragma push_macro(\"%.*s\")\n#define r1_had_%s_%.*s\n#endif\n", len, words[i].s, len, words[i].s, mark, len, words[i].s);
     }
     return s;
 }
 
-static r1_status restore_words(const r1_code_run *run, const word *words, size_t n, r1_buf *out, r1_error *err)
+static r1_status restore_words(const r1_code_run *run, const word *words, size_t n, const char *mark, r1_buf *out, r1_error *err)
 {
     r1_status s = R1_OK;
-    bool only_undefine = meddles(run->solution);
     for (size_t i = 0; i < n && !s; i++) {
         protection p = protect(run, words[i]);
         int len = (int)words[i].n;
-        if (p == ALWAYS) s = r1_buf_addf(out, err, only_undefine ? "#undef %.*s\n" : "#pragma pop_macro(\"%.*s\")\n", len, words[i].s);
-        if (p == IF_DEFINED && !only_undefine)
-            s = r1_buf_addf(out, err, "#ifdef r1_had_%.*s\n#pragma pop_macro(\"%.*s\")\n#endif\n", len, words[i].s, len, words[i].s);
+        if (p == ALWAYS) s = r1_buf_addf(out, err, "#pragma pop_macro(\"%.*s\")\n", len, words[i].s);
+        if (p == IF_DEFINED)
+            s = r1_buf_addf(out, err, "#ifdef r1_had_%s_%.*s\n#pragma pop_macro(\"%.*s\")\n#endif\n", mark, len, words[i].s, len, words[i].s);
     }
     return s;
 }
@@ -191,21 +199,61 @@ static bool defines_function(r1_code_text t, size_t i)
     return i < t.n && t.data[i] == '{';
 }
 
+/* Whether the text before position i, back to the last declaration or body, holds a word that lets a function vanish into its callers. */
+static bool is_inlined(r1_code_text t, size_t i)
+{
+    static const char *const words[] = { "static", "inline", "__inline", "__inline__", "__attribute__", "__attribute", "always_inline", "gnu_inline" };
+    size_t from = i;
+    while (from > 0 && t.data[from - 1] != ';' && t.data[from - 1] != '}') from--;
+    for (size_t k = 0; k < R1_COUNT(words); k++)
+        if (r1_code_has_word((r1_code_text){ t.data + from, i - from }, words[k], strlen(words[k]))) return true;
+    return false;
+}
+
+/* What no honest solution does, and what changes the meaning of macros or symbols behind the back of what is restored. NULL: nothing. */
+static const char *meddles(const r1_code_run *run)
+{
+    static const char *const counted[] = { "__LINE__", "__FILE__", "__COUNTER__", "__DATE__", "__TIME__", "__TIMESTAMP__", "__INCLUDE_LEVEL__", "__BASE_FILE__" };
+    static const char *const signs[] = { "push_macro", "pop_macro", "ZNSt", "ZNKSt", "ZNSs", "ZNKSs", "ZSt" };
+    r1_code_words w;
+    const char *why = r1_code_split(&w, run->solution) ? NULL : "more than there is memory for";
+    bool pragma = false;
+    for (size_t i = 0; i < R1_COUNT(signs) && !why; i++)
+        if (strstr(w.text, signs[i])) why = i < 2 ? "saved macros" : "symbols of the C++ library";
+    for (size_t i = 1; i < w.n && !why; i++) {
+        pragma = pragma || r1_code_word_is(&w, i, "_Pragma");
+        if ((r1_code_word_is(&w, i - 1, "define") || r1_code_word_is(&w, i - 1, "undef")) && in(counted, R1_COUNT(counted), w.t[i].s, w.t[i].n)) why = "the macros of the compiler";
+    }
+    if (pragma && w.glues && !why) why = "macros by glued pragmas";
+    if (w.full && !why) why = "more words than are examined";
+    r1_code_words_free(&w);
+    return why;
+}
+
 bool r1_code_redefines(const r1_code_run *run, char *what, size_t size)
 {
+    const char *why = meddles(run);
+    if (why) return snprintf(what, size, "%s", why), true;
     static const char *const labels[] = { "asm", "__asm", "__asm__", "redefine_extname" };
     r1_code_text s = run->solution;
-    bool label = false;
+    bool label = false, inlined = false;
+    size_t n_other = 0, name = 0, n_name = 0;
     for (size_t i = 0; i < R1_COUNT(labels); i++) label = label || r1_code_has_word(s, labels[i], strlen(labels[i]));
     if (label && r1_code_has_word(s, "main", 4)) return snprintf(what, size, "main"), true;
     for (size_t i = 0; i < s.n; i++) {
         if (!is_word_char(s.data[i]) || (i && is_word_char(s.data[i - 1]))) continue;
         size_t start = i;
         while (i < s.n && is_word_char(s.data[i])) i++;
-        if (!r1_code_is_taken(run, s.data + start, i - start)) continue;
-        if (label || (run->task->entry_point.n && defines_function(s, i))) return snprintf(what, size, "%.*s", (int)r1_min(i - start, 60), s.data + start), true;
+        bool taken = r1_code_is_taken(run, s.data + start, i - start), defined = (taken || !inlined || !n_other) && defines_function(s, i);
+        if (!taken) {
+            n_other += defined && r1_code_has_word(run->task->test, s.data + start, i - start);
+            continue;
+        }
+        if (label || (run->task->entry_point.n && defined)) return snprintf(what, size, "%.*s", (int)r1_min(i - start, 60), s.data + start), true;
+        if (defined && !inlined && is_inlined(s, start)) inlined = true, name = start, n_name = i - start;
     }
-    return false;
+    /* a task without entry_point may be about a function that has such a name: then it calls no other */
+    return inlined && n_other && (snprintf(what, size, "%.*s", (int)r1_min(n_name, 60), s.data + name), true);
 }
 
 /* ---- headers ---- */
@@ -257,20 +305,22 @@ r1_status r1_code_native_source(const r1_code_run *run, const char *mark, r1_buf
     const r1_code_task *t = run->task;
     r1_code_text parts[] = { t->prompt, run->solution, t->test };
     bool cpp = t->language == R1_CODE_CPP;
-    word *words = malloc(WORDS_MAX * sizeof *words);
-    if (!words) return r1_fail(err, R1_ENOMEM, "no memory for the words of a test");
-    size_t n = collect(t->test, words, WORDS_MAX);
-    r1_status s = R1_OK;
+    word *words = malloc(NAMES_MAX * sizeof *words);
+    r1_code_words solution = { .text = NULL };
+    r1_status s = words && r1_code_split(&solution, run->solution) ? R1_OK : r1_fail(err, R1_ENOMEM, "no memory for the words of a test");
+    size_t n = s ? 0 : collect(t->test, words, collect_macros(&solution, words, NAMES_MAX / 2), NAMES_MAX);
     if (r1_code_has_word(t->prompt, "_GNU_SOURCE", 11) || r1_code_has_word(run->solution, "_GNU_SOURCE", 11))
         s = r1_buf_adds(out, "#ifndef _GNU_SOURCE\n#define _GNU_SOURCE\n#endif\n", err);
     for (int i = 0; i < 3 && !s; i++) s = add_headers(parts[i], out, err);
-    if (!s) s = save_words(run, words, n, out, err);
+    if (!s) s = save_words(run, words, n, mark, out, err);
     if (!s) s = r1_buf_adds(out, "#line 1 \"solution\"\n", err);
     if (!s) s = r1_buf_add(out, t->prompt.data, t->prompt.n, err);
     if (!s) s = r1_buf_add(out, run->solution.data, run->solution.n, err);
     if (!s) s = r1_buf_adds(out, "\n\n/**/\n", err);
-    if (!s) s = restore_words(run, words, n, out, err);
+    if (!s) s = restore_words(run, words, n, mark, out, err);
     free(words);
+    r1_code_words_free(&solution);
+    if (!s) s = r1_buf_adds(out, "#pragma GCC reset_options\n#pragma pack()\n", err);
     if (!s) s = r1_buf_addf(out, err, "#undef NDEBUG\n#undef main\n#define r1_test_%s\n#include <assert.h>\n", mark);
     if (!s) s = add_ends(run, mark, out, err);
     if (!s) s = r1_buf_adds(out, "#line 1 \"test\"\n", err);

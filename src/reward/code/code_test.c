@@ -204,6 +204,11 @@ TEST(c_cannot_fake_a_pass)
     run_cases("fake_c.cases", 20);
 }
 
+TEST(native_code_cannot_reach_around_the_test)
+{
+    run_cases("fake_native.cases", 25);
+}
+
 TEST(stdio_cannot_fake_a_pass)
 {
     run_cases("fake_stdio.cases", 8);
