@@ -1,7 +1,14 @@
 // guest: the process that holds the solution of a JavaScript function task (wire.js comes before this text). It runs the source as a script and
 // then does what the tester asks. It has no secret.
 const vm = require('vm');
-const { setTimeout: later, clearTimeout: clearLater, setImmediate: soon } = globalThis;
+const { setTimeout: later, clearTimeout: clearLater, setImmediate: soon, setInterval: realInterval } = globalThis;
+let intervals = []; // those of the solution that may still run: alone they do not keep a test from ending
+globalThis.setInterval = Object.assign((...args) => {
+  const t = realInterval(...args);
+  intervals = intervals.filter((x) => !x._destroyed);
+  push(intervals, t);
+  return t.unref();
+}, { [require('util').promisify.custom]: realInterval[require('util').promisify.custom] });
 
 class Guest extends Peer {
   constructor() {
@@ -12,6 +19,18 @@ class Guest extends Peer {
     this.promised = new Map(); // promises of the test, by number: how to settle them
     this.watched = new Set();
     this.settled = []; // what came of promises of the solution, until the tester hears it
+    this.nextLive = 0;
+    this.liveFloor = 0; // numbers below are forgotten
+  }
+
+  // Small containers that a call gives back are kept alike on both sides, the last few of them.
+  liveNumber(x, encoder) {
+    if (!(encoder.tracking > 0) || (isArray(x) ? x.length : keysOf(x).length) > 200) return undefined;
+    encoder.tracking--;
+    const n = this.nextLive++;
+    this.becomesLive(n, x);
+    if (this.live.size > 32) this.liveForget(this.liveFloor = n - 31);
+    return n;
   }
 
   // A promise that the tester knows of is watched from then on.
@@ -102,10 +121,11 @@ class Guest extends Peer {
   }
 
   serve(m) {
-    const [op, id, args, options] = m;
+    const [op, id, args, options, live] = m;
     let objects = [], before = [], reply, undo = () => {};
     this.depth++;
     try {
+      if (live) this.liveFill(null, live);
       const d = new Decoder(this);
       const list = d.fillList([], args);
       objects = d.objects;
@@ -114,12 +134,12 @@ class Guest extends Peer {
       const value = this[op === 'call' ? 'call' : 'do_' + op](id, list);
       undo();
       const e = new Encoder(this, objects);
-      const m2 = changes(e, objects, before);
-      reply = { m: m2, ok: op === 'glob' ? value : e.value(value) };
+      e.tracking = 16;
+      reply = { w: this.liveChanges(e), m: changes(e, objects, before), ok: op === 'glob' ? value : e.value(value), l: this.liveFloor };
     } catch (x) {
       undo();
       const e = new Encoder(this, objects);
-      try { reply = { m: changes(e, objects, before), ex: e.value(x), t: thrownText(x), f: this.foreign.get(x) }; } catch { reply = { m: [], ex: 'an error that cannot be shown', t: 'an error that cannot be shown' }; }
+      try { reply = { w: this.liveChanges(e), m: changes(e, objects, before), ex: e.value(x), t: thrownText(x), f: this.foreign.get(x), l: this.liveFloor }; } catch { reply = { m: [], ex: 'an error that cannot be shown', t: 'an error that cannot be shown' }; }
     }
     this.depth--;
     try { send(reply); } catch (x) {
@@ -154,6 +174,39 @@ class Guest extends Peer {
   }
   do_set(id, args) { this.own(id)[args[0]] = args[1]; }
   do_method(id, args) { const x = this.own(id); return x[args[0]](...args.slice(1)); }
+  // An object as a number or text, the way the language asks for it.
+  do_primitive(id, args) {
+    const x = this.own(id), hint = args[0], own = x[Symbol.toPrimitive];
+    if (typeof own === 'function') return own.call(x, hint);
+    for (const n of hint === 'string' ? ['toString', 'valueOf'] : ['valueOf', 'toString']) {
+      const v = typeof x[n] === 'function' ? x[n]() : x;
+      if (v === null || (typeof v !== 'object' && typeof v !== 'function')) return v;
+    }
+    throw new TypeError('Cannot convert object to primitive value');
+  }
+
+  // A class that the test derives from one of the solution: its methods are the test's, and stay there.
+  do_derive(id, args) {
+    const [name, ...methods] = args, made = class extends this.own(id) {};
+    define(made, 'name', { value: '' + name, configurable: true });
+    for (let i = 0; i + 3 < methods.length; i += 4) {
+      const [key, value, get, set] = methods.slice(i, i + 4);
+      define(made.prototype, key, get || set ? { get, set, configurable: true, enumerable: false } : { value, writable: true, configurable: true, enumerable: false });
+    }
+    return made;
+  }
+
+  // A member of the class for an object of one derived from it, as `super.name` is.
+  do_super(id, args) {
+    const [name, x, ...rest] = args;
+    return Reflect.apply(Reflect.get(this.own(id).prototype, name, x), x, rest);
+  }
+  do_superget(id, args) {
+    const v = Reflect.get(this.own(id).prototype, args[0], args[1]);
+    return typeof v === 'function' ? { method: v.length } : [v];
+  }
+
+  do_del(id, args) { delete this.own(id)[args[0]]; }
   do_iterate(id) { return this.own(id)[Symbol.iterator](); }
   do_keys(id) { return keysOf(this.own(id)); }
   do_entries(id) { const x = this.own(id); return keysOf(x).map((k) => [k, typeof x[k] === 'function' ? undefined : x[k]]); }
@@ -166,8 +219,26 @@ class Guest extends Peer {
     let v;
     try { v = vm.runInThisContext(name); } catch { return null; }
     if (v === undefined && !(name in globalThis)) { try { if (vm.runInThisContext('typeof ' + name) === 'undefined') return { v: { u: 1 } }; } catch { return null; } }
-    return { v: new Encoder(this).value(v) };
+    const e = new Encoder(this);
+    e.tracking = 16;
+    return { v: e.value(v) };
   }
+}
+
+// What the solution has added to the language's own classes and their prototypes: [class, whether to the prototype, name, function].
+const BEFORE = new Map();
+for (const [n, c] of [...Object.entries(library), ['Function', Function], ['Math', Math], ['JSON', JSON]])
+  for (const x of [c, c.prototype]) if (x) BEFORE.set(x, [n, x !== c, new Set(Object.getOwnPropertyNames(x))]);
+
+function additions() {
+  const out = [];
+  for (const [x, [n, isProto, names]] of BEFORE)
+    for (const k of Object.getOwnPropertyNames(x)) {
+      if (names.has(k) || out.length >= 256) continue;
+      const v = describe(x, k).value;
+      push(out, [n, isProto, k, typeof v === 'function' ? peer.export(v, 'f', '').id : -1]);
+    }
+  return out;
 }
 
 function thrownText(x) {
@@ -184,6 +255,7 @@ function turn() {
   for (;;) {
     const m = receive();
     if (!isArray(m) || (m[0] !== 'turn' && m[0] !== 'drain')) { peer.serve(m); continue; }
+    if (m[4]) peer.liveFill(null, m[4]);
     wait(m[0], +m[1]);
     try { peer.settle(m[2]); } catch (x) { waiting.fail(x); }
     return;
@@ -196,7 +268,7 @@ function wait(op, ms) {
     if (waiting !== w) return;
     waiting = null;
     clearLater(timer);
-    process.removeListener('beforeExit', w.finish);
+    process.removeListener('beforeExit', last);
     peer.depth--;
     try { send(reply); } catch (x) {
       if (x instanceof Ended) process.exit(0);
@@ -204,13 +276,24 @@ function wait(op, ms) {
     }
     next(loop);
   };
+  let patience = 2; // rounds in which nothing is left but intervals
+  const last = () => {
+    if (waiting !== w) return;
+    if (!intervals.some((t) => !t._destroyed) || !patience--) { w.finish(); return; }
+    process.once('beforeExit', last);
+    later(() => {}, Math.min(500, ms / 2));
+  };
   const w = {
-    finish: () => { if (waiting === w) end({ m: [], ok: peer.settled.splice(0) }, (f) => f()); },
+    finish: () => { if (waiting === w) end({ w: peer.liveChanges(new Encoder(peer)), m: [], ok: peer.settled.splice(0) }, (f) => f()); },
     fail: (x) => end({ m: [], ex: new Encoder(peer).value(x), t: thrownText(x), f: peer.foreign.get(x) }, soon),
   };
   waiting = w;
   peer.depth++;
-  if (op === 'drain') process.once('beforeExit', w.finish);
+  if (op === 'drain') {
+    process.once('beforeExit', last);
+    timer = later(() => soon(w.finish), ms);
+    timer.unref();
+  }
   soon(() => { // what can go on at once has done so
     if (op === 'drain' ? peer.settled.length : !ms || peer.settled.length) w.finish();
     else if (op === 'turn') timer = later(() => soon(w.finish), ms);
@@ -253,7 +336,9 @@ function main() {
     send({ ex: new Encoder(peer).value(x), t: thrownText(x) });
     return loop();
   }
-  send({ loaded: 1 });
+  let added = [];
+  try { added = additions(); } catch { /* what is patched so badly is not looked at */ }
+  send({ loaded: 1, added });
   loop();
 }
 

@@ -5,6 +5,8 @@ const vm = require('vm');
 const { AssertionError } = require('assert'), { promisify } = require('util');
 const { setTimeout: realTimeout, setInterval: realInterval, setImmediate: soon } = globalThis;
 const PRINTS = { log: console.log, error: console.error, warn: console.warn, info: console.info }, realWrite = process.stdout.write;
+// Names that the language or this file asks of any object.
+const NEVER_MIRRORED = new Set(['toJSON', 'then', 'next', 'done', 'value', 'get', 'set', 'length', 'name', 'message', 'stack', 'cause', 'code', 'inspect', 'constructor', 'prototype']);
 const DENIED = new Set(['constructor', 'prototype', ...Object.getOwnPropertyNames(objectProto), ...Object.getOwnPropertyNames(Function.prototype)]);
 
 // What a call may hand over as its `this`: plain data and objects of the solution, never a thing of the language or of Node. An object of
@@ -30,6 +32,13 @@ class Tester extends Peer {
     this.watched = new Set();
     this.settled = []; // what came of promises of the test, until the solution hears it
     this.pumping = false;
+    this.derived = new Map(); // classes of the test, by the number of the solution's form of them
+    this.derivedIds = new Map();
+    this.roots = new Set(); // prototypes of classes of the solution that some class of the test derives from
+    this.asked = 0;
+    this.primitives = new Map();
+    this.unseen = new Set(); // what the solution added to the language's classes and the test cannot use
+    this.assigned = new Map(); // names of the solution that the test has given a value of its own
   }
 
   // ---- promises: each side tells the other what came of its own, whenever the test is back in its event loop ----
@@ -86,9 +95,10 @@ class Tester extends Peer {
 
   ask(op, id, args = []) {
     const e = new Encoder(this), before = this.failed.length;
+    if (op !== 'primitive') this.asked++;
     try {
-      const options = this.redirections();
-      send(options ? [op, id, e.list(args), options] : [op, id, e.list(args)]);
+      const live = this.liveChanges(new Encoder(this));
+      send([op, id, e.list(args), this.redirections(), live.length ? live : undefined]);
       for (;;) {
         const m = receive();
         if (isArray(m)) { served++; this.serve(m); continue; }
@@ -117,12 +127,14 @@ class Tester extends Peer {
   answer(m, objects, op) {
     const d = new Decoder(this, objects);
     const value = this.plain(() => {
+      if (m.w) this.liveFill(d, m.w);
       for (const [i, content] of m.m || []) {
         if (!(i in objects)) throw new WireError('a number');
         d.fill(objects[i], content);
       }
       return 'ex' in m ? null : op === 'glob' || op === 'turn' || op === 'drain' ? m.ok : d.value(m.ok);
     });
+    if (m.l > 0) this.liveForget(m.l);
     if ('ex' in m) throw this.thrownBy(m, d);
     return value;
   }
@@ -221,12 +233,14 @@ class Tester extends Peer {
     define(target, 'name', { value: x.name, configurable: true });
     define(target, 'length', { value: +x.l || 0, configurable: true });
     target.prototype = proto;
-    const call = (self, args) => (isPlain(self) || self instanceof Hidden ? peer.ask('apply', id, [self, ...args]) : peer.ask('call', id, args));
+    const call = (self, args) => (isPlain(self) || peer.isRemote(self) || self instanceof Hidden ? peer.ask('apply', id, [self, ...args]) : peer.ask('call', id, args));
     const open = { call: (self, ...a) => call(self, a), apply: (self, a) => call(self, a || []), bind: (self, ...a) => (...b) => call(self, [...a, ...b]) };
     const f = new Proxy(target, {
-      apply: (t, self, args) => call(isPlain(self) && !isArray(self) && !peer.isRemote(self) ? new Hidden(self) : self, args),
-      construct: (t, args) => {
-        const v = peer.ask('new', id, args);
+      apply: (t, self, args) => call(typeof self === 'object' && isPlain(self) && !isArray(self) && !peer.isRemote(self) ? new Hidden(self) : self, args),
+      construct: (t, args, c) => {
+        const error = derives(proto, library.Error.prototype);
+        const v = peer.ask('new', c === f || error ? id : peer.derive(c, f, id), args);
+        if (c !== f && error) Object.setPrototypeOf(v, c.prototype);
         return v !== null && (typeof v === 'object' || typeof v === 'function') ? v : {};
       },
       get: (t, name) => {
@@ -242,22 +256,98 @@ class Tester extends Peer {
     return f;
   }
 
+  // ---- classes of the test that derive from one of the solution ----
+
+  // The member of a class of the test, or of one between it and the solution's, by that name.
+  memberOf(c, name) {
+    for (let p = c.prototype; p && !this.roots.has(p); p = getProto(p)) if (name !== 'constructor' && ownProperty(p, name)) return describe(p, name);
+    return undefined;
+  }
+
+  // The number of the solution's own form of the class c, whose methods are calls of those of c.
+  derive(c, base, id) {
+    const made = this.derivedIds.get(c);
+    if (made !== undefined) return made;
+    const root = this.protos.get(base), methods = [], seen = new Set(), up = getProto(root), peer = this;
+    if (!this.roots.has(root)) { // `super.name` goes to the solution
+      this.roots.add(root);
+      Object.setPrototypeOf(root, new Proxy(create(up), {
+        get: (t, name, self) => {
+          if (typeof name === 'symbol' || DENIED.has(name) || !peer.isRemote(self)) return Reflect.get(t, name, self);
+          const v = peer.ask('superget', id, [name, self]);
+          return isArray(v) ? v[0] : (...a) => peer.ask('super', id, [name, self, ...a]);
+        },
+      }));
+    }
+    for (let p = c.prototype; p && p !== root; p = getProto(p))
+      for (const k of Object.getOwnPropertyNames(p)) {
+        if (k === 'constructor' || seen.has(k)) continue;
+        seen.add(k);
+        const m = describe(p, k);
+        push(methods, k, m.value, m.get, m.set);
+      }
+    const stand = this.ask('derive', id, [c.name, ...methods]), n = this.remoteIds.get(stand);
+    if (typeof stand !== 'function' || n === undefined) throw new WireError('the solution sent something that is no plain data');
+    this.derived.set(n, c);
+    this.derivedIds.set(c, n);
+    return n;
+  }
+
+  // A number or text of an object: the same while nothing else is asked, so that it cannot change within one comparison.
+  primitive(id, hint) {
+    const key = id + hint;
+    if (this.primitives.at !== this.asked) { this.primitives.clear(); this.primitives.at = this.asked; }
+    if (!this.primitives.has(key)) {
+      const v = this.ask('primitive', id, [hint]);
+      if (v !== null && (typeof v === 'object' || typeof v === 'function')) throw new TypeError('Cannot convert object to primitive value');
+      this.primitives.set(key, v);
+    }
+    return this.primitives.get(key);
+  }
+
+  // Methods that the solution adds to the language's classes are added here as calls from afar, where all the test does with such a name is
+  // to call it: what is looked up as data stays as it is.
+  mirror(added, test) {
+    for (const [n, isProto, name, id] of added) {
+      const c = n === 'Function' ? Function : n === 'Math' ? Math : n === 'JSON' ? JSON : library[n], x = c && isProto ? c.prototype : c;
+      if (typeof name !== 'string' || !/^[\w$]+$/.test(name) || !x || !test.includes(name)) continue;
+      const word = name.replace(/\$/g, '\\$'), source = withoutTexts(test), count = (r) => (source.match(new RegExp(r, 'g')) || []).length;
+      const all = count('(?<![\\w$])' + word + '(?![\\w$])');
+      if (!all) continue;
+      if (count('[.]\\s*' + word + '\\s*\\(|[.]prototype\\s*[.]\\s*' + word + '(?![\\w$])') < all || x === objectProto || NEVER_MIRRORED.has(name) || name in x || id < 0) {
+        this.unseen.add((isProto ? n + '.prototype.' : n + '.') + name);
+        continue;
+      }
+      const peer = this;
+      define(x, name, { value: isProto ? function (...a) { return peer.ask('apply', id, [this, ...a]); } : (...a) => peer.ask('call', id, a), writable: true, configurable: true });
+    }
+  }
+
   makeObject(x, d) {
-    const peer = this, id = x.id, c = x.C ? d.value(x.C) : null;
-    const proto = x.o ? objectProto : (typeof c === 'function' && this.protos.get(c)) || { constructor: { name: x.name } };
+    const peer = this, id = x.id, derived = x.C && this.derived.get(x.C.id), c = x.C && !derived ? d.value(x.C) : null;
+    const proto = derived ? derived.prototype : x.o ? objectProto : (typeof c === 'function' && this.protos.get(c)) || { constructor: { name: x.name } };
     const read = (name) => {
       const v = peer.ask('get', id, [name]);
       return isArray(v) ? v[0] : (...a) => peer.ask('method', id, [name, ...a]);
     };
     const entries = () => peer.ask('entries', id);
+    const own = (name) => derived && this.memberOf(derived, name); // what a class of the test says of it
     return new Proxy(create(proto), {
-      get: (t, name) => {
+      get: (t, name, self) => {
+        if (own(name)) return Reflect.get(t, name, self);
         if (name === Symbol.iterator) return x.t ? () => peer.ask('iterate', id) : undefined;
-        if (name === Symbol.toPrimitive || name === 'valueOf') return undefined;
+        if (name === Symbol.toPrimitive) return (hint) => peer.primitive(id, hint);
         if (typeof name === 'symbol' || name === 'constructor' || name === '__proto__') return Reflect.get(t, name);
         return read(name);
       },
-      set: (t, name, v) => { if (typeof name === 'string') peer.ask('set', id, [name, v]); return true; },
+      set: (t, name, v, self) => {
+        const m = own(name);
+        if (m && m.set) Reflect.apply(m.set, self, [v]);
+        else if (typeof name === 'string') peer.ask('set', id, [name, v]);
+        return true;
+      },
+      defineProperty: (t, name, p) => { if (typeof name === 'string' && 'value' in p) peer.ask('set', id, [name, p.value]); return true; },
+      deleteProperty: (t, name) => { if (typeof name === 'string') peer.ask('del', id, [name]); return true; },
       has: (t, name) => typeof name === 'string' && entries().some(([k]) => k === name),
       ownKeys: () => entries().map(([k]) => k),
       getOwnPropertyDescriptor: (t, name) => {
@@ -280,12 +370,12 @@ class Tester extends Peer {
 // ---- the run ----
 
 const exit = process.exit.bind(process), leave = () => exit(0);
-let finished = false, exited = false, served = 0, failure = null, reported = false;
+let drained = 0, finished = false, exited = false, served = 0, failure = null, reported = false;
 
 function report(verdict, reason, number) {
   if (reported) return;
   reported = true;
-  const text = stringify({ verdict, reason: [...('' + reason)].slice(0, 250).join('').toWellFormed?.() ?? reason, number });
+  const text = stringify({ verdict, reason: [...('' + reason)].slice(0, 300).join('').toWellFormed?.() ?? reason, number });
   writeSync(5, text);
 }
 
@@ -294,17 +384,29 @@ function explain(x) {
   let text = '';
   try { text = object && 'message' in x ? x.name + ': ' + x.message : String(x); } catch { text = 'an error'; }
   text = text.replace(/\s+/g, ' ');
-  const where = object && /test\.js:(\d+)/.exec(remote === undefined ? '' + x.stack : '');
+  const where = object && /test\.js:(\d+)/.exec(remote === undefined ? '' + x.stack : ''), told = unlikeOneFile(text);
   if (x instanceof Ended || peer.ended) return ['no_verdict', "the solution's process ended before the test did"];
   if (x instanceof WireError) return ['runtime_error', text];
   if (remote !== undefined) {
     process.stderr.write((object ? x.stack : text) + '\n');
-    return [/heap out of memory|Array buffer allocation failed/.test(text) ? 'memory_limit' : 'runtime_error', 'the solution threw ' + text];
+    return [/heap out of memory|Array buffer allocation failed/.test(text) ? 'memory_limit' : 'runtime_error', 'the solution threw ' + text + told];
   }
   process.stderr.write((object ? x.stack : text) + '\n');
-  if (x instanceof AssertionError) return ['wrong_answer', 'a test failed' + (where ? ' in line ' + where[1] + ' of the test' : '') + ': ' + text];
-  return ['runtime_error', text + (where ? ' in line ' + where[1] + ' of the test' : '')];
+  if (x instanceof AssertionError) return ['wrong_answer', 'a test failed' + (where ? ' in line ' + where[1] + ' of the test' : '') + ': ' + text.slice(0, 240 - told.length) + told];
+  return ['runtime_error', text + (where ? ' in line ' + where[1] + ' of the test' : '') + told];
 }
+
+// What the test did that does not reach the other process, where the failure may come from it.
+function unlikeOneFile(text) {
+  for (const n of peer.assigned.keys()) return '; the test assigns ' + n + ', a variable of the solution, which keeps its value there';
+  for (const n of peer.unseen) if (/ is not a function/.test(text) && text.includes(n.split('.').pop())) return '; ' + n + ' is the solution\'s own and is not there in the test';
+  for (const [n, c, names] of BEFORE) {
+    const added = Object.getOwnPropertyNames(c.prototype).find((k) => !names.has(k) && text.includes(k + ' is not a function'));
+    if (added) return '; ' + n + '.prototype.' + added + ' is the test\'s own and is not there in the solution';
+  }
+  return '';
+}
+const BEFORE = Object.entries(library).filter(([, c]) => c.prototype).map(([n, c]) => [n, c, new Set(Object.getOwnPropertyNames(c.prototype))]);
 
 function fail(x) {
   failure = failure || explain(x);
@@ -329,13 +431,19 @@ function makeScope() {
     return new Decoder(peer).value(v.v);
   };
   return new Proxy(create(null), {
-    has: (t, name) => typeof name === 'string' && (name === first || !(name in globalThis)) && !RESERVED.has(name) && look(name) !== undefinedName,
-    get: (t, name) => (typeof name === 'string' ? look(name) : undefined),
-    set: () => false,
+    has: (t, name) => typeof name === 'string' && (name === 'exports' || ((name === first || !(name in globalThis)) && !RESERVED.has(name) && look(name) !== undefinedName)),
+    get: (t, name) => (typeof name !== 'string' ? undefined : peer.assigned.has(name) ? peer.assigned.get(name) : name === 'exports' ? peer.ask('exports', 0) : look(name)),
+    // The test's own from then on: it may be what is expected.
+    set: (t, name, v) => { peer.assigned.set(name, v); return true; },
   });
 }
 
 const RESERVED = new Set(['require', 'module', 'arguments', 'r1_scope', 'r1_require', 'r1_module']);
+
+// A source without comments and texts in quotes.
+function withoutTexts(source) {
+  return source.replace(/\/\*[\s\S]*?\*\/|\/\/[^\n]*|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"/g, ' ');
+}
 
 function compiles(source) {
   try { return !!new vm.Script(source); } catch { return false; }
@@ -364,6 +472,7 @@ function main(init) {
     report('runtime_error', 'ReferenceError: the solution does not define ' + entry);
     leave();
   }
+  if (isArray(hello.added)) peer.mirror(hello.added, test);
   const module = { get exports() { return peer.ask('exports', 0); } };
   let result;
   try {
@@ -393,10 +502,12 @@ process.on('exit', (code) => {
 });
 // Nothing is left to do here; timers of the solution may still call what the test handed to it, or settle what it waits for.
 process.on('beforeExit', () => {
-  if (failure || peer.ended) return;
+  if (failure || peer.ended || (drained && Date.now() - drained > 10000)) return;
+  drained = drained || Date.now();
   const before = served;
   let n = 0;
-  try { n = peer.turn('drain', 0); } catch (x) { fail(x); }
+  // where the solution has nothing of the test that it could call, only what fails at once is waited for
+  try { n = peer.turn('drain', !peer.exported.length ? 100 : served ? 2000 : 5000); } catch (x) { fail(x); }
   if ((served !== before || n || peer.settled.length) && !failure) soon(() => {}); // then once more
 });
 process.exit = (code) => { exited = true; exit(code); };

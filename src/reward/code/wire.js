@@ -17,7 +17,7 @@ const { readSync, writeSync } = fs;
 const MESSAGE_MAX = 1 << 28;
 const LINK = 3;
 const parse = JSON.parse, stringify = JSON.stringify, isArray = Array.isArray, getProto = Object.getPrototypeOf, keysOf = Object.keys;
-const describe = Object.getOwnPropertyDescriptor;
+const describe = Object.getOwnPropertyDescriptor, isFrozen = Object.isFrozen, freeze = Object.freeze;
 const define = Object.defineProperty, create = Object.create, is = Object.is, objectProto = Object.prototype;
 const uncurry = (f) => Function.prototype.call.bind(f);
 const mapEntries = uncurry(Map.prototype.entries), setValues = uncurry(Set.prototype.values), dateValue = uncurry(Date.prototype.getTime);
@@ -123,6 +123,14 @@ class Encoder {
     return out;
   }
 
+  // A container, with its number when it is one that both sides keep alike from now on.
+  container(x, kind, content) {
+    const frozen = isFrozen(x), n = frozen ? undefined : this.peer.liveNumber(x, this), out = { [kind]: content() };
+    if (n !== undefined) out.w = n;
+    if (frozen) out.F = 1;
+    return out;
+  }
+
   value(x) {
     switch (typeof x) {
       case 'string': case 'boolean': return x;
@@ -161,13 +169,12 @@ class Encoder {
     if (isArray(x) && name !== 'Array' && this.peer.keeps(x)) return this.instance(x);
     if (isArray(x) || p === objectProto || p === null || name === 'Map' || name === 'Set' || name === 'Buffer' || TYPED.includes(name)) {
       if (p === objectProto && mapGet(this.index, x) === undefined && lives(x)) return { ...this.peer.export(x, 'z', 'Object'), C: null, t: typeof x[Symbol.iterator] === 'function', o: 1 };
+      const again = mapGet(this.index, x) === undefined ? this.peer.liveAlready(x) : undefined;
+      if (again !== undefined) return { W: again };
       const i = this.known(x);
       if (i >= 0) return { r: i };
-      if (isArray(x)) return { a: this.list(x) };
-      if (name === 'Map') return { M: this.content(x) };
-      if (name === 'Set') return { S: this.content(x) };
       if (name === 'Buffer' || TYPED.includes(name)) return { T: name, v: this.content(x) };
-      return p === null ? { O: this.entries(x) } : { o: this.entries(x) };
+      return this.container(x, isArray(x) ? 'a' : name === 'Map' ? 'M' : name === 'Set' ? 'S' : p === null ? 'O' : 'o', () => this.content(x));
     }
     if (name === 'Date') return { D: this.value(dateValue(x)) };
     if (name === 'RegExp') return { R: ['' + x.source, '' + x.flags] };
@@ -231,7 +238,10 @@ class Decoder {
     const kind = keysOf(x)[0], v = x[kind];
     const f = ownProperty(DECODE, kind) ? DECODE[kind] : null;
     if (!f) throw new WireError('not a value');
-    return f(this, v, x);
+    const out = f(this, v, x);
+    if (x.w !== undefined && CONTAINERS.has(kind)) this.peer.becomesLive(x.w, out);
+    if (x.F === 1 && CONTAINERS.has(kind)) freeze(out);
+    return out;
   }
 
   // Give a known container new content.
@@ -270,8 +280,10 @@ class Decoder {
   }
 }
 
+const CONTAINERS = new Set(['a', 'o', 'O', 'M', 'S']);
 const DECODE = {
   __proto__: null,
+  W: (d, v) => d.peer.liveObject(v),
   n: (d, v) => Number(v),
   u: () => undefined,
   i: (d, v) => BigInt(v),
@@ -303,13 +315,16 @@ function snapshot(x) {
   return { n: v.length, v };
 }
 
+function sameSnapshot(a, b) {
+  let same = a.n === b.n && a.v.length === b.v.length;
+  for (let j = 0; same && j < b.v.length; j++) same = is(a.v[j], b.v[j]);
+  return same;
+}
+
 function changes(encoder, objects, before) {
   const out = [];
   for (let i = 0; i < before.length; i++) {
-    const old = before[i], now = snapshot(objects[i]);
-    let same = old.n === now.n;
-    for (let j = 0; same && j < now.v.length; j++) same = is(old.v[j], now.v[j]);
-    if (!same) push(out, [i, encoder.content(objects[i])]);
+    if (!sameSnapshot(before[i], snapshot(objects[i]))) push(out, [i, encoder.content(objects[i])]);
   }
   return out;
 }
@@ -320,6 +335,8 @@ function withoutModules(source) {
     .replace(/^[ \t]*import[ \t]+([\w$]+)[ \t]+from[ \t]+(['"][^'"]+['"]);?/gm, 'const $1 = require($2);')
     .replace(/^[ \t]*import[ \t]+\*[ \t]+as[ \t]+([\w$]+)[ \t]+from[ \t]+(['"][^'"]+['"]);?/gm, 'const $1 = require($2);')
     .replace(/^[ \t]*import[ \t]*(\{[^}]*\})[ \t]*from[ \t]+(['"][^'"]+['"]);?/gm, (m, names, from) => 'const ' + names.replace(/(\w)\s+as\s+/g, '$1: ') + ' = require(' + from + ');')
+    .replace(/^[ \t]*import[ \t]+([\w$]+)[ \t]*,[ \t]*(\{[^}]*\})[ \t]*from[ \t]+(['"][^'"]+['"]);?/gm,
+      (m, one, names, from) => 'const ' + one + ' = require(' + from + '), ' + names.replace(/(\w)\s+as\s+/g, '$1: ') + ' = ' + one + ';')
     .replace(/^[ \t]*import[ \t]+(['"][^'"]+['"]);?/gm, 'require($1);')
     .replace(/^export[ \t]+default[ \t]+(?=(async[ \t]+)?function[ \t*]+[\w$]|class[ \t]+[\w$])/gm, '')
     .replace(/^export[ \t]+(?=(async|function|class|const|let|var)\b)/gm, '')
@@ -332,6 +349,56 @@ class Peer {
     this.ids = new Map();
     this.remotes = new Map();
     this.remoteIds = new Map(); // stand-in to number of the other side
+    this.live = new Map(); // containers of the solution that both sides have, by number: the object, and what was in it when both agreed
+    this.liveIds = new WeakMap();
+  }
+
+  // ---- containers that the solution keeps: what one side changes, the other finds changed when it goes on ----
+
+  liveAlready(x) {
+    const n = this.liveIds.get(x);
+    return n !== undefined && this.live.has(n) ? n : undefined;
+  }
+
+  liveNumber() {
+    return undefined;
+  }
+
+  becomesLive(n, x) {
+    if (typeof n !== 'number') throw new WireError('a number');
+    this.live.set(n, { x, before: snapshot(x) });
+    this.liveIds.set(x, n);
+  }
+
+  liveObject(n) {
+    const l = this.live.get(n);
+    if (l === undefined) throw new WireError('a number');
+    return l.x;
+  }
+
+  // What this side has changed in them since both agreed; then they agree. Without an encoder each change is a text of its own.
+  liveChanges(encoder) {
+    const out = [];
+    for (const [n, l] of this.live) {
+      const now = snapshot(l.x);
+      if (sameSnapshot(l.before, now)) continue;
+      l.before = now;
+      push(out, [n, (encoder || new Encoder(this)).content(l.x)]);
+    }
+    return out;
+  }
+
+  liveFill(decoder, list) {
+    for (const [n, content] of list) {
+      const l = this.live.get(n);
+      if (l === undefined) continue; // forgotten: each side has its own
+      (decoder || new Decoder(this)).fill(l.x, content);
+      l.before = snapshot(l.x);
+    }
+  }
+
+  liveForget(below) {
+    for (const [n, l] of this.live) if (n < below) { this.live.delete(n); this.liveIds.delete(l.x); }
   }
 
   isRemote(x) {
