@@ -432,7 +432,8 @@ static bool check_q8_type(check *c, const layout *l)
     if (!q8_case(c, l, 32, 64, 4, SANE) || !q8_case(c, l, 17, 130, 2, EXTREME) || !q8_case(c, l, 65, 3, 1, SANE)) return false;
     if (c->oracle) return true; /* larger ones, past what kernels walk at a time, by scalar's bits alone */
     size_t in_256 = 256 / r1_type_get(l->type)->block;
-    return q8_case(c, l, 33, 277, 5 * in_256 + in_256 / 2, EXTREME) && q8_case(c, l, 20, 40, 13 * in_256, SANE) && q8_case(c, l, 48, 7, 35 * in_256, WILD);
+    return q8_case(c, l, 33, 277, 5 * in_256 + in_256 / 2, EXTREME) && q8_case(c, l, 20, 40, 13 * in_256, SANE) && q8_case(c, l, 48, 7, 35 * in_256, WILD) &&
+           q8_case(c, l, 50, 93, 24 * in_256, SANE);
 }
 
 static bool check_q8(check *c)
