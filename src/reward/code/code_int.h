@@ -68,6 +68,13 @@ bool r1_code_is_taken(const r1_code_run *run, const char *name, size_t n);
 bool r1_code_redefines(const r1_code_run *run, char *what, size_t size);
 /* code_cpp.c. What the solution does that could decide the test's comparisons, behind "the solution"; NULL: nothing. */
 const char *r1_code_cpp_forbidden(const r1_code_run *run);
+/* code_steps.c. Positions of the test behind which its main has to come past, in order, at most that many; places may be NULL. */
+#define R1_CODE_STEPS 2000
+size_t r1_code_steps(const r1_code_task *t, size_t *places, size_t most);
+/* code_assembly.c. Whether the solution may have something of its own in the text for the assembler; whether that text holds what could change the
+ * test's part, and what. */
+bool r1_code_has_assembly(const r1_code_run *run);
+bool r1_code_assembly_forbidden(const char *text, size_t n, char *what, size_t size);
 /* code_elf.c. As r1_code_redefines, of an object file. */
 bool r1_code_replaces(const r1_code_run *run, const char *object, size_t n, char *what, size_t size);
 

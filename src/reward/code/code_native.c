@@ -9,11 +9,11 @@
  * of them (a failed assert is told before the signal), guessing in forked children (only the first process proves), a number read at
  * compile time or out of arguments, environment or files (it is nowhere there), machine code changed or added while the program runs (nothing
  * becomes executable after its start: no dlopen, no program started by it), constants and tables of library functions changed (the memory of all
- * images is not mapped or protected again), and in C++ what would decide the test's comparisons (code_cpp.c).
+ * images is not mapped or protected again), leaving the test's main early (its statements are counted, code_steps.c), macros of the assembler
+ * (code_assembly.c), and in C++ what would decide the test's comparisons (code_cpp.c).
  *
  * Not withstood, by anything that leaves both in one address space: a solution that finds the stub's code in its own process and
- * calls it, or returns from the test's main by moving the stack pointer itself. It needs the addresses, which are random, and has no name for
- * them. Judge hostile C by stdio tasks, whose expected outputs are outside. */
+ * calls it, or jumps past a comparison and no further. It needs the addresses, which are random, and has no name for them. Judge hostile C by stdio tasks, whose expected outputs are outside. */
 #include "reward/code/code_int.h"
 #include <stdio.h>
 
@@ -21,7 +21,7 @@
 #define COMPILE_MEMORY (UINT64_C(1) << 30)
 #define COMPILE_OUTPUT (UINT64_C(256) << 10)
 #define PROGRAM_MAX ((size_t)256 << 20)
-enum { MAX_ARGS = 32 };
+enum { MAX_ARGS = 40 };
 
 static void compile_limits(r1_box_limits *l)
 {
@@ -89,9 +89,10 @@ static r1_status replace(r1_buf *out, const char *text, const char *const (*pair
     return s;
 }
 
-static r1_status compile(r1_code_run *run, const char *compiler, const char *mark, char **object, size_t *n, r1_error *err)
+/* *out: the object, or with `assembly` the text for the assembler. */
+static r1_status compile(r1_code_run *run, const char *compiler, const char *mark, bool assembly, char **out, size_t *n, r1_error *err)
 {
-    static const char *const pairs[][2] = { { "R1_TEST", "r1_test_" }, { "R1_FAIL", "r1_fail_" } };
+    static const char *const pairs[][2] = { { "R1_TEST", "r1_test_" }, { "R1_FAIL", "r1_fail_" }, { "R1_STEP", "r1_step_" } };
     bool cpp = run->task->language == R1_CODE_CPP, function = run->task->kind == R1_CODE_FUNCTION;
     r1_buf source, header;
     r1_buf_init(&source, SIZE_MAX / 2);
@@ -105,7 +106,7 @@ static r1_status compile(r1_code_run *run, const char *compiler, const char *mar
         if (!s) s = r1_buf_add(&source, run->solution.data, run->solution.n, err);
         if (!s) s = r1_buf_adds(&source, "\n", err);
     }
-    const char *argv[MAX_ARGS] = { compiler, "-x", cpp ? "c++" : "c", cpp ? "-std=gnu++17" : "-std=gnu17", "-O2", "-pthread", "-w", "-fno-lto", "-c", "program.src", "-o", "program.o" };
+    const char *argv[MAX_ARGS] = { compiler, "-x", cpp ? "c++" : "c", cpp ? "-std=gnu++17" : "-std=gnu17", "-O2", "-pthread", "-w", "-fno-lto", assembly ? "-S" : "-c", "program.src", "-o", "program.o" };
     if (function) {
         argv[12] = "-isystem";
         argv[13] = R1_BOX_WORK;
@@ -113,14 +114,14 @@ static r1_status compile(r1_code_run *run, const char *compiler, const char *mar
     r1_box_file files[2] = { { "program.src", source.data, source.len, 0 }, { "assert.h", header.data, header.len, 0 } };
     r1_box_party party = { .argv = argv, .files = files, .n_files = function ? 2 : 1, .take = "program.o", .take_max = PROGRAM_MAX };
     compile_limits(&party.limits);
-    if (!s) s = tool_run(run, &party, object, n, err);
+    if (!s) s = tool_run(run, &party, out, n, err);
     r1_buf_deinit(&source);
     r1_buf_deinit(&header);
     return s;
 }
 
-/* The two halves of the number as differences: -DR1_A0=... */
-static r1_status number_options(const char *number, char defs[4][48], r1_error *err)
+/* The two halves of the number as differences: -DR1_A0=..., and the length of a step. */
+static r1_status number_options(const char *number, char defs[5][48], r1_error *err)
 {
     char mask[R1_CODE_NUMBER], half[17] = "";
     r1_status s = r1_code_number(mask, err);
@@ -132,12 +133,14 @@ static r1_status number_options(const char *number, char defs[4][48], r1_error *
         snprintf(defs[2 * i], sizeof defs[0], "-DR1_%c0=0x%llxULL", 'A' + i, value ^ m);
         snprintf(defs[2 * i + 1], sizeof defs[0], "-DR1_%c1=0x%llxULL", 'A' + i, m);
     }
+    if (!s) s = r1_code_number(mask, err);
+    if (!s) snprintf(defs[4], sizeof defs[0], "-DR1_LENGTH=0x%.15s1ULL", mask);
     return s;
 }
 
 static r1_status link_program(r1_code_run *run, const char *compiler, const char *number, const char *mark, r1_box_file *object, char **program, size_t *n, r1_error *err)
 {
-    char names[5][64], defs[4][48];
+    char names[7][64], defs[5][48];
     const char *argv[MAX_ARGS] = { compiler, "-O2", "-w", "-fno-lto", "-pthread", "-s", "-x", "c", "stub.src", "-x", "none", "program.o", "-o", "program" };
     size_t k = 14;
     r1_status s = R1_OK;
@@ -147,9 +150,11 @@ static r1_status link_program(r1_code_run *run, const char *compiler, const char
         snprintf(names[2], sizeof names[2], "-DR1_EXIT=r1_exit_%s", mark);
         snprintf(names[3], sizeof names[3], "-DR1_ABORT=r1_abort_%s", mark);
         snprintf(names[4], sizeof names[4], "-DR1_FD=%d", r1_code_proof_fd(number));
+        snprintf(names[5], sizeof names[5], "-DR1_STEP=r1_step_%s", mark);
+        snprintf(names[6], sizeof names[6], "-DR1_STEPS=%zu", r1_code_steps(run->task, NULL, R1_CODE_STEPS));
         s = number_options(number, defs, err);
-        for (int i = 0; i < 5; i++) argv[k++] = names[i];
-        for (int i = 0; i < 4; i++) argv[k++] = defs[i];
+        for (int i = 0; i < 7; i++) argv[k++] = names[i];
+        for (int i = 0; i < 5; i++) argv[k++] = defs[i];
         argv[k++] = "-Wl,--wrap=main";
     }
     if (run->task->language == R1_CODE_CPP) argv[k++] = "-lstdc++";
@@ -184,7 +189,18 @@ r1_status r1_code_build(r1_code_run *run, const char *number, char **program, si
         return R1_OK;
     }
     r1_status s = r1_code_number(mark, err);
-    if (!s) s = compile(run, p->path, mark, &object, &n_object, err);
+    if (!s && number && r1_code_has_assembly(run)) {
+        s = compile(run, p->path, mark, true, &object, &n_object, err);
+        if (s || !object) return s;
+        bool bad = r1_code_assembly_forbidden(object, n_object, what, sizeof what);
+        free(object);
+        object = NULL;
+        if (bad) {
+            r1_code_say(run->result, R1_CODE_COMPILE_ERROR, "the solution tells the assembler '%s', which could change the test", what);
+            return R1_OK;
+        }
+    }
+    if (!s) s = compile(run, p->path, mark, false, &object, &n_object, err);
     if (!s && object && number && r1_code_replaces(run, object, n_object, what, sizeof what)) {
         r1_code_say(run->result, R1_CODE_COMPILE_ERROR, "the solution defines %s, which the test takes from the library", what);
         free(object);

@@ -300,6 +300,22 @@ static r1_status add_ends(const r1_code_run *run, const char *mark, r1_buf *out,
     return s;
 }
 
+/* The test, and in its main the calls that count its steps. */
+static r1_status add_test(const r1_code_task *t, const char *mark, r1_buf *out, r1_error *err)
+{
+    size_t *places = malloc(R1_CODE_STEPS * sizeof *places), at = 0;
+    if (!places) return r1_fail(err, R1_ENOMEM, "no memory for the steps of a test");
+    size_t n = r1_code_steps(t, places, R1_CODE_STEPS);
+    r1_status s = R1_OK;
+    for (size_t i = 0; i < n && !s; i++) {
+        s = r1_buf_add(out, t->test.data + at, places[i] - at, err);
+        if (!s) s = r1_buf_addf(out, err, " r1_step_%s(%zu);", mark, i);
+        at = places[i];
+    }
+    free(places);
+    return s ? s : r1_buf_add(out, t->test.data + at, t->test.n - at, err);
+}
+
 r1_status r1_code_native_source(const r1_code_run *run, const char *mark, r1_buf *out, r1_error *err)
 {
     const r1_code_task *t = run->task;
@@ -324,7 +340,7 @@ r1_status r1_code_native_source(const r1_code_run *run, const char *mark, r1_buf
     if (!s) s = r1_buf_addf(out, err, "#undef NDEBUG\n#undef main\n#define r1_test_%s\n#include <assert.h>\n", mark);
     if (!s) s = add_ends(run, mark, out, err);
     if (!s) s = r1_buf_adds(out, "#line 1 \"test\"\n", err);
-    if (!s) s = r1_buf_add(out, t->test.data, t->test.n, err);
+    if (!s) s = add_test(t, mark, out, err);
     if (!s && cpp) s = r1_buf_addf(out, err, "\nextern \"C\" int (*const r1_main_%s)(int, char **, char **);\n", mark);
     if (!s) s = r1_buf_addf(out, err, "\nint (*const r1_main_%s)(int, char **, char **) = (int (*)(int, char **, char **))main;\n", mark);
     return s;
