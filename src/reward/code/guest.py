@@ -4,7 +4,7 @@
 DUNDERS = frozenset("""__len__ __getitem__ __setitem__ __delitem__ __contains__ __iter__ __next__ __str__ __repr__ __call__ __enter__ __exit__
     __bool__ __hash__ __eq__ __ne__ __lt__ __le__ __gt__ __ge__ __add__ __sub__ __mul__ __truediv__ __floordiv__ __mod__ __pow__ __matmul__
     __radd__ __rsub__ __rmul__ __rtruediv__ __and__ __or__ __xor__ __lshift__ __rshift__ __neg__ __pos__ __abs__ __invert__ __int__ __float__
-    __index__ __round__ __reversed__ __iadd__ __isub__ __imul__ __format__""".split())
+    __index__ __round__ __reversed__ __iadd__ __isub__ __imul__ __format__ __aiter__ __anext__ __aenter__ __aexit__""".split())
 PLAIN_BASES = (int, float, str, complex, bytes, tuple, list, dict, set, frozenset)
 
 
@@ -104,19 +104,26 @@ class Guest(Peer):
                 if type(m) is list:
                     self.serve(m)
                     continue
-                d = Decoder(self)
                 if "ex" in m:
-                    raise self.rebuild_exception(d, m["ex"])
-                return self.deep(d.value, m["ok"])
+                    raise self.rebuild_exception(m["ex"])
+                return self.deep(Decoder(self).value, m["ok"])
 
     def named_args(self, e, kwargs):
         return {str(k): self.deep(e.value, v) for k, v in (kwargs or {}).items()}
 
-    def rebuild_exception(self, d, x):
-        c = BUILTIN_CLASSES.get(x["c"])
+    def rebuild_exception(self, x):
+        c = self.exported[x["x"]["h"]] if "x" in x else self.globals.get(x["p"]) if "p" in x else BUILTIN_CLASSES.get(x["c"])
+        if "m" in x:
+            c = getattr(__import__(x["m"], fromlist=[""]), x["c"], None)
         if not (isinstance(c, type) and issubclass(c, BaseException)):
             c = RuntimeError
-        return c(*self.deep(d.run, x["a"]))
+        args = self.deep(Decoder(self).run, x["a"])
+        try:
+            return c(*args)
+        except Exception:  # its arguments are not those of its constructor
+            out = c.__new__(c)
+            out.args = tuple(args)
+            return out
 
     # ---- answering ----
 
@@ -156,7 +163,7 @@ class Guest(Peer):
         except (WireError, RecursionError, MemoryError, ValueError) as x:
             self.send({"ex": self.exception(x), "m": []})
 
-    def exception(self, x):
+    def exception(self, x, depth=0):
         c = type(x)
         frames, tb = [], x.__traceback__
         while tb:
@@ -181,6 +188,11 @@ class Guest(Peer):
             out["a"] = [x.code if type(x.code) in (int, str, bool, type(None)) else str(x.code)]
         if self.globals.get(c.__name__) is c:
             out["x"] = self.export_class(c)
+        if x.__suppress_context__:
+            out["alone"] = 1
+        for name, y in ("cause", x.__cause__), ("context", None if x.__suppress_context__ else x.__context__):
+            if y is not None and depth < 4:
+                out[name] = self.exception(y, depth + 1)
         return out
 
     def redirect(self, options):
@@ -190,6 +202,16 @@ class Guest(Peer):
         import io
         saved = sys.stdin, sys.stdout, sys.stderr
         names = {n: getattr(builtins, n) for n in options.get("names", ())}
+        if "env" in options:
+            for k, v in options["env"].items():
+                os.environ.pop(k, None) if v is None else os.environ.__setitem__(k, v)
+        if "argv" in options:
+            sys.argv = options["argv"]
+        patched = []
+        for module, name, value in options.get("patch", ()):
+            m = self.module if module == "__main__" else __import__(module, fromlist=[""])
+            patched.append((m, name, getattr(m, name)))
+            setattr(m, name, Decoder(self).value(value))
         if "files" in options:
             write_files(options["files"], self.files)
         if "out" in options:
@@ -199,13 +221,14 @@ class Guest(Peer):
         if "in" in options:
             sys.stdin = io.StringIO(options["in"])
         for n in names:
-            x = options["names"][n]
-            setattr(builtins, n, self.own(x["h"]) if "h" in x else self.remote(x["o"], x))
+            setattr(builtins, n, Decoder(self).value(options["names"][n]))
         mine = sys.stdin, sys.stdout, sys.stderr
         def undo(reply):
             sys.stdin, sys.stdout, sys.stderr = saved
             for n in names:
                 setattr(builtins, n, names[n])
+            for m, n, x in patched:
+                setattr(m, n, x)
             if "out" in options:
                 reply["out"] = mine[1].getvalue()
             if "err" in options:
@@ -249,6 +272,8 @@ class Guest(Peer):
             return iter(x)
         return getattr(type(x), args[0])(x, *args[1:], **kwargs)
 
+    do_steady = do_dunder
+
     def do_next(self, t, args, kwargs):
         return next(self.target(t))
 
@@ -271,6 +296,12 @@ class Guest(Peer):
         """An object of a class that derives from a number, text or container, as that."""
         x = self.target(t)
         return Plain(next(b for b in PLAIN_BASES if isinstance(x, b)), x)
+
+    def do_signature(self, t, args, kwargs):
+        import inspect
+        s = inspect.signature(self.target(t))
+        show = lambda a: None if a is inspect.Signature.empty else [a if a is None or type(a) is str or type(a) is type else str(a)]
+        return [[p.name, int(p.kind), None if p.default is p.empty else [p.default], show(p.annotation)] for p in s.parameters.values()], show(s.return_annotation)
 
     def do_dir(self, t, args, kwargs):
         return [n for n in dir(self.target(t)) if type(n) is str]

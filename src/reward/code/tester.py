@@ -11,7 +11,9 @@ JUDGING = frozenset("""__eq__ __ne__ __lt__ __le__ __gt__ __ge__ __add__ __sub__
     __matmul__ __radd__ __rsub__ __rmul__ __rtruediv__ __and__ __or__ __xor__ __lshift__ __rshift__ __neg__ __pos__ __abs__ __invert__
     __contains__ __hash__ __round__ __iadd__ __isub__ __imul__ __format__""".split())
 OFFERED = JUDGING | frozenset("""__len__ __getitem__ __setitem__ __delitem__ __iter__ __next__ __str__ __repr__ __call__ __enter__
-    __exit__ __bool__ __int__ __float__ __index__ __reversed__""".split())
+    __exit__ __bool__ __int__ __float__ __index__ __reversed__ __aiter__ __anext__ __aenter__ __aexit__""".split())
+# What tells a number or text of an object: the same as long as nothing else is asked, so that it cannot change within one comparison.
+CONVERSIONS = frozenset("__abs__ __neg__ __pos__ __invert__ __int__ __float__ __index__ __bool__ __len__ __round__".split())
 COMPARED = ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__")
 NO_EXCEPTIONS_OF = ("unittest", "doctest", "pytest", "_pytest", "asyncio")  # those that steer a test instead of failing it
 PLAIN_BASES = frozenset("int float str complex bytes tuple list dict set frozenset".split())
@@ -24,8 +26,10 @@ class Tester(Peer):
         self.lock = _thread.RLock()
         self.globals, self.prompt_classes = {}, frozenset()
         self.streams = sys.stdin, sys.stdout, sys.stderr
-        self.builtins = {n: getattr(builtins, n) for n in ("input", "print")}
+        self.builtins = {n: getattr(builtins, n) for n in ("input", "print", "open")}
+        self.environ, self.argv, self.patchable = None, None, {}
         self.files = {}
+        self.origin, self.steady_values = "", {}
         self.failed, self.lines = [], []  # failed assertions of the test inside what the solution called; the lines of the test
 
     def is_remote(self, c):
@@ -58,6 +62,9 @@ class Tester(Peer):
                 message.append(options)
             self.deep(self.send, message)
             try:
+                self.origin = op
+                if op not in ("plain", "steady"):
+                    self.steady_values.clear()
                 return self.answer(e.objects, op)
             except Exception:
                 del self.failed[before:]  # it came back to the test, which can see it
@@ -78,9 +85,10 @@ class Tester(Peer):
         try:
             return f(*args)
         except RemoteFailure as x:
-            raise x.error from None
+            error = x.error
         except (WireError, TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError, ArithmeticError, RecursionError) as x:
             raise WireError("the solution sent something that is no plain data: %s" % x) from None
+        raise error
 
     def read_answer(self, m, objects, op):
         d = Decoder(self, objects)
@@ -129,16 +137,34 @@ class Tester(Peer):
             out["in"] = sys.stdin.read()
         for n, f in self.builtins.items():
             if getattr(builtins, n) is not f:
-                out.setdefault("names", {})[n] = self.export(getattr(builtins, n), "f")
+                out.setdefault("names", {})[n] = Encoder(self).value(getattr(builtins, n))
+        if self.environ is not None:
+            self.share_environment(out)
+        patch = [[m, n, Encoder(self).value(self.read_patched(m, n))] for (m, n), old in self.patchable.items() if self.read_patched(m, n) is not old]
+        if patch:
+            out["patch"] = patch
         files = changed_files(self.files)
         if files:
             out["files"] = files
         return out
 
+    def share_environment(self, out):
+        now = dict(os.environ)
+        if now != self.environ:
+            out["env"] = {**{k: None for k in self.environ if k not in now}, **{k: v for k, v in now.items() if self.environ.get(k) != v}}
+            self.environ = now
+        if sys.argv != self.argv and all(type(a) is str for a in sys.argv):
+            self.argv = list(sys.argv)
+            out["argv"] = self.argv
+
+    def read_patched(self, module, name):
+        return self.globals.get(name) if module == "__main__" else getattr(sys.modules[module], name, None)
+
     # ---- what the solution may ask while it runs: only what the test has handed to it ----
 
     def serve(self, m):
         d = Decoder(self)
+        self.origin = "serve"
         try:
             op, target, args, kwargs = m
             x = self.exported[target["h"]]
@@ -151,13 +177,25 @@ class Tester(Peer):
         except Exception as x:
             if isinstance(x, AssertionError) and id(x) not in REMOTE_EXCEPTIONS and not source_line(x, self.lines).startswith("raise"):
                 self.failed.append(x)
-            c = next(b for b in type(x).__mro__ if BUILTIN_CLASSES.get(b.__name__) is b)
-            try:
-                args = self.deep(Encoder(self).run, x.args)
-            except Exception:
-                args = [str(x)]
-            reply = {"ex": {"c": c.__name__, "a": args}}
+            reply = {"ex": self.exception(x)}
         self.deep(self.send, reply)
+
+    def exception(self, x):
+        """An exception of the test: of the nearest class that the solution has as well."""
+        try:
+            out = {"a": self.deep(Encoder(self).run, x.args)}
+        except Exception:
+            out = {"a": [str(x)]}
+        for c in type(x).__mro__:
+            module = c.__module__
+            if "r1_target" in c.__dict__:
+                return {"x": c.r1_target, **out}
+            if self.shared.get(c.__name__) is c:
+                return {"p": c.__name__, **out}
+            if BUILTIN_CLASSES.get(c.__name__) is c:
+                return {"c": c.__name__, **out}
+            if module in sys.modules and module.partition(".")[0] in sys.stdlib_module_names and getattr(sys.modules[module], c.__name__, None) is c:
+                return {"m": module, "c": c.__name__, **out}
 
     def grant(self, op, x, args, kwargs):
         if op == "next" and hasattr(type(x), "__next__"):
@@ -169,7 +207,8 @@ class Tester(Peer):
             if type(name) is not str:
                 raise WireError("a name")
             if op == "dunder" and name in OFFERED:
-                return getattr(type(x), name)(x, *args[1:], **kwargs)
+                f = next(c.__dict__[name] for c in type(x).__mro__ if name in c.__dict__)
+                return (f.__get__(x, type(x)) if hasattr(f, "__get__") else f)(*args[1:], **kwargs)
             if not name.startswith("_"):
                 if op == "get":
                     v = getattr(x, name)
@@ -201,7 +240,28 @@ class Tester(Peer):
         r = self.remotes.get(key)
         if r is None:
             r = self.remotes[key] = self.make_remote(i, kind, x)
+            if kind == "z" and self.origin == "new":
+                object.__setattr__(r, "r1_given", False)
+        elif kind == "z" and not r.r1_given and self.origin != "new" and type(r).r1_judges:
+            r = self.given(r)  # it may be meant as a number
         return r
+
+    def given(self, x, mixed=False):
+        """The same object as a result of the solution."""
+        key = "mixed" if mixed else "given", x.r1_target["h"]
+        out = self.remotes.get(key)
+        if out is None:
+            out = self.remotes[key] = object.__new__(type(x))
+            object.__setattr__(out, "r1_target", x.r1_target)
+            object.__setattr__(out, "r1_mixed", mixed)
+        return out
+
+    def steady(self, op, target, args):
+        key = target["h"], *args
+        if key not in self.steady_values:
+            v = self.ask(op, target, args)
+            self.steady_values[key] = v
+        return self.steady_values[key]
 
     def make_remote(self, i, kind, x):
         target, name = {"h": i}, x.get("c")
@@ -262,11 +322,16 @@ class Tester(Peer):
                 elif q.get("s") is True:
                     members["__eq__"] = same_state
                     members["__hash__"] = remote_dunder("__hash__") if "__hash__" in offered else None
+            if any(n in JUDGING and n not in COMPARED + ("__hash__", "__format__") for n in members):
+                members["r1_judges"] = True
+                if "__eq__" not in members:
+                    members["__eq__"] = lambda self, other: type(other) is type(self) and self.r1_target == other.r1_target
+                    members["__hash__"] = lambda self: hash(self.r1_target["h"])
             c = RemoteMeta(name, parents, members)
         self.classes[q["o"]] = c
         return c
 
-    def rebuild_exception(self, x):
+    def rebuild_exception(self, x, depth=0):
         """An exception of the class of that name, where it is one of Python's own, of its library, of the prompt or of the solution."""
         args = self.deep(Decoder(self).run, x["a"])
         c = None
@@ -298,6 +363,9 @@ class Tester(Peer):
                     setattr(out, k, self.deep(Decoder(self).value, v))
                 except (AttributeError, TypeError):
                     pass
+        if depth < 5:
+            out.__cause__, out.__context__ = (self.rebuild_exception(x[n], depth + 1) if n in x else None for n in ("cause", "context"))
+            out.__suppress_context__ = x.get("alone") == 1
         REMOTE_EXCEPTIONS[id(out)] = out, self.text(x.get("s", "")), self.text(x.get("t", ""))
         return out
 
@@ -320,7 +388,9 @@ class RemoteFunction:
         return self.r1_peer.ask("call", self.r1_target, args, kwargs)
 
     def __getattr__(self, name):
-        if name.startswith("_") and name not in ("__annotations__", "__defaults__", "__wrapped__"):
+        if name == "__signature__":
+            return remote_signature(self)
+        if name.startswith("_") and name not in ("__annotations__", "__defaults__", "__kwdefaults__", "__wrapped__"):
             raise AttributeError(name)
         return remote_attribute(self, name)
 
@@ -366,6 +436,15 @@ def remote_attribute(x, name):
     return v
 
 
+def remote_signature(f):
+    import inspect
+    empty = inspect.Signature.empty
+    parameters, back = f.r1_peer.ask("signature", f.r1_target)
+    return inspect.Signature([inspect.Parameter(name, inspect._ParameterKind(kind), default=default[0] if default else empty,
+                                                annotation=shown[0] if shown else empty) for name, kind, default, shown in parameters],
+                             return_annotation=back[0] if back else empty)
+
+
 class RemoteMeta(type):
     """Of stand-ins for classes."""
     def __call__(c, *args, **kwargs):
@@ -396,6 +475,8 @@ class RemoteMeta(type):
 
 class RemoteObject(metaclass=RemoteMeta):
     r1_target = None
+    r1_given, r1_mixed = True, False  # whether a call of the solution returned it; whether it is what that made of a number of the test
+    r1_judges = False  # whether objects of its class compute with others
 
     def __getattr__(self, name):
         if name.startswith("__"):
@@ -419,7 +500,25 @@ class RemoteObject(metaclass=RemoteMeta):
 
 
 def remote_dunder(name):
-    return lambda self, *args, **kwargs: self.r1_peer.ask("dunder", self.r1_target, (name, *args), kwargs)
+    def method(self, *args, **kwargs):
+        peer, given = self.r1_peer, getattr(self, "r1_given", False)
+        if name in CONVERSIONS:
+            if self.r1_mixed:
+                raise TypeError("%s of what an object of the solution made of a number of the test is not asked" % name)
+            return peer.steady("steady", self.r1_target, (name, *args))
+        if not given or name not in JUDGING or name in ("__hash__", "__format__"):
+            return peer.ask("dunder", self.r1_target, (name, *args), kwargs)
+        if name == "__contains__":
+            if "__iter__" not in self.r1_info["d"]:
+                raise TypeError("whether an object that a call of the solution returned contains something is not asked")
+            return any(args[0] is v or args[0] == v for v in self)
+        v = peer.ask("dunder", self.r1_target, (name, *args), kwargs)
+        if v is NotImplemented or all(isinstance(a, RemoteObject) and not a.r1_mixed for a in args) and not self.r1_mixed:
+            return v
+        if not isinstance(v, RemoteObject):
+            raise TypeError("%s of an object that a call of the solution returned gives no number" % name)
+        return peer.given(v, True)
+    return method
 
 
 def remote_generator(peer, target):
@@ -443,7 +542,7 @@ def remote_comparison(name, plain):
         if type(other) is not type(self):
             if not plain or isinstance(other, RemoteObject):
                 return NotImplemented
-            value = self.r1_peer.ask("plain", self.r1_target)
+            value = self.r1_peer.steady("plain", self.r1_target, ())
             return getattr(type(value), name)(value, other)
         v = self.r1_peer.ask("dunder", self.r1_target, (name, other))
         return v if type(v) is bool else NotImplemented
@@ -626,6 +725,9 @@ def start(tester, init, space):
     space["__builtins__"] = Names(tester, shadowing, entry, names)
     if "seed" in used:
         share_seed(tester)
+    if "environ" in init["test"] or "argv" in init["test"] or "putenv" in used:
+        tester.environ, tester.argv = dict(os.environ), list(sys.argv)
+    watch_patches(tester, init["test"], used, texts_in(code, set()), names)
     try:
         exec(code, space)
         check = space.get("check")
@@ -646,6 +748,41 @@ def describe_with_line(x, lines):
     verdict, reason = describe_failure(x)
     line = source_line(x, lines)
     return verdict, reason + (": " + line if line and verdict == "wrong_answer" and not str(x) else "")
+
+
+def texts_in(code, out):
+    for c in code.co_consts:
+        if type(c) is type(code):
+            texts_in(c, out)
+        elif type(c) is str:
+            out.add(c)
+        elif type(c) is tuple:
+            out.update(x for x in c if type(x) is str)
+    return out
+
+
+NOT_PATCHED = ("sys", "builtins", "unittest", "types", "gc", "inspect")  # shared in other ways, or what a test steers itself with
+
+
+def watch_patches(tester, test, used, texts, names):
+    """What the test may replace in modules of the library: while the solution runs, it sees that. mock.patch of __main__ is of the solution's names."""
+    import re
+    if "patch" not in used and "setattr" not in used and not re.search(r"^[ \t]*\w+(\.\w+)+[ \t]*=[^=]", test, re.M):
+        return
+    dotted = {t.rpartition(".")[::2] for t in texts if t.replace(".", "").isidentifier() and "." in t}
+    modules = {m for m in used | {m for m, n in dotted} | {a + "." + b for a in used for b in used if a + "." + b in sys.modules} if m.partition(".")[0] in sys.stdlib_module_names and m.partition(".")[0] not in NOT_PATCHED}
+    for m in modules:
+        try:
+            module = __import__(m, fromlist=[""])
+        except Exception:
+            continue
+        for n in used | texts | {n for _, n in dotted}:
+            if n.isidentifier() and hasattr(module, n):
+                tester.patchable[m, n] = getattr(module, n)
+    for m, n in dotted:
+        if m == "__main__" and n in names and n not in tester.globals:
+            tester.patchable[m, n] = None
+            tester.globals["__getattr__"] = lambda name: tester.globals["__builtins__"][name]
 
 
 def share_seed(tester):

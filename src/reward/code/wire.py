@@ -60,6 +60,10 @@ def make_json():
 to_json, from_json = make_json()
 
 
+def is_stream(x):
+    return type(x).__module__ == "_io" and type(x).__name__ in ("StringIO", "BytesIO")
+
+
 def plain_run(items):
     """Whether all items may stand in JSON as they are."""
     types = set(map(type, items))
@@ -117,6 +121,8 @@ class Encoder:
         t = type(x)
         if t is bytearray:
             return x.hex()
+        if is_stream(x):
+            return [] if x.closed else [self.value(x.getvalue()), x.tell()]
         if isinstance(x, dict):
             return [self.run(dict.keys(x)), self.run(dict.values(x))]
         if isinstance(x, (list, set)) or t.__name__ == "deque":
@@ -137,6 +143,8 @@ class Encoder:
         f = LIBRARY_ENCODE.get((module, t.__name__))
         if f:
             return f(self, x)
+        if issubclass(t, BaseException):
+            return {"X": self.peer.exception(x)}
         if self.peer.is_remote(t):
             return self.peer.export(x, None)
         if self.peer.is_shared_class(t):
@@ -190,6 +198,12 @@ class Encoder:
         i = self.known(x)
         return {"q": self.run(x), "m": x.maxlen} if i is None else {"r": i}
 
+    def stream(self, x):
+        if x.closed:
+            return self.peer.export(x, "z")
+        i = self.known(x)
+        return {"L": ["io." + type(x).__name__, *self.content(x)]} if i is None else {"r": i}
+
     def zone(self, z):
         if z is None:
             return None
@@ -231,8 +245,8 @@ LIBRARY_ENCODE = {
     ("pathlib", "PurePosixPath"): lambda e, x: {"L": ["pathlib.PurePosixPath", str(x)]},
     ("uuid", "UUID"): lambda e, x: {"L": ["uuid.UUID", str(x)]},
     ("re", "Pattern"): lambda e, x: {"L": ["re.compile", e.value(x.pattern), x.flags]},
-    ("_io", "StringIO"): lambda e, x: {"L": ["io.StringIO", x.getvalue(), "", x.tell()]} if not x.closed else e.peer.export(x, "z"),
-    ("_io", "BytesIO"): lambda e, x: {"L": ["io.BytesIO", e.value(x.getvalue()), x.tell()]} if not x.closed else e.peer.export(x, "z"),
+    ("_io", "StringIO"): lambda e, x: e.stream(x),
+    ("_io", "BytesIO"): lambda e, x: e.stream(x),
     ("array", "array"): lambda e, x: {"A": [x.typecode, e.run(x)]},
     **{("datetime", n): Encoder.moment for n in ("date", "datetime", "time", "timedelta", "timezone")},
 }
@@ -294,8 +308,20 @@ class Decoder:
             x.extend(new)
         elif isinstance(x, list):
             x[:] = self.run(content)
+        elif is_stream(x):
+            self.fill_stream(x, content)
         else:
             self.fill_state(x, content)
+
+    def fill_stream(self, x, content):
+        if not content:
+            x.close()
+        else:
+            text, at = self.run(content)
+            x.seek(0)
+            x.truncate()
+            x.write(text)
+            x.seek(at)
 
     def fill_state(self, x, content):
         names, values = content
@@ -402,10 +428,11 @@ class Decoder:
         module, _, name = v[0].partition(".")
         if name not in LIBRARY_MAKERS.get(module, ()):
             raise WireError("a class")
-        out = getattr(__import__(module), name)(*(self.value(a) for a in v[1:2 if module == "io" else 3]))
         if module == "io":
-            out.seek(v[-1])
-        return out
+            out = self.new(getattr(__import__(module), name)())
+            self.fill_stream(out, v[1:])
+            return out
+        return getattr(__import__(module), name)(*(self.value(a) for a in v[1:3]))
 
     def items(self, v, x):
         return dict(self.value(p) for p in v).items()
@@ -428,6 +455,7 @@ DECODE = {
     "V": lambda d, v, x: dict(enumerate(d.run(v))).values(),
     "o": lambda d, v, x: d.peer.remote(v, x),
     "h": lambda d, v, x: d.peer.own(v),
+    "X": lambda d, v, x: d.peer.rebuild_exception(v),
 }
 
 
@@ -497,7 +525,8 @@ def write_files(files, known):
 def snapshot(objects):
     """What is in each of them, to see later whether a call changed it."""
     return [list(x) if isinstance(x, list) else [*dict.keys(x), *dict.values(x)] if isinstance(x, dict) else bytes(x) if type(x) is bytearray
-            else set(x) if isinstance(x, set) else list(x) if type(x).__name__ == "deque" else None for x in objects]
+            else set(x) if isinstance(x, set) else list(x) if type(x).__name__ == "deque"
+            else (None if x.closed else x.getvalue(), x.closed or x.tell()) if is_stream(x) else None for x in objects]
 
 
 def changes(encoder, objects, before):
@@ -589,7 +618,7 @@ class Peer:
             return "f"
         if isinstance(x, CoroutineType) or hasattr(type(x), "__await__"):
             return "p"
-        if isinstance(x, ITERATORS) or (hasattr(type(x), "__next__") and hasattr(type(x), "__iter__")):
+        if isinstance(x, ITERATORS) or (hasattr(type(x), "__next__") and hasattr(type(x), "__iter__") and not callable(x)):
             return "i"
         return "z"
 
