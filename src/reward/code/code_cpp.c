@@ -3,7 +3,8 @@
  *   namespaces of the library   only std::hash of any type, and a few other templates (less, tuple_size ...) of a type of the solution's own
  *   comparisons                 between types of its own only: else a wrong result could be equal to everything
  *   arithmetic                  with other types too, when the result is of its own type, which then converts to nothing
- *   the result of a function    that the test calls: no own type that is compared and made out of others without being asked
+ *   the result of a function    that the test calls: no own type that is compared and made out of others without being asked, and no container
+ *                               of its own, whose size it could tell as it likes, unless the test or the prompt names the type
  *
  * A class that the test declares objects of ("Fraction a(1, 2);") may be compared with anything: the test is about it.
  *
@@ -366,6 +367,84 @@ static bool bad_result(const source *s, const source *test)
     return false;
 }
 
+/* ---- containers that a test would believe ---- */
+
+typedef struct names { size_t word[DEPTH_MAX], n; } names;
+
+static bool is_among(const source *s, size_t i, const names *list)
+{
+    for (size_t k = 0; k < list->n; k++)
+        if (same(s, i, list->word[k])) return true;
+    return false;
+}
+
+static bool has_any(const source *s, size_t from, size_t to, const names *list)
+{
+    for (size_t i = from; i < to; i++)
+        if (is_among(s, i, list)) return true;
+    return false;
+}
+
+/* Whether the class whose name is word i is derived from one of the library's or of the list, or says itself how much is in it. */
+static bool is_container(const source *s, size_t i, const names *list)
+{
+    size_t at = i + 1;
+    for (; at < s->n && !ONE_OF(s, at, "{", ";", "(", ")", "="); at++)
+        if (at > i + 1 && (is_library_type(s, at) || is_among(s, at, list))) return true;
+    if (!is(s, at, "{")) return false;
+    for (int depth = 0; at + 1 < s->n; at++) {
+        depth += is(s, at, "{") - is(s, at, "}");
+        if (!depth) return false;
+        bool member = depth == 1 && !ONE_OF(s, at - 1, ".", ">", ":", "return", "=", "(", ",");
+        if (member && is(s, at + 1, "(") && ONE_OF(s, at, "size", "begin", "end", "length", "empty", "at", "compare", "find", "count")) return true;
+        if (member && is(s, at, "operator") && is(s, at + 1, "[")) return true;
+    }
+    return false;
+}
+
+/* Names of such classes that neither the test nor the prompt speaks of, and other names for them. */
+static void find_containers(const source *s, const source *test, r1_code_text prompt, names *out)
+{
+    out->n = 0;
+    for (size_t before = 1; before != out->n && out->n < DEPTH_MAX;) {
+        before = out->n;
+        for (size_t i = 1; i < s->n && out->n < DEPTH_MAX; i++) {
+            size_t end = i;
+            bool found = false;
+            if (!is_name(s, i) || is_among(s, i, out)) continue;
+            bool parameter = i > 1 && ONE_OF(s, i - 2, "<", ","); /* of a template */
+            if (ONE_OF(s, i - 1, "struct", "class") && !parameter) found = is_container(s, i, out);
+            while (end < s->n && !is(s, end, ";")) end++;
+            if (is(s, i - 1, "using") && is(s, i + 1, "=")) found = has_any(s, i + 2, end, out);
+            size_t from = i;
+            while (is(s, i + 1, ";") && from > 0 && !ONE_OF(s, from - 1, ";", "{", "}", "typedef")) from--;
+            if (is(s, i + 1, ";") && from && is(s, from - 1, "typedef")) found = has_any(s, from, i, out);
+            if (found && !tested(s, i, test) && !r1_code_has_word(prompt, s->t[i].s, s->t[i].n)) out->word[out->n++] = i;
+        }
+        if (before == 0 && out->n == 0) return;
+    }
+}
+
+/* Whether a function that the test calls gives such an object: its size could be another each time it is asked. */
+static bool gives_container(const source *s, const source *test, r1_code_text prompt)
+{
+    names list;
+    find_containers(s, test, prompt, &list);
+    for (size_t i = 1; i + 1 < s->n && list.n; i++) {
+        if (!is_name(s, i) || s->t[i].macro || !called(s, i, test) || ONE_OF(s, i - 1, ".", "return", "=", "(", ",")) continue;
+        size_t from = i, end = i + 1;
+        while (from > 0 && !ONE_OF(s, from - 1, ";", "{", "}") && !s->t[from - 1].macro) from--;
+        if (has_any(s, from, i, &list)) return true;
+        if (is(s, end, "(")) end = behind(s, end, "(", ")");
+        bool deduced = false;
+        for (size_t k = from; k < i; k++) deduced = deduced || ONE_OF(s, k, "auto", "decltype");
+        if (!deduced) continue;
+        while (end < s->n && !ONE_OF(s, end, "{", ";")) end++;
+        if (has_any(s, i, is(s, end, "{") ? behind(s, end, "{", "}") : end, &list)) return true;
+    }
+    return false;
+}
+
 /* ---- all of it ---- */
 
 /* Whether ## could make the word out of words of the text. */
@@ -379,7 +458,7 @@ static bool glued(const source *s, const char *word)
     return s->glues && reach[n];
 }
 
-static const char *judge(const source *s, const source *test)
+static const char *judge(const source *s, const source *test, r1_code_text prompt)
 {
     if (glued(s, "namespace") || glued(s, "operator") || glued(s, "template")) return "hides words of C++ in macros";
     size_t n_operators = 0;
@@ -393,7 +472,8 @@ static const char *judge(const source *s, const source *test)
         if (is(s, i, "template") && bad_specialisation(s, i)) return "specialises what is the library's, which the test relies on";
         if (is(s, i, "operator") && bad_operator(s, i, test)) return "defines a comparison or arithmetic of types that are not its own";
     }
-    return bad_result(s, test) ? "returns a type of its own that decides the test's comparisons" : NULL;
+    if (bad_result(s, test)) return "returns a type of its own that decides the test's comparisons";
+    return gives_container(s, test, prompt) ? "returns a container of its own, whose size the test would believe" : NULL;
 }
 
 const char *r1_code_cpp_forbidden(const r1_code_run *run)
@@ -401,7 +481,7 @@ const char *r1_code_cpp_forbidden(const r1_code_run *run)
     source s, test;
     const char *why = "could not be examined: no memory";
     bool ok = r1_code_split(&s, run->solution);
-    if (r1_code_split(&test, run->task->test) && ok) why = s.full ? "has too many words to be examined" : judge(&s, &test);
+    if (r1_code_split(&test, run->task->test) && ok) why = s.full ? "has too many words to be examined" : judge(&s, &test, run->task->prompt);
     r1_code_words_free(&s);
     r1_code_words_free(&test);
     return why;
