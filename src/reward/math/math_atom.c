@@ -629,6 +629,7 @@ static r1_node *plain_atom(r1_parser *p)
     case T_FUNC: p->i++; return function(p, (r1_func)t->sub);
     case T_SUM: p->i++; return sum_or_product(p, F_SUM);
     case T_PROD: p->i++; return sum_or_product(p, F_PROD);
+    case T_CALCULUS: p->i++; return t->sub == 'i' ? r1_math_parse_integral(p) : r1_math_parse_limit(p);
     case T_OVERLINE: p->i++; return over_bar(p);
     case T_LBRACE: return brace(p);
     case T_BAR: return t->sub == 1 || t->sub == 3 ? NULL : bars(p);

@@ -46,7 +46,7 @@ static r1_node *expand(r1_math_ctx *c, r1_node *a)
     r1_node *list = r1_math_node(c, listed ? (r1_kind)a->kind : K_LIST, 0);
     if (list == &c->bad) return list;
     list->op = listed ? a->op : ',';
-    if (!listed && a->kind == K_REL && a->n == 2 && a->kid[0]->kind == K_SYM && !r1_math_has(a->kid[0], K_PM)) list->op = '|';
+    if (!listed && a->kind == K_REL && a->n == 2 && a->kid[0]->kind == K_SYM && !r1_math_has(a->kid[0], K_PM)) list->op = a->ops[0] == R_NE ? '&' : '|';
     if (listed)
         for (uint32_t i = 0; i < a->n; i++) expand_one(c, a->kid[i], list);
     else expand_one(c, a, list);
@@ -85,7 +85,7 @@ static bool equation(const r1_node *a)
 /* x = value, f(x) = value, value = x; a chain whose values are all the same. */
 static bool assigned(r1_math_ctx *c, const r1_node *a, r1_node **name, r1_node **value)
 {
-    if (a->kind == K_REL && a->n == 2 && a->ops[0] == R_IN && a->kid[0]->kind == K_SYM && a->kid[1]->kind == K_SET) { /* x is one of these */
+    if (a->kind == K_REL && a->n == 2 && a->ops[0] == R_IN && is_name(a->kid[0]) && (a->kid[1]->kind == K_SET || a->kid[1]->kind == K_NUMBERS)) { /* x is one of these */
         *name = a->kid[0];
         *value = a->kid[1];
         return true;
@@ -159,11 +159,12 @@ static r1_math_reason inequalities(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 }
 
 /* f(t) = t^2 for f(x) = x^2: the value of cand in the letter of gold; NULL when they are not the same function of one letter each. */
-static r1_node *in_letter(r1_math_ctx *c, const r1_node *name, const r1_node *other, r1_node *its)
+static r1_node *in_letter(r1_math_ctx *c, const r1_node *name, const r1_node *value, const r1_node *other, r1_node *its)
 {
     if (name->kind != K_APPLY || other->kind != K_APPLY || name->n != 1 || other->n != 1) return NULL;
     if (name->n_name != other->n_name || memcmp(name->name, other->name, name->n_name)) return NULL;
     if (name->kid[0]->kind != K_SYM || other->kid[0]->kind != K_SYM || mentions(its, name->kid[0])) return NULL;
+    if (!mentions(value, name->kid[0]) || !mentions(its, other->kid[0])) return NULL; /* P(A) = 1/3 is not P(B) = 1/3 */
     return r1_math_subst(c, its, other->kid[0], name->kid[0]);
 }
 
@@ -176,7 +177,7 @@ static r1_math_reason relations(r1_math_ctx *c, r1_node *gold, r1_node *cand)
                    : inequalities(c, gold, cand);
     bool g = assigned(c, gold, &name, &value), k = assigned(c, cand, &other, &its);
     if (g && k && r1_math_same(name, other)) return r1_math_compare(c, value, its);
-    r1_node *renamed = g && k ? in_letter(c, name, other, its) : NULL;
+    r1_node *renamed = g && k ? in_letter(c, name, value, other, its) : NULL;
     if (renamed) return r1_math_compare(c, value, renamed);
     if (gold->n == 2 && cand->n == 2 && r1_math_is_scalar(gold->kid[0]) && r1_math_is_scalar(gold->kid[1]) && r1_math_is_scalar(cand->kid[0]) &&
         r1_math_is_scalar(cand->kid[1])) {
@@ -573,6 +574,25 @@ static r1_node *components(r1_math_ctx *c, const r1_node *a, uint32_t n)
     return c->over ? NULL : tuple;
 }
 
+/* n = 3 (mod 7) and n = 10 (mod 7) */
+static r1_math_reason residues(r1_math_ctx *c, r1_node *gold, r1_node *cand)
+{
+    if (cand->kind != K_MODULO) return R1_MATH_WRONG_TYPE;
+    r1_math_reason r = ordered(c, gold, cand);
+    r1_node *g = gold->kid[0], *k = cand->kid[0];
+    bool one = g->kind == K_REL && k->kind == K_REL && g->n == 2 && k->n == 2 && g->ops[0] == k->ops[0] && r1_math_same(g->kid[0], k->kid[0]);
+    if (equal(r) || !one || !equal(r1_math_compare(c, gold->kid[1], cand->kid[1])) || !is_name(g->kid[0])) return r;
+    mpq_t x, y, m;
+    mpq_inits(x, y, m, NULL);
+    bool found = r1_math_rational(c, g->kid[1], x) == FOUND_VALUE && r1_math_rational(c, k->kid[1], y) == FOUND_VALUE &&
+                 r1_math_rational(c, gold->kid[1], m) == FOUND_VALUE;
+    mpq_sub(x, x, y);
+    found = found && !mpz_cmp_ui(mpq_denref(x), 1) && !mpz_cmp_ui(mpq_denref(m), 1) && mpq_sgn(m) && r1_math_spend(c, 100) &&
+            mpz_divisible_p(mpq_numref(x), mpq_numref(m));
+    mpq_clears(x, y, m, NULL);
+    return found ? R1_MATH_EQUAL_EXACT : r;
+}
+
 /* ---- by kind ----------------------------------------------------------------------------------------------------- */
 
 static r1_math_reason scalar_gold(r1_math_ctx *c, r1_node *gold, r1_node *cand)
@@ -707,7 +727,7 @@ static r1_math_reason by_kind(r1_math_ctx *c, r1_node *gold, r1_node *cand)
     case K_CLOCK: return clocks(gold, cand);
     case K_DATE: return dates(c, gold, cand);
     case K_DOTS: return cand->kind == K_DOTS ? R1_MATH_EQUAL_EXACT : R1_MATH_WRONG_TYPE;
-    case K_MODULO: return cand->kind == K_MODULO ? ordered(c, gold, cand) : R1_MATH_WRONG_TYPE;
+    case K_MODULO: return residues(c, gold, cand);
     case K_INTERVAL: case K_UNION: case K_INTERSECT: case K_MINUS: case K_BUILDER: case K_NUMBERS: return set_gold(c, gold, cand);
     default: return scalar_gold(c, gold, cand);
     }

@@ -129,6 +129,22 @@ TEST(brackets_and_cases)
     hostile(text);
 }
 
+TEST(integrals_and_limits)
+{
+    hostile_take(repeat("\\int_0^1 ", 1500, "x", " dx"));
+    hostile_take(repeat("\\int_0^1 ", 30, "x", " dx"));
+    hostile_take(repeat("\\int_0^{x^9} x^{9}+", 4, "x", " dx"));
+    hostile_take(repeat("\\int_0^1 ", 2000, "x", ""));
+    hostile_take(repeat("\\lim_{x \\to 0} ", 1200, "x", ""));
+    hostile_take(repeat("\\lim_{x \\to ", 1200, "x", "}"));
+    hostile("\\int_0^{10^{9999}} x^{12} dx");
+    hostile("\\int_0^{9^{9^9}} (x+y)^{12} dx");
+    hostile("\\int_0^1 \\sum_{k=1}^{400} x^{12} dx");
+    hostile_take(repeat("2^9 ", 4000, "3^9", ""));
+    hostile_take(repeat("x ", 5000, "\\in \\mathbb{Z}", ""));
+    hostile_take(repeat("6 for all x ", 1500, "", ""));
+}
+
 TEST(length)
 {
     static const char *const units[] = { "1,",     "\\pm 1",           "+\\sin 7", "\\frac{1}{7}+", "x_{12}+", "\\sqrt{2}+",   "\\cup[0,1]",

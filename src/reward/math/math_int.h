@@ -113,7 +113,7 @@ r1_node *r1_math_choose_signs(r1_math_ctx *c, r1_node *a, unsigned signs, unsign
 typedef enum r1_tok {
     T_END, T_NUM, T_IDENT, T_WORD, T_FUNC, T_CONST, T_OP, T_REL, T_OPEN, T_CLOSE, T_LBRACE, T_RBRACE, T_COMMA, T_SEMI, T_BAR, T_NORM, T_CARET,
     T_UNDER, T_BANG, T_PRIME, T_PERCENT, T_DEGREE, T_CURRENCY, T_AND, T_OR, T_FRAC, T_SQRT, T_BINOM, T_OVERLINE, T_BEGIN, T_ENDENV, T_AMP, T_ROW,
-    T_COLON, T_DOTS, T_SETOP, T_EMPTYSET, T_INFTY, T_NUMBERS, T_SUM, T_PROD, T_MODULO, T_STOP, T_UNKNOWN
+    T_COLON, T_DOTS, T_SETOP, T_EMPTYSET, T_INFTY, T_NUMBERS, T_SUM, T_PROD, T_CALCULUS, T_MODULO, T_STOP, T_UNKNOWN
 } r1_tok;
 
 typedef struct r1_token {
@@ -216,6 +216,10 @@ bool r1_math_is_real_set(const r1_node *a); /* an interval, a union, an inequali
 typedef enum r1_math_meeting { MEET_UNKNOWN, MEET_NOT, MEET_POINTS, MEET_MORE } r1_math_meeting;
 /* What two sets of reals have in common; for MEET_POINTS appended to points. *letter: that of their conditions, NULL when they have none. */
 r1_math_meeting r1_math_sets_meet(r1_math_ctx *c, r1_node *a, r1_node *b, r1_node *points, const r1_node **letter);
+
+/* ---- math_calculus.c ---- */
+r1_node *r1_math_parse_integral(r1_parser *p); /* behind \\int */
+r1_node *r1_math_parse_limit(r1_parser *p);    /* behind \\lim */
 
 /* ---- math_cases.c ---- */
 r1_node *r1_math_parse_cases(r1_parser *p); /* at \\begin{cases} with conditions */

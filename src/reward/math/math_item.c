@@ -46,15 +46,19 @@ static r1_node *money(r1_parser *p)
 {
     uint32_t start = p->i;
     bool minus = r1_math_take(p, T_OP, '-');
-    if (!r1_math_is(p, T_CURRENCY, -1)) {
+    const r1_token *code = r1_math_peek(p, 0);
+    uint8_t named = code->kind != T_WORD || r1_math_peek(p, 1)->kind != T_NUM ? 0 : !memcmp(code->s, "USD", 3) ? '$' : !memcmp(code->s, "EUR", 3) ? 'E' :
+                    !memcmp(code->s, "GBP", 3) ? 'L' : 0; /* "USD 990" */
+    if (!r1_math_is(p, T_CURRENCY, -1) && (!named || code->n != 3)) {
         p->i = start;
         return NULL;
     }
-    uint8_t sign = r1_math_peek(p, 0)->sub;
+    uint8_t sign = named ? named : r1_math_peek(p, 0)->sub;
     p->i++;
     r1_node *a = r1_math_parse_sum(p);
     if (!a || !r1_math_is_scalar(a)) return NULL;
     r1_unit u;
+    if (r1_math_is(p, T_WORD, -1) && r1_math_word_is(r1_math_peek(p, 0)->s, r1_math_peek(p, 0)->n, "per")) p->i++; /* "$5 per hour" */
     uint32_t n = item_length(p);
     if (n && p->t[p->i].kind == T_WORD && r1_math_unit_tokens(p->c, &p->t[p->i], n, &u) == n) p->i += n; /* "$5 per hour", "$12 dollars" */
     return currency(p->c, sign, minus ? r1_math_neg(p->c, a) : a);
@@ -395,6 +399,46 @@ static uint32_t skip_lead(const r1_math_tokens *all)
     return k < all->n ? k : 0;
 }
 
+static bool any_of(const r1_token *t, const char *const *list, size_t count)
+{
+    for (size_t k = 0; k < count && t->kind == T_WORD; k++)
+        if (r1_math_word_is(t->s, t->n, list[k])) return true;
+    return false;
+}
+
+/* Where what only names the range of a letter begins: ", k \in \mathbb{Z}", "(k is an integer)", "for all real x"; all->n when there is no
+ * such thing. It is none behind an inequality, which it would restrict, nor of a letter that is not in the answer. */
+static uint32_t range_of_letter(const r1_math_tokens *all)
+{
+    static const char *const words[] = { "where", "for", "with", "is", "an", "any", "all", "every", "integer", "integers", "real", "number", "numbers" };
+    static const char *const saying[] = { "integer", "integers", "all", "every", "any" };
+    uint32_t end = all->n, k, letters = 0;
+    const r1_token *t = all->t, *letter = NULL;
+    while (end && t[end - 1].kind == T_STOP) end--;
+    bool bracket = end && t[end - 1].kind == T_CLOSE && t[end - 1].sub == '(', says = false;
+    if (bracket) end--;
+    k = end;
+    if (end > 3 && t[end - 1].kind == T_NUMBERS && t[end - 1].s[0] == 'Z' && t[end - 2].kind == T_REL && t[end - 2].sub == R_IN) {
+        letter = &t[end - 3];
+        letters = says = letter->kind == T_IDENT;
+        k = end - 3;
+    }
+    while (k && (any_of(&t[k - 1], words, R1_COUNT(words)) || (!letters && t[k - 1].kind == T_IDENT))) {
+        k--;
+        says = says || any_of(&t[k], saying, R1_COUNT(saying));
+        if (t[k].kind == T_IDENT) letters++, letter = &t[k];
+    }
+    if (bracket && !(k && t[k - 1].kind == T_OPEN && t[k - 1].sub == '(')) return all->n;
+    k -= bracket;
+    if (k && t[k - 1].kind == T_COMMA) k--;
+    bool used = false;
+    for (uint32_t i = 0; i < k && letter; i++) {
+        if (t[i].kind == T_REL && t[i].sub != R_EQ) return all->n;
+        used = used || (t[i].kind == T_IDENT && t[i].n == letter->n && !memcmp(t[i].s, letter->s, letter->n));
+    }
+    return used && says && letters == 1 ? k : all->n;
+}
+
 /* Whether words name one thing: no second letter that could be a choice, none of the words that join, deny or doubt. */
 static bool one_thing(const r1_math_tokens *t)
 {
@@ -440,7 +484,9 @@ r1_node *r1_math_parse_text(r1_math_ctx *c, const char *s, size_t n, unsigned fl
     if (a || c->over) return a;
     if (!r1_math_lex(c, clean, n_clean, flags, &all) || !all.n) return NULL;
     *ambiguous = all.ambiguous;
-    uint32_t skip = skip_lead(&all);
+    uint32_t skip = skip_lead(&all), range = range_of_letter(&all);
+    if (range < all.n) a = r1_math_parse_items(c, &all, skip, range, false);
+    if (a || c->over) return a;
     if (skip) a = r1_math_parse_items(c, &all, skip, all.n, false);
     return a || c->over ? a : r1_math_parse_items(c, &all, 0, all.n, true);
 }

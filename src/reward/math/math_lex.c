@@ -112,6 +112,8 @@ static const command commands[] = {
     { "textdollar", T_CURRENCY, '$' },
     { "sum", T_SUM, 0 },
     { "prod", T_PROD, 0 },
+    { "int", T_CALCULUS, 'i' },
+    { "lim", T_CALCULUS, 'l' },
     { "pmod", T_MODULO, 1 },
     { "bmod", T_MODULO, 0 },
     { "mod", T_MODULO, 0 },

@@ -84,6 +84,21 @@ static bool is_set_kind(const r1_node *a)
            a->kind == K_INTERSECT || a->kind == K_MINUS;
 }
 
+/* Short words that are no product of letters: "8 men", "2/3 of the cake". */
+static bool short_word(const r1_parser *p)
+{
+    static const char *const joining[] = { "of", "per", "for", "in", "st", "nd", "rd", "th", "am", "pm", "the" };
+    static const char *const things[] = { "men", "cow", "dog", "cat", "pig", "hen", "ant", "bee", "egg", "pie", "bag", "box", "can", "jar", "pot", "pen", "car",
+                                          "bus", "kid", "boy", "toy", "hat", "cap", "bed", "key", "nut", "win", "lap", "job", "row", "bar", "bun", "tub", "van" };
+    const r1_token *t = r1_math_peek(p, 0);
+    for (size_t k = 0; k < R1_COUNT(joining); k++)
+        if (r1_math_word_is(t->s, t->n, joining[k])) return true;
+    bool behind_number = t->space && p->i && p->t[p->i - 1].kind == T_NUM;
+    for (size_t k = 0; k < R1_COUNT(things) && behind_number; k++)
+        if (r1_math_word_is(t->s, t->n, things[k])) return true;
+    return false;
+}
+
 bool r1_math_starts_factor(const r1_parser *p, const r1_node *before)
 {
     const r1_token *t = r1_math_peek(p, 0);
@@ -93,7 +108,7 @@ bool r1_math_starts_factor(const r1_parser *p, const r1_node *before)
         r1_unit u; /* \text{ m} behind a value is a unit */
         return !(before && t->text && r1_math_unit_find(p->c, t->s, t->n, &u));
     }
-    case T_CONST: case T_FUNC: case T_LBRACE: case T_FRAC: case T_SQRT: case T_SUM: case T_PROD: case T_OVERLINE: case T_BEGIN: return true;
+    case T_CONST: case T_FUNC: case T_LBRACE: case T_FRAC: case T_SQRT: case T_SUM: case T_PROD: case T_CALCULUS: case T_OVERLINE: case T_BEGIN: return true;
     case T_BINOM: return t->sub == 0;
     case T_INFTY: return before == NULL;
     case T_OPEN: return (t->sub == '(' && r1_math_peek(p, 1)->kind != T_MODULO) || t->sub == '[' || t->sub == 'f' || t->sub == 'c';
@@ -104,9 +119,7 @@ bool r1_math_starts_factor(const r1_parser *p, const r1_node *before)
         bool power = (r1_math_word_is(t->s, t->n, "sq") || r1_math_word_is(t->s, t->n, "cu")) && (next->kind == T_WORD || next->kind == T_STOP || next->text);
         if (power) return false; /* "15 sq cm" */
         if (t->text || t->n > 3 || r1_math_is_stop_word(t->s, t->n) || r1_math_unit_find(p->c, t->s, t->n, &u)) return false;
-        return !r1_math_word_is(t->s, t->n, "in") && !r1_math_word_is(t->s, t->n, "st") && !r1_math_word_is(t->s, t->n, "nd") &&
-               !r1_math_word_is(t->s, t->n, "rd") && !r1_math_word_is(t->s, t->n, "th") && !r1_math_word_is(t->s, t->n, "am") &&
-               !r1_math_word_is(t->s, t->n, "pm") && !r1_math_word_is(t->s, t->n, "the");
+        return !short_word(p);
     }
     default: return false;
     }
@@ -186,6 +199,15 @@ static bool times_letter(const r1_parser *p)
     return t->kind == T_IDENT && t->n == 1 && (*t->s == 'x' || *t->s == 'X') && p->i > 0 && p->t[p->i - 1].kind == T_NUM && r1_math_peek(p, 1)->kind == T_NUM;
 }
 
+/* "n2^{n-1}", "(n+1)2^n", "2^{3}5^{2}", "2^3 5^2": a number with a power is a factor where it cannot be part of the one before. */
+static bool number_with_power(const r1_parser *p)
+{
+    const r1_token *t = r1_math_peek(p, 0), *before = p->i ? &p->t[p->i - 1] : t;
+    if (t->kind != T_NUM || r1_math_peek(p, 1)->kind != T_CARET || p->used || !p->i) return false;
+    if (before->kind == T_NUM) return t->space && p->i > 1 && p->t[p->i - 2].kind == T_CARET;
+    return before->kind == T_IDENT || before->kind == T_CONST || before->kind == T_RBRACE || (before->kind == T_CLOSE && before->sub == '(');
+}
+
 r1_node *r1_math_parse_product(r1_parser *p)
 {
     r1_math_ctx *c = p->c;
@@ -204,6 +226,7 @@ r1_node *r1_math_parse_product(r1_parser *p)
             p->i++;
             last = r1_math_num(c, (long)many);
         } else if (t->kind == T_NUM && p->i > 0 && p->t[p->i - 1].kind == T_BANG) last = r1_math_parse_power(p); /* 2!3! */
+        else if (number_with_power(p) && r1_math_is_scalar(last)) last = r1_math_parse_power(p);
         else if (!p->used && r1_math_starts_factor(p, last)) last = r1_math_parse_power(p);
         else break;
         if (!last) return NULL;

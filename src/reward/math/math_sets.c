@@ -229,7 +229,7 @@ static bool convert(r1_math_ctx *c, r1_node *a, set *s)
         /* fall through */
     case K_INTERVAL:
         if (a->n != 2 || !end_ok(a->kid[0]) || !end_ok(a->kid[1]) || backwards(c, a)) return false;
-        add(s, (piece){ a->kid[0], a->kid[1], a->lo_open || r1_math_has(a->kid[0], K_INF), a->hi_open || r1_math_has(a->kid[1], K_INF) });
+        add(s, (piece){ a->kid[0], a->kid[1], a->lo_open, a->hi_open });
         return true;
     case K_SET:
         for (uint32_t i = 0; i < a->n; i++) {

@@ -278,7 +278,7 @@ static uint32_t thing(r1_math_ctx *c, const r1_token *t, uint32_t n, r1_unit *u)
     if (!n || n > WORDS_MAX) return 0;
     for (uint32_t i = 0; i < n; i++) {
         bool plain_word = t[i].kind == T_WORD && t[i].n > 2;
-        bool small = t[i].n <= 2 && i && (is_word(&t[i], "of") || is_word(&t[i], "a") || is_word(&t[i], "in"));
+        bool small = t[i].n <= 2 && (i || is_word(t, "of")) && (is_word(&t[i], "of") || is_word(&t[i], "a") || is_word(&t[i], "in"));
         if (!(plain_word || small || (t[i].text && t[i].kind == T_WORD)) || r1_math_is_stop_word(t[i].s, t[i].n) || is_number_word(c, &t[i])) return 0;
         bytes += t[i].n + 1;
     }
