@@ -18,6 +18,36 @@ class Guest(Peer):
         self.module.__dict__.update(__builtins__=builtins, __file__="solution.py")
         sys.modules["solution"] = self.module
         self.globals = self.module.__dict__
+        self.next_live, self.floor, self.references = 0, 0, None
+        self.read_inside = set()  # names that functions of the solution read
+        self.count_references()
+
+    # ---- containers that the solution keeps ----
+
+    def count_references(self):
+        """How many references a container has that nobody but the encoder holds, as a result and inside of one."""
+        seen, e = [], Encoder(self)
+        self.references, e.tracking = seen, 1
+        value = [[0]]
+        self.deep(e.value, value)
+        self.references = seen
+
+    def track(self, x, encoder):
+        """The number of a small container that somebody keeps; what only the call made needs none."""
+        count = sys.getrefcount(x)
+        if len(self.references) < 2:
+            self.references.append(count)
+            return None
+        outermost = len(encoder.objects) == encoder.first
+        if not encoder.within and count <= self.references[0 if outermost else 1] or len(x) > 200:
+            return None
+        encoder.tracking -= 1
+        n, self.next_live = self.next_live, self.next_live + 1
+        self.becomes_live(n, x)
+        if len(self.live) > 32:
+            self.floor = n - 31
+            self.live_forget(self.floor)
+        return n
 
     # ---- what crosses ----
 
@@ -74,6 +104,10 @@ class Guest(Peer):
             function.r1_id = i
             self.ids_of_remotes[id(function)] = i
             return function
+        if kind == "p":
+            return self.wait(target)
+        if kind == "a":
+            return async_iterator(self, target)
         if kind == "i":
             r = RemoteIterator()
         else:
@@ -135,6 +169,7 @@ class Guest(Peer):
         self.depth += 1
         try:
             try:
+                self.live_fill(options.get("live", ()))
                 args = self.deep(d.run, args)
                 kwargs = {k: self.deep(d.value, v) for k, v in kwargs.items()}
                 objects = d.objects
@@ -148,14 +183,20 @@ class Guest(Peer):
                 if files:
                     reply["files"] = files
             e = Encoder(self, objects)
+            e.tracking = 16
+            reply["live"] = self.live_changes(e)
             reply["m"] = self.deep(changes, e, objects, before)
-            reply["ok"] = value if op in ("glob", "state") else self.deep(e.value, value)
+            reply["floor"] = self.floor
+            e.first = len(e.objects) + 1
+            reply["ok"] = value if op in RAW else self.deep(e.value, value)
         except BaseException as x:
             reply = {"ex": self.exception(x), **{k: reply[k] for k in ("out", "err", "rest", "files") if k in reply}}
             try:
-                reply["m"] = self.deep(changes, Encoder(self, objects), objects, before)
+                e = Encoder(self, objects)
+                reply["live"] = self.live_changes(e)
+                reply["m"] = self.deep(changes, e, objects, before)
             except BaseException:
-                reply["m"] = []
+                reply["m"] = reply["live"] = []
         finally:
             self.depth -= 1
         try:
@@ -281,12 +322,48 @@ class Guest(Peer):
         import random
         random.seed(*args)
 
-    def do_await(self, t, args, kwargs):
-        import asyncio
-        x = self.target(t)
-        async def wait():
-            return await x
-        return asyncio.run(wait())
+    def do_start(self, t, args, kwargs):
+        return self.start(self.target(t), args[0])
+
+    def do_step(self, t, args, kwargs):
+        return self.step(*args)
+
+    def do_cancel(self, t, args, kwargs):
+        self.tasks[args[0]].cancel()
+
+    # ---- classes of the test that derive from some of the solution ----
+
+    def do_members(self, t, args, kwargs):
+        """What a class says: names, and whether each is a function or a property."""
+        out = {}
+        for c in self.target(t).__mro__[:-1]:
+            for n, v in c.__dict__.items():
+                if type(n) is str:
+                    out.setdefault(n, "f" if isinstance(v, FUNCTIONS) else "p" if isinstance(v, property) else "")
+        return out
+
+    def do_derive(self, t, args, kwargs):
+        name, bases, members = args
+        space = {"__module__": "solution", "__qualname__": name}
+        for n, (kind, *parts) in members.items():
+            if kind != "v":
+                for f in parts:
+                    if f is not None and n in kwargs["abstract"]:
+                        f.__isabstractmethod__ = True
+                made = {"f": lambda f: f, "s": staticmethod, "c": classmethod, "p": property}[kind](*parts)
+            space[n] = parts[0] if kind == "v" else made
+        return self.class_id(type(bases[0])(name, tuple(bases), space))
+
+    def do_make(self, t, args, kwargs):
+        """An object of such a class; its __init__ is called by the test."""
+        c = self.target(t)
+        return Kept(self, object.__new__(c) if c.__new__ is object.__new__ else c.__new__(c, *args, **kwargs))
+
+    def do_super(self, t, args, kwargs):
+        return getattr(self.target(t), args[0])(*args[1:], **kwargs)
+
+    def do_superget(self, t, args, kwargs):
+        return getattr(self.target(t), args[0]).__get__(args[1])
 
     def do_state(self, t, args, kwargs):
         x = self.target(t)
@@ -303,6 +380,10 @@ class Guest(Peer):
         show = lambda a: None if a is inspect.Signature.empty else [a if a is None or type(a) is str or type(a) is type else str(a)]
         return [[p.name, int(p.kind), None if p.default is p.empty else [p.default], show(p.annotation)] for p in s.parameters.values()], show(s.return_annotation)
 
+    def do_copy(self, t, args, kwargs):
+        import copy
+        return Kept(self, (copy.deepcopy if args[0] else copy.copy)(self.target(t)))
+
     def do_dir(self, t, args, kwargs):
         return [n for n in dir(self.target(t)) if type(n) is str]
 
@@ -317,7 +398,9 @@ class Guest(Peer):
         if type(module) is str and module != "solution" and module in sys.modules and not isinstance(x, (int, float, str)):
             if getattr(sys.modules[module], args[0], None) is x:
                 return {"imp": module, "val": None}
-        return {"val": self.deep(Encoder(self).value, x)}
+        e = Encoder(self)
+        e.tracking = 16
+        return {"val": self.deep(e.value, x)}
 
 
 class Kept:
@@ -354,6 +437,15 @@ class RemoteObject:
         self.r1_peer.ask("set", self.r1_target, (name, value))
 
 
+async def async_iterator(peer, target):
+    while True:
+        try:
+            v = await peer.wait(target, "__anext__")
+        except StopAsyncIteration:
+            return
+        yield v
+
+
 def remote_dunder(name):
     return lambda self, *args, **kwargs: self.r1_peer.ask("dunder", self.r1_target, (name, *args), kwargs)
 
@@ -365,6 +457,11 @@ def load(guest, source):
     except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as x:
         line = getattr(x, "lineno", None)
         return {"compile": "%s%s" % (getattr(x, "msg", None) or type(x).__name__, " in line %d" % line if line else "")}
+    inside = list(code.co_consts)
+    for c in inside:
+        if type(c) is type(code):
+            guest.read_inside.update(c.co_names)
+            inside += c.co_consts
     try:
         exec(code, guest.globals)
     except BaseException as x:
@@ -380,7 +477,8 @@ def main():
     send, receive, serve = peer.send, peer.receive, peer.serve
     failure = load(peer, source)
     flush()
-    send(failure or {"names": [n for n in list(peer.globals)[:20000] if type(n) is str]})
+    names = [n for n in list(peer.globals)[:20000] if type(n) is str]
+    send(failure or {"names": names, "reads": [n for n in names if n in peer.read_inside]})
     try:
         setup = receive()
         peer.shared, peer.named = frozenset(setup["shared"]), frozenset(setup["named"])

@@ -16,6 +16,7 @@ OFFERED = JUDGING | frozenset("""__len__ __getitem__ __setitem__ __delitem__ __i
 CONVERSIONS = frozenset("__abs__ __neg__ __pos__ __invert__ __int__ __float__ __index__ __bool__ __len__ __round__".split())
 COMPARED = ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__")
 NO_EXCEPTIONS_OF = ("unittest", "doctest", "pytest", "_pytest", "asyncio")  # those that steer a test instead of failing it
+PLAIN_TYPES = (*SCALARS, list, tuple, dict, set)
 PLAIN_BASES = frozenset("int float str complex bytes tuple list dict set frozenset".split())
 
 
@@ -29,7 +30,8 @@ class Tester(Peer):
         self.builtins = {n: getattr(builtins, n) for n in ("input", "print", "open")}
         self.environ, self.argv, self.patchable = None, None, {}
         self.files = {}
-        self.origin, self.steady_values = "", {}
+        self.solution_reads = []  # global names that the solution sets and its functions read
+        self.origin, self.steady_values, self.task_of = "", {}, {}
         self.failed, self.lines = [], []  # failed assertions of the test inside what the solution called; the lines of the test
 
     def is_remote(self, c):
@@ -58,12 +60,15 @@ class Tester(Peer):
             e = Encoder(self)
             options = self.redirections()
             message = [op, target, self.deep(e.run, args), {k: self.deep(e.value, v) for k, v in (kwargs or {}).items()}]
+            live = self.live_changes()
+            if live:
+                options["live"] = live
             if options:
                 message.append(options)
             self.deep(self.send, message)
             try:
                 self.origin = op
-                if op not in ("plain", "steady"):
+                if op not in ("plain", "steady"):  # even a step may change what is told
                     self.steady_values.clear()
                 return self.answer(e.objects, op)
             except Exception:
@@ -102,17 +107,19 @@ class Tester(Peer):
         if "files" in m:
             write_files(m["files"], self.files)
         if "ex" in m:
-            self.apply(Decoder(self, objects), m.get("m", []), objects)
+            self.live_fill(m.get("live", ()), d)
+            self.apply(d, m.get("m", []), objects)
             x = self.rebuild_exception(m["ex"])
             if isinstance(x, (StopIteration, StopAsyncIteration)) and op in ("call", "new"):
                 y = RuntimeError("the function raised StopIteration")  # it would end a loop of the test, and all(map(...)) would hold
                 REMOTE_EXCEPTIONS[id(y)] = y, *REMOTE_EXCEPTIONS[id(x)][1:]
                 x = y
             raise RemoteFailure(x)
-        value = m["ok"] if op in ("glob", "state") else None
         # changes come first: their encoder saw the arguments first
+        self.live_fill(m.get("live", ()), d)
+        self.live_forget(m.get("floor", 0))
         self.apply(d, m["m"], objects)
-        return value if op in ("glob", "state") else self.deep(d.value, m["ok"])
+        return m["ok"] if op in RAW else self.deep(d.value, m["ok"])
 
     def text(self, x):
         if type(x) is not str:
@@ -124,6 +131,19 @@ class Tester(Peer):
             if type(i) is not int or not 0 <= i < len(objects):
                 raise WireError("a number")
             self.deep(d.fill, objects[i], content)
+
+    def unlike_one_file(self):
+        """What the test did that does not reach the other process, where a failure may come from it."""
+        for n in self.solution_reads:
+            if n not in self.globals:
+                continue
+            v = self.globals[n]
+            try:
+                if type(v) is FunctionType and v.__code__.co_filename == "test.py" or type(v) in PLAIN_TYPES and v != self.globals["__builtins__"].__missing__(n):
+                    return "; the test sets %s, a name of the solution, which keeps its value there" % n
+            except (Exception, Ended):
+                pass
+        return ""
 
     def redirections(self):
         """Standard streams that the test has replaced: what the solution does with them must be seen there."""
@@ -170,15 +190,19 @@ class Tester(Peer):
             x = self.exported[target["h"]]
             args = self.guarded(self.deep, d.run, args)
             kwargs = {k: self.guarded(self.deep, d.value, v) for k, v in kwargs.items()}
-            value = self.grant(op, x, args, kwargs)
+            value = self.await_turn(op, target["h"], x, args) if op in ("start", "step", "cancel") else self.grant(op, x, args, kwargs)
             reply = {"ok": self.deep(Encoder(self).value, value)}
         except Ended:
             raise
         except Exception as x:
-            if isinstance(x, AssertionError) and id(x) not in REMOTE_EXCEPTIONS and not source_line(x, self.lines).startswith("raise"):
-                self.failed.append(x)
+            self.note_failure(x)
             reply = {"ex": self.exception(x)}
         self.deep(self.send, reply)
+
+    def note_failure(self, x):
+        """An assertion of the test fails in what the solution called."""
+        if isinstance(x, AssertionError) and id(x) not in REMOTE_EXCEPTIONS and x not in self.failed and not source_line(x, self.lines).startswith("raise"):
+            self.failed.append(x)
 
     def exception(self, x):
         """An exception of the test: of the nearest class that the solution has as well."""
@@ -219,8 +243,19 @@ class Tester(Peer):
                     return getattr(x, name)(*args[1:], **kwargs)
         raise TypeError("the test does not offer this")
 
+    def await_turn(self, op, i, x, args):
+        if op == "start":
+            if args[0] not in (None, "__anext__") or not (isinstance(x, (CoroutineType, AsyncGeneratorType)) or hasattr(type(x), "__await__")):
+                raise TypeError("the test does not offer this")
+            n = self.start(x, args[0])
+            self.task_of[n] = i
+            return n
+        if self.task_of.get(args[0]) != i:
+            raise TypeError("the test does not offer this")
+        return self.step(*args) if op == "step" else self.tasks[args[0]].cancel() and None
+
     def export(self, x, kind, **more):
-        i = getattr(x, "r1_target", None) if type(x) in (RemoteFunction, RemoteIterator) or isinstance(type(x), RemoteMeta) or isinstance(x, RemoteMeta) else None
+        i = getattr(x, "r1_target", None) if type(x) in (RemoteFunction, RemoteIterator, RemoteAsyncIterator) or isinstance(type(x), RemoteMeta) or isinstance(x, RemoteMeta) else None
         if i is not None:
             return i
         if isinstance(x, (ModuleType, CodeType, FrameType, TracebackType)):
@@ -240,9 +275,9 @@ class Tester(Peer):
         r = self.remotes.get(key)
         if r is None:
             r = self.remotes[key] = self.make_remote(i, kind, x)
-            if kind == "z" and self.origin == "new":
+            if kind == "z" and self.origin in ("new", "make"):
                 object.__setattr__(r, "r1_given", False)
-        elif kind == "z" and not r.r1_given and self.origin != "new" and type(r).r1_judges:
+        elif kind == "z" and not r.r1_given and self.origin not in ("new", "make") and type(r).r1_judges:
             r = self.given(r)  # it may be meant as a number
         return r
 
@@ -272,9 +307,9 @@ class Tester(Peer):
         if kind == "i":
             return remote_generator(self, target) if x.get("gen") == 1 else RemoteIterator(self, target)
         if kind == "p":
-            async def wait():
-                return self.ask("await", target)
-            return wait()
+            return self.wait(target)
+        if kind == "a":
+            return RemoteAsyncIterator(self, target)
         if kind == "c":
             return self.make_class(x["q"])
         if kind != "z":
@@ -298,7 +333,7 @@ class Tester(Peer):
             offered = [n for n in offered if n not in JUDGING]
         parents = tuple(p for p in (self.deep(Decoder(self).value, b) for b in q["p"][:8]) if isinstance(p, type))[:1]
         base = next((BUILTIN_CLASSES[b] for b in q["b"] if b in BUILTIN_CLASSES), object)
-        members = {"r1_peer": self, "r1_target": {"h": q["o"]}, "r1_info": q, "__module__": "solution"}
+        members = {"r1_peer": self, "r1_target": {"h": q["o"]}, "r1_info": q, "__module__": "solution", "r1_named": named}
         if issubclass(base, BaseException):
             if not parents or not issubclass(parents[0], BaseException):
                 parents = (base if base not in (SystemExit, KeyboardInterrupt, GeneratorExit) else Exception,)
@@ -428,6 +463,25 @@ class RemoteIterator:
         return self.r1_peer.ask("method", self.r1_target, ("throw", *args))
 
 
+class RemoteAsyncIterator:
+    __slots__ = ("r1_peer", "r1_target")
+
+    def __init__(self, peer, target):
+        self.r1_peer, self.r1_target = peer, target
+
+    def __aiter__(self):
+        return self
+
+    def __anext__(self):
+        return self.r1_peer.wait(self.r1_target, "__anext__")
+
+    def aclose(self):
+        return self.r1_peer.wait(self.r1_target, "aclose")
+
+    def asend(self, value):
+        return self.r1_peer.ask("method", self.r1_target, ("asend", value))
+
+
 def remote_attribute(x, name):
     peer, target = x.r1_peer, x.r1_target
     v = peer.ask("get", target, (name,))
@@ -447,9 +501,20 @@ def remote_signature(f):
 
 class RemoteMeta(type):
     """Of stand-ins for classes."""
+    def __new__(meta, name, bases, space, **more):
+        if "r1_target" in space or bases == (RemoteObject,) or not bases:
+            return type.__new__(meta, name, bases, space)
+        return derive(meta, name, bases, space)
+
+    def __init__(c, *args, **more):
+        pass
+
     def __call__(c, *args, **kwargs):
-        if "r1_target" not in c.__dict__:
-            raise TypeError("%s: a class of the test cannot derive from one of the solution" % c.__name__)
+        if "r1_derived" in c.__dict__:
+            x = c.r1_peer.ask("make", c.r1_target, args, kwargs)
+            if type(x) is c:
+                x.__init__(*args, **kwargs)
+            return x
         return c.r1_peer.ask("new", c.r1_target, args, kwargs)
 
     def __getattr__(c, name):
@@ -458,7 +523,10 @@ class RemoteMeta(type):
         return remote_attribute(c, name)
 
     def __setattr__(c, name, value):
-        c.r1_peer.ask("set", c.r1_target, (name, value))
+        if "r1_derived" in c.__dict__ and isinstance(value, FUNCTIONS + (property, staticmethod, classmethod)):
+            type.__setattr__(c, name, value)
+        else:
+            c.r1_peer.ask("set", c.r1_target, (name, value))
 
     def __iter__(c):
         return c.r1_peer.ask("dunder", c.r1_target, ("__iter__",))
@@ -473,9 +541,60 @@ class RemoteMeta(type):
         return True
 
 
+def derive(meta, name, bases, space):
+    """A class of the test that derives from some of the solution: the solution gets one whose functions are calls of the test's, and
+    objects of it are made there."""
+    if "__new__" in space:
+        raise TypeError("%s: a class of the test that derives from one of the solution cannot have a __new__" % name)
+    peer = next(b.r1_peer for b in bases if isinstance(b, RemoteMeta))
+    layers, members, abstract = [], {}, []
+    mixins = [c for b in bases if not isinstance(b, RemoteMeta) for c in b.__mro__[:-1]]
+    kinds = {FunctionType: lambda v: ["f", v], staticmethod: lambda v: ["s", v.__func__], classmethod: lambda v: ["c", v.__func__], property: lambda v: ["p", v.fget, v.fset]}
+    for d in [c.__dict__ for c in reversed(mixins)] + [space]:
+        for n, v in d.items():
+            if type(v) in kinds:
+                members[n] = kinds[type(v)](v)
+                if getattr(v, "__isabstractmethod__", False):
+                    abstract.append(n)
+            elif not n.startswith("__") and n != "_abc_impl":
+                members[n] = ["v", v]
+    for b in bases:
+        layers.append(b if not isinstance(b, RemoteMeta) or "r1_derived" in b.__dict__ else super_layer(b))
+    # values are the solution's from now on, as those of objects are
+    own = {n: v for n, v in space.items() if n not in members or members[n][0] != "v"}
+    c = type.__new__(meta, name, tuple(layers), {**own, "r1_target": None, "r1_derived": True})
+    number = peer.ask("derive", None, (name, [b for b in bases if isinstance(b, RemoteMeta)], members), {"abstract": abstract})
+    if type(number) is not int:
+        raise WireError("a number")
+    type.__setattr__(c, "r1_target", {"h": number})
+    peer.classes[number] = c
+    return c
+
+
+def super_layer(base):
+    """Between a class of the solution and those of the test: what super() finds."""
+    peer, target = base.r1_peer, base.r1_target
+    def method(name):
+        if name in OFFERED:
+            return remote_dunder(name, target)
+        return lambda self, *args, **kwargs: peer.ask("super", target, (name, self, *args), kwargs)
+    def offered(name):
+        return name not in JUDGING or any(name in c.__dict__ for c in base.__mro__[:-1])
+    def member(name):
+        return property(lambda self: peer.ask("superget", target, (name, self)), lambda self, v: peer.ask("set", self.r1_target, (name, v)))
+    found = peer.ask("members", target)
+    if type(found) is not dict:
+        raise WireError("names")
+    space = {n: method(n) if kind == "f" else member(n) for n, kind in found.items()
+             if kind in ("f", "p") and not n.startswith("r1_") and n not in COMPARED + ("__hash__",)
+             and (not n.startswith("__") or n == "__init__" or n in OFFERED and offered(n))}
+    return type.__new__(RemoteMeta, base.__name__, (base,), {**space, "r1_target": target, "r1_layer": True})
+
+
 class RemoteObject(metaclass=RemoteMeta):
     r1_target = None
     r1_given, r1_mixed = True, False  # whether a call of the solution returned it; whether it is what that made of a number of the test
+    r1_named = False  # whether the test names its class
     r1_judges = False  # whether objects of its class compute with others
 
     def __getattr__(self, name):
@@ -485,6 +604,15 @@ class RemoteObject(metaclass=RemoteMeta):
 
     def __setattr__(self, name, value):
         self.r1_peer.ask("set", self.r1_target, (name, value))
+
+    def __init__(self, *args, **kwargs):
+        pass
+
+    def __copy__(self):
+        return self.r1_peer.ask("copy", self.r1_target, (False,))
+
+    def __deepcopy__(self, memo):
+        return self.r1_peer.ask("copy", self.r1_target, (True,))
 
     def __delattr__(self, name):
         self.r1_peer.ask("del", self.r1_target, (name,))
@@ -499,20 +627,25 @@ class RemoteObject(metaclass=RemoteMeta):
         return dict(zip(names, self.r1_peer.guarded(d.run, values)))
 
 
-def remote_dunder(name):
+def remote_dunder(name, base=None):
+    """A special method of objects of the solution; of the class `base` for objects of classes derived from it."""
+    def ask(self, args, kwargs):
+        if base:
+            return self.r1_peer.ask("super", base, (name, self, *args), kwargs)
+        return self.r1_peer.ask("dunder", self.r1_target, (name, *args), kwargs)
     def method(self, *args, **kwargs):
         peer, given = self.r1_peer, getattr(self, "r1_given", False)
         if name in CONVERSIONS:
             if self.r1_mixed:
                 raise TypeError("%s of what an object of the solution made of a number of the test is not asked" % name)
-            return peer.steady("steady", self.r1_target, (name, *args))
+            return ask(self, args, kwargs) if base else peer.steady("steady", self.r1_target, (name, *args))
         if not given or name not in JUDGING or name in ("__hash__", "__format__"):
-            return peer.ask("dunder", self.r1_target, (name, *args), kwargs)
+            return ask(self, args, kwargs)
         if name == "__contains__":
             if "__iter__" not in self.r1_info["d"]:
                 raise TypeError("whether an object that a call of the solution returned contains something is not asked")
             return any(args[0] is v or args[0] == v for v in self)
-        v = peer.ask("dunder", self.r1_target, (name, *args), kwargs)
+        v = ask(self, args, kwargs)
         if v is NotImplemented or all(isinstance(a, RemoteObject) and not a.r1_mixed for a in args) and not self.r1_mixed:
             return v
         if not isinstance(v, RemoteObject):
@@ -535,11 +668,17 @@ def remote_generator(peer, target):
         raise
 
 
+def alike(x, y):
+    """Objects of one class of the solution, or of classes with a common one, all named by the test."""
+    return type(x) is type(y) or (isinstance(y, RemoteObject) and type(x).r1_named and type(y).r1_named
+                                  and any(c in type(y).__mro__ for c in type(x).__mro__ if isinstance(c, RemoteMeta) and c is not RemoteObject))
+
+
 def remote_comparison(name, plain):
     """Objects of one class of the solution that the test names are compared by that class; with anything else they are not, unless they
     derive from plain data: then that is compared here."""
     def compare(self, other):
-        if type(other) is not type(self):
+        if not alike(self, other):
             if not plain or isinstance(other, RemoteObject):
                 return NotImplemented
             value = self.r1_peer.steady("plain", self.r1_target, ())
@@ -716,6 +855,7 @@ def start(tester, init, space):
     if "ex" in hello:
         return describe_failure(tester.guarded(tester.rebuild_exception, hello["ex"]))
     names = set(tester.guarded(Decoder(tester).run, hello["names"]))
+    tester.solution_reads = [n for n in tester.guarded(Decoder(tester).run, hello.get("reads", [])) if type(n) is str and n in names and not n.startswith("__")]
     entry = init["entry"].partition(".")[0]
     shadowing = {entry} if entry else set()
     if not entry and not any(n in names and not hasattr(builtins, n) for n in used):
@@ -739,15 +879,16 @@ def start(tester, init, space):
         if x.code not in (None, 0, False):
             return "wrong_answer", "the test ended with status %s" % x.code
     except BaseException as x:
-        return describe_with_line(x, tester.lines)
+        return describe_with_line(x, tester)
     # an assertion that failed in a function the solution called decides, also where the solution caught it
-    return describe_with_line(tester.failed[0], tester.lines) if tester.failed else None
+    return describe_with_line(tester.failed[0], tester) if tester.failed else None
 
 
-def describe_with_line(x, lines):
+def describe_with_line(x, tester):
     verdict, reason = describe_failure(x)
-    line = source_line(x, lines)
-    return verdict, reason + (": " + line if line and verdict == "wrong_answer" and not str(x) else "")
+    line = source_line(x, tester.lines)
+    told = tester.unlike_one_file() if verdict in ("wrong_answer", "runtime_error") else ""
+    return verdict, (reason + (": " + line if line and verdict == "wrong_answer" and not str(x) else ""))[:300 - len(told)] + told
 
 
 def texts_in(code, out):

@@ -11,10 +11,11 @@
 # Nothing that arrives is executed or unpickled, and nothing is built but the exact types of this file: a value that came over
 # the wire has no methods of the other side. The tester trusts no more than this file says.
 import sys, os, _json, builtins
-from types import (FunctionType, BuiltinFunctionType, MethodType, GeneratorType, CoroutineType, ModuleType, MethodWrapperType,
+from types import (AsyncGeneratorType, FunctionType, BuiltinFunctionType, MethodType, GeneratorType, CoroutineType, ModuleType, MethodWrapperType,
                    MethodDescriptorType, WrapperDescriptorType)
 
 MESSAGE_MAX = 1 << 28
+RAW = ("glob", "state", "members", "derive")  # requests whose answer is read by those who ask
 INT_BITS = 12000        # larger integers cross as hexadecimal
 SCALARS = frozenset((int, float, str, bool, type(None)))
 is_ = lambda a, b: a is b
@@ -88,6 +89,25 @@ class Encoder:
         self.peer = peer
         self.objects = list(objects)
         self.index = {id(o): i for i, o in enumerate(self.objects)}
+        self.first, self.tracking, self.within = 1, 0, False  # how many objects there are once a result is;  how many more containers may be kept alike on both sides; inside of one that is
+
+    def container(self, x, out):
+        """A container that can change: as one seen before, or what `out` makes of it."""
+        i = self.index.get(id(x))
+        if i is not None:
+            return {"r": i}
+        n = self.peer.live_ids.get(id(x))
+        if n is not None:
+            return {"W": n}
+        self.known(x)
+        n = self.peer.track(x, self) if self.tracking else None
+        if n is None:
+            return out()
+        inner, self.within = self.within, True
+        made = out()
+        self.within = inner
+        made["w"] = n
+        return made
 
     def known(self, x):
         i = self.index.get(id(x))
@@ -173,30 +193,20 @@ class Encoder:
         return self.tuple(x)
 
     def list(self, x):
-        i = self.known(x)
-        return {"l": self.run(list.__iter__(x))} if i is None else {"r": i}
+        return self.container(x, lambda: {"l": self.run(list.__iter__(x))})
 
     def set(self, x):
-        i = self.known(x)
-        return {"s": self.run(set.__iter__(x))} if i is None else {"r": i}
+        return self.container(x, lambda: {"s": self.run(set.__iter__(x))})
 
     def dict(self, x, kind=None, extra=None):
-        i = self.known(x)
-        if i is not None:
-            return {"r": i}
-        d = {"d": self.run(dict.keys(x)), "v": self.run(dict.values(x))}
-        if kind:
-            d["k"] = kind
-            d["e"] = extra
-        return d
+        more = {"k": kind, "e": extra} if kind else {}
+        return self.container(x, lambda: {"d": self.run(dict.keys(x)), "v": self.run(dict.values(x)), **more})
 
     def bytearray(self, x):
-        i = self.known(x)
-        return {"B": x.hex()} if i is None else {"r": i}
+        return self.container(x, lambda: {"B": x.hex()})
 
     def deque(self, x):
-        i = self.known(x)
-        return {"q": self.run(x), "m": x.maxlen} if i is None else {"r": i}
+        return self.container(x, lambda: {"q": self.run(x), "m": x.maxlen})
 
     def stream(self, x):
         if x.closed:
@@ -279,7 +289,10 @@ class Decoder:
             for key in x:  # the first key tells the kind
                 f = DECODE.get(key)
                 if f:
-                    return f(self, x[key], x)
+                    out = f(self, x[key], x)
+                    if "w" in x and key in "lsdBq":
+                        self.peer.becomes_live(x["w"], out)
+                    return out
                 break
         raise WireError("not a value")
 
@@ -456,6 +469,7 @@ DECODE = {
     "o": lambda d, v, x: d.peer.remote(v, x),
     "h": lambda d, v, x: d.peer.own(v),
     "X": lambda d, v, x: d.peer.rebuild_exception(v),
+    "W": lambda d, v, x: d.peer.live[v][0],
 }
 
 
@@ -529,19 +543,19 @@ def snapshot(objects):
             else (None if x.closed else x.getvalue(), x.closed or x.tell()) if is_stream(x) else None for x in objects]
 
 
+def unchanged(old, new):
+    if type(new) is list:
+        return len(new) == len(old) and all(map(is_, new, old))
+    return new == old
+
+
 def changes(encoder, objects, before):
     out = []
     for i, x in enumerate(objects):
         if hasattr(type(x), "_member_map_"):
             continue  # a member of an enumeration
-        old = before[i]
-        if old is not None:
-            new = snapshot((x,))[0]
-            if type(new) is list:
-                if len(new) == len(old) and all(map(is_, new, old)):
-                    continue
-            elif new == old:
-                continue
+        if before[i] is not None and unchanged(before[i], snapshot((x,))[0]):
+            continue
         out.append([i, encoder.content(x)])
     return out
 
@@ -554,6 +568,42 @@ class Peer:
         self.exported, self.ids, self.remotes, self.tuples = {}, {}, {}, {}
         self.read, self.write, self.limit, self.set_limit = os.read, os.write, sys.getrecursionlimit, sys.setrecursionlimit
         self.ended = False
+        self.loops, self.tasks = [], []
+        self.live, self.live_ids = {}, {}  # by number: the container, and what was in it when both sides agreed
+
+    # ---- containers that the solution keeps: what one side changes, the other finds changed when it goes on ----
+
+    def track(self, x, encoder):
+        return None
+
+    def becomes_live(self, n, x):
+        if type(n) is not int:
+            raise WireError("a number")
+        if n in self.live:
+            self.live_ids.pop(id(self.live[n][0]), None)
+        self.live[n] = [x, snapshot((x,))[0]]
+        self.live_ids[id(x)] = n
+
+    def live_changes(self, encoder=None):
+        """What this side has changed since both agreed; then they agree. Without an encoder each change is a text of its own."""
+        out = []
+        for n, entry in list(self.live.items()):
+            now = snapshot(entry[:1])[0]
+            if not unchanged(entry[1], now):
+                entry[1] = now
+                out.append([n, (encoder or Encoder(self)).content(entry[0])])
+        return out
+
+    def live_fill(self, changed, decoder=None):
+        for n, content in changed:
+            entry = self.live.get(n)
+            if entry:  # or each side has its own by now
+                self.deep((decoder or Decoder(self)).fill, entry[0], content)
+                entry[1] = snapshot(entry[:1])[0]
+
+    def live_forget(self, below):
+        for n in [n for n in self.live if n < below]:
+            self.live_ids.pop(id(self.live.pop(n)[0]), None)
 
     # ---- messages ----
 
@@ -613,9 +663,66 @@ class Peer:
         name = getattr(x, "__name__", None) if isinstance(x, FUNCTIONS + (type,)) else None
         return {"o": i, "k": kind or self.kind(x), "c": name if type(name) is str else type(x).__name__, **self.describe(x), **more}
 
+    # ---- what is awaited: a task where it lives, which the other side gives turns until it is done ----
+
+    async def wait(self, target, step=None):
+        import asyncio
+        n, pause = self.ask("start", target, (step,)), 0.0
+        while True:
+            try:
+                done = self.ask("step", target, (n, pause))
+                if type(done) is tuple:
+                    return done[0]
+                await asyncio.sleep(0)  # others here go on
+            except (asyncio.CancelledError, GeneratorExit):
+                self.ask("cancel", target, (n,))
+                raise
+            pause = min(0.005, pause + 0.0005)
+
+    def note_failure(self, x):
+        pass
+
+    def in_loop(self, f):
+        """f(loop) with an event loop that is not running, though another may be."""
+        import asyncio
+        outer = asyncio._get_running_loop()
+        asyncio._set_running_loop(None)
+        try:
+            loop = next((e for e in self.loops if not e.is_running()), None)
+            if loop is None:
+                loop = asyncio.new_event_loop()
+                self.loops.append(loop)
+            return f(loop)
+        finally:
+            asyncio._set_running_loop(outer)
+
+    def start(self, x, step):
+        async def run():
+            try:
+                return await (x if step is None else getattr(type(x), step)(x))
+            except AssertionError as e:
+                self.note_failure(e)
+                raise
+        self.tasks.append(self.in_loop(lambda loop: loop.create_task(run())))
+        return len(self.tasks) - 1
+
+    def step(self, n, pause):
+        import asyncio
+        task = self.tasks[n]
+        def go(loop):
+            loop = task.get_loop()
+            if loop.is_running():
+                raise RuntimeError("something awaited waits for what is waiting for it")
+            loop.run_until_complete(asyncio.wait({task}, timeout=min(pause, 0.01)))
+        if not task.done():
+            self.in_loop(go)
+        return (task.result(),) if task.done() else None
+
     def kind(self, x):
         if isinstance(x, FUNCTIONS):
             return "f"
+        if type(x) is AsyncGeneratorType:
+            return "a"
         if isinstance(x, CoroutineType) or hasattr(type(x), "__await__"):
             return "p"
         if isinstance(x, ITERATORS) or (hasattr(type(x), "__next__") and hasattr(type(x), "__iter__") and not callable(x)):
