@@ -470,6 +470,21 @@ static r1_node *choice_with_text(r1_math_ctx *c, r1_node *choice, unsigned flags
     return words;
 }
 
+/* "x < 1 \cup x > 2": a union of what are no sets is "or"; "Yes!" is no factorial. */
+static void mend_tokens(r1_math_tokens *all)
+{
+    bool relations = false;
+    for (uint32_t i = 0; i < all->n; i++) relations = relations || (all->t[i].kind == T_REL && all->t[i].sub != R_IN);
+    for (uint32_t i = 1; i + 1 < all->n && relations; i++) {
+        r1_tok before = (r1_tok)all->t[i - 1].kind, behind = (r1_tok)all->t[i + 1].kind;
+        bool set = before == T_CLOSE || before == T_OPEN || before == T_NUMBERS || before == T_EMPTYSET || behind == T_OPEN || behind == T_CLOSE ||
+                   behind == T_NUMBERS || behind == T_EMPTYSET;
+        if (all->t[i].kind == T_SETOP && all->t[i].sub == 'u' && !set) all->t[i].kind = T_OR;
+    }
+    bool exclaimed = all->n >= 2 && all->t[all->n - 1].kind == T_BANG && all->t[all->n - 2].kind == T_WORD && all->t[all->n - 2].n > 2;
+    if (exclaimed) all->n--;
+}
+
 r1_node *r1_math_parse_text(r1_math_ctx *c, const char *s, size_t n, unsigned flags, bool *ambiguous)
 {
     const char *clean;
@@ -484,6 +499,7 @@ r1_node *r1_math_parse_text(r1_math_ctx *c, const char *s, size_t n, unsigned fl
     if (a || c->over) return a;
     if (!r1_math_lex(c, clean, n_clean, flags, &all) || !all.n) return NULL;
     *ambiguous = all.ambiguous;
+    mend_tokens(&all);
     uint32_t skip = skip_lead(&all), range = range_of_letter(&all);
     if (range < all.n) a = r1_math_parse_items(c, &all, skip, range, false);
     if (a || c->over) return a;
