@@ -6,6 +6,8 @@
  *   the result of a function    that the test calls: no own type that is compared and made out of others without being asked, and no container
  *                               of its own, whose size it could tell as it likes, unless the test or the prompt names the type
  *
+ *   functions                   none that the test takes from the library for comparing, beside one that is tested; no operator new for everybody
+ *
  * A class that the test declares objects of ("Fraction a(1, 2);") may be compared with anything: the test is about it.
  *
  * Looks at words of the solution, not at what the compiler makes of them: where macros could hide a word (one that holds `operator`, or glues
@@ -293,6 +295,7 @@ static bool compares_others(const source *s, const source *test)
         if (is(s, i, "{") && ++depth < DEPTH_MAX) classes[depth] = class_of(s, i);
         if (is(s, i, "}") && depth) depth--;
         size_t around = depth < DEPTH_MAX ? classes[depth] : 0;
+        if (is(s, i, "operator") && is(s, i + 1, "!") && !is(s, i + 2, "=") && !(around && tested(s, around, test))) compared = made = true; /* both true and not */
         if (is(s, i, "operator") && ONE_OF(s, i + 1, "=", "!", "<", ">", "-") && !(ONE_OF(s, i + 1, "<", ">") && same(s, i + 1, i + 2))) compared = true;
         if (is(s, i - 1, "using") && is_name(s, i) && is(s, i + 1, ":") && is(s, i + 2, ":") && around) made = true; /* inherited constructors */
         if (!is_name(s, i) || !is(s, i + 1, "(") || ONE_OF(s, i - 1, "explicit", "~", "return", "=", "new", ",", "(")) continue;
@@ -445,6 +448,76 @@ static bool gives_container(const source *s, const source *test, r1_code_text pr
     return false;
 }
 
+/* ---- functions of the test and the library ---- */
+
+/* Whether word i is a function's name in its definition, outside of classes. */
+static bool defines(const source *s, size_t i)
+{
+    if (!i || !is_name(s, i) || s->t[i].macro || !is(s, i + 1, "(") || ONE_OF(s, i, "if", "while", "for", "switch", "return", "catch", "operator")) return false;
+    if (!(is_name(s, i - 1) && !ONE_OF(s, i - 1, "return", "else", "new", "throw", "case", "do")) && !ONE_OF(s, i - 1, ">", "&", "*", "]", ")")) return false;
+    size_t at = behind(s, i + 1, "(", ")");
+    while (ONE_OF(s, at, "noexcept", "const")) at++;
+    return (is(s, at, "{") || (is(s, at, "-") && is(s, at + 1, ">"))) && !class_around(s, i);
+}
+
+/* Whether the test calls the word for a range of the library's: equal(a.begin(), ...). */
+static bool called_for_range(const source *s, size_t i, const source *test)
+{
+    for (size_t k = 1; k + 1 < test->n; k++) {
+        if (!is(test, k + 1, "(") || test->t[k].n != s->t[i].n || memcmp(test->t[k].s, s->t[i].s, s->t[i].n) || ONE_OF(test, k - 1, ".", ":", ">")) continue;
+        for (size_t at = k + 1, end = behind(test, k + 1, "(", ")"); at < end; at++)
+            if (ONE_OF(test, at, "begin", "end", "cbegin", "cend", "rbegin", "rend")) return true;
+    }
+    return false;
+}
+
+/* Whether an overload of the solution would be called by the test in the place of the library's function. One that is named as the
+ * library's may be what is tested: then no other function of the solution is. */
+static bool overloads(const source *s, const source *test, const r1_code_run *run)
+{
+    size_t n_other = 0, n_taken = 0;
+    r1_code_text entry = run->task->entry_point;
+    for (size_t i = 1; i + 1 < s->n; i++) {
+        if (is(s, i, "operator") && is(s, i + 1, "new") && is(s, i - 1, "*") && !class_around(s, i)) return true; /* sees all that the test makes */
+        if (!called(s, i, test) || !defines(s, i)) continue;
+        bool asked = (entry.n == s->t[i].n && !memcmp(entry.data, s->t[i].s, entry.n)) || r1_code_has_word(run->task->prompt, s->t[i].s, s->t[i].n);
+        bool taken = !asked && (r1_code_is_taken(run, s->t[i].s, s->t[i].n) || called_for_range(s, i, test));
+        if (taken) n_taken++;
+        else n_other++;
+    }
+    return n_taken && (n_other || entry.n);
+}
+
+/* Whether the solution declares, but does not define, a function with the name of word i of the test, which the test then has for it. */
+static bool is_awaited(const source *s, const source *test, size_t i)
+{
+    bool declared = false;
+    for (size_t k = 1; k + 1 < s->n; k++) {
+        if (s->t[k].n != test->t[i].n || memcmp(s->t[k].s, test->t[i].s, s->t[k].n) || !is(s, k + 1, "(")) continue;
+        if (defines(s, k)) return false;
+        declared = declared || ((is_name(s, k - 1) || ONE_OF(s, k - 1, ">", "&", "*")) && !is(s, k - 1, "return") && is(s, behind(s, k + 1, "(", ")"), ";"));
+    }
+    return declared;
+}
+
+r1_status r1_code_rename(const r1_code_run *run, const char *mark, r1_buf *out, r1_error *err)
+{
+    const r1_code_task *t = run->task;
+    source test, s;
+    bool ok = r1_code_split(&s, run->solution);
+    r1_status status = r1_code_split(&test, t->test) && ok ? R1_OK : r1_fail(err, R1_ENOMEM, "no memory for the words of a test");
+    for (size_t i = 1; i < test.n && !status; i++) {
+        bool elsewhere = is(&test, i, "main") || !defines(&test, i) || r1_code_has_word(t->prompt, test.t[i].s, test.t[i].n) || is_awaited(&s, &test, i);
+        if (t->entry_point.n == test.t[i].n && !memcmp(t->entry_point.data, test.t[i].s, test.t[i].n)) elsewhere = true;
+        for (size_t k = 0; k < test.n && !elsewhere; k++) /* a member's or a macro's name, too, or one more overload: defined once for all */
+            elsewhere = same(&test, k, i) && (test.t[k].macro || (k && (ONE_OF(&test, k - 1, ".", ":") || (k > 1 && is(&test, k - 1, ">") && is(&test, k - 2, "-")))) || (k < i && defines(&test, k)));
+        if (!elsewhere) status = r1_buf_addf(out, err, "#define %.*s r1_%s_%.*s\n", (int)test.t[i].n, test.t[i].s, mark, (int)test.t[i].n, test.t[i].s);
+    }
+    r1_code_words_free(&test);
+    r1_code_words_free(&s);
+    return status;
+}
+
 /* ---- all of it ---- */
 
 /* Whether ## could make the word out of words of the text. */
@@ -458,7 +531,7 @@ static bool glued(const source *s, const char *word)
     return s->glues && reach[n];
 }
 
-static const char *judge(const source *s, const source *test, r1_code_text prompt)
+static const char *judge(const source *s, const source *test, const r1_code_run *run)
 {
     if (glued(s, "namespace") || glued(s, "operator") || glued(s, "template")) return "hides words of C++ in macros";
     size_t n_operators = 0;
@@ -473,7 +546,8 @@ static const char *judge(const source *s, const source *test, r1_code_text promp
         if (is(s, i, "operator") && bad_operator(s, i, test)) return "defines a comparison or arithmetic of types that are not its own";
     }
     if (bad_result(s, test)) return "returns a type of its own that decides the test's comparisons";
-    return gives_container(s, test, prompt) ? "returns a container of its own, whose size the test would believe" : NULL;
+    if (overloads(s, test, run)) return "defines a function that the test takes from the library";
+    return gives_container(s, test, run->task->prompt) ? "returns a container of its own, whose size the test would believe" : NULL;
 }
 
 const char *r1_code_cpp_forbidden(const r1_code_run *run)
@@ -481,7 +555,7 @@ const char *r1_code_cpp_forbidden(const r1_code_run *run)
     source s, test;
     const char *why = "could not be examined: no memory";
     bool ok = r1_code_split(&s, run->solution);
-    if (r1_code_split(&test, run->task->test) && ok) why = s.full ? "has too many words to be examined" : judge(&s, &test, run->task->prompt);
+    if (r1_code_split(&test, run->task->test) && ok) why = s.full ? "has too many words to be examined" : judge(&s, &test, run);
     r1_code_words_free(&s);
     r1_code_words_free(&test);
     return why;

@@ -30,8 +30,8 @@ static bool section(const char *object, size_t n, const Elf64_Ehdr *h, size_t i,
  * modes of their operands. */
 static bool is_called_unnamed(const r1_code_run *run, const char *name, size_t n)
 {
-    static const char *const names[] = { "memcmp", "bcmp", "memcpy", "memmove", "memset", "dl_iterate_phdr", /* of C++ only: */ "memchr", "strlen", "wmemcmp", "wcslen", "wmemchr" };
-    enum { OF_C = 6 };
+    static const char *const names[] = { "memcmp", "bcmp", "memcpy", "memmove", "memset", "malloc", "calloc", "realloc", "free", "dl_iterate_phdr", /* of C++ only: */ "memchr", "strlen", "wmemcmp", "wcslen", "wmemchr" };
+    enum { OF_C = 10 };
     static const char *const starts[] = { "__cxa_", "__gxx_", "__sync_", "__atomic_", "_Unwind_" };
     static const char *const modes[] = { "si", "di", "ti", "hf", "sf", "df", "xf", "tf", "sc", "dc", "xc", "tc" };
     const r1_code_task *t = run->task;

@@ -106,10 +106,10 @@ static r1_status compile(r1_code_run *run, const char *compiler, const char *mar
         if (!s) s = r1_buf_add(&source, run->solution.data, run->solution.n, err);
         if (!s) s = r1_buf_adds(&source, "\n", err);
     }
-    const char *argv[MAX_ARGS] = { compiler, "-x", cpp ? "c++" : "c", cpp ? "-std=gnu++17" : "-std=gnu17", "-O2", "-pthread", "-w", "-fno-lto", assembly ? "-S" : "-c", "program.src", "-o", "program.o" };
+    const char *argv[MAX_ARGS] = { compiler, "-x", cpp ? "c++" : "c", cpp ? "-std=gnu++17" : "-std=gnu17", "-O2", "-pthread", "-w", "-fno-lto", "-fno-delete-null-pointer-checks", assembly ? "-S" : "-c", "program.src", "-o", "program.o" };
     if (function) {
-        argv[12] = "-isystem";
-        argv[13] = R1_BOX_WORK;
+        argv[13] = "-isystem";
+        argv[14] = R1_BOX_WORK;
     }
     r1_box_file files[2] = { { "program.src", source.data, source.len, 0 }, { "assert.h", header.data, header.len, 0 } };
     r1_box_party party = { .argv = argv, .files = files, .n_files = function ? 2 : 1, .take = "program.o", .take_max = PROGRAM_MAX };

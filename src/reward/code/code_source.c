@@ -65,8 +65,11 @@ bool r1_code_is_library(const char *s, size_t n)
 
 bool r1_code_is_taken(const r1_code_run *run, const char *name, size_t n)
 {
+    /* verbs of queues, trees and graphs that decide no comparison */
+    static const char *const harmless[] = { "remove", "index", "link", "unlink", "connect", "accept", "bind", "listen", "select", "send", "recv", "read", "write", "open", "close",
+                                            "wait", "signal", "step", "advance", "dup", "pipe", "sync", "time", "access", "rename", "pause", "kill", "raise", "getline" };
     const r1_code_task *t = run->task;
-    if (t->entry_point.n == n && !memcmp(t->entry_point.data, name, n)) return false;
+    if ((t->entry_point.n == n && !memcmp(t->entry_point.data, name, n)) || in(harmless, R1_COUNT(harmless), name, n)) return false;
     return r1_code_is_library(name, n) && r1_code_has_word(t->test, name, n) && !r1_code_has_word(t->prompt, name, n);
 }
 
@@ -210,6 +213,22 @@ static bool is_inlined(r1_code_text t, size_t i)
     return false;
 }
 
+/* Whether the macro whose name is word i stays as one value where it is used: balanced, and nothing at the top that binds weaker than a comparison. */
+static bool is_one_value(const r1_code_words *w, size_t i)
+{
+    int depth = 0;
+    bool parameters = i + 1 < w->n && r1_code_word_is(w, i + 1, "(") && w->t[i].s + w->t[i].n == w->t[i + 1].s;
+    for (i++; parameters && i < w->n && !r1_code_word_is(w, i - 1, ")"); i++) {}
+    for (; i < w->n && w->t[i].macro && !r1_code_word_is(w, i, "define") && !r1_code_word_is(w, i, "undef"); i++) {
+        char c = *w->t[i].s;
+        bool twice = i + 1 < w->n && w->t[i + 1].macro && w->t[i].s + 1 == w->t[i + 1].s && w->t[i + 1].s[0] == c;
+        if (!depth && (c == ',' || ((c == '|' || c == '&') && twice))) return false;
+        depth += (strchr("([{", c) != NULL) - (strchr(")]}", c) != NULL);
+        if (depth < 0) return false;
+    }
+    return !depth;
+}
+
 /* What no honest solution does, and what changes the meaning of macros or symbols behind the back of what is restored. NULL: nothing. */
 static const char *meddles(const r1_code_run *run)
 {
@@ -225,6 +244,11 @@ static const char *meddles(const r1_code_run *run)
         if ((r1_code_word_is(&w, i - 1, "define") || r1_code_word_is(&w, i - 1, "undef")) && in(counted, R1_COUNT(counted), w.t[i].s, w.t[i].n)) why = "the macros of the compiler";
     }
     if (pragma && w.glues && !why) why = "macros by glued pragmas";
+    for (size_t i = 1; i < w.n && !why; i++) {
+        word name = { w.t[i].s, w.t[i].n };
+        if (!w.t[i].macro || !r1_code_word_is(&w, i - 1, "define") || !r1_code_has_word(run->task->test, name.s, name.n) || protect(run, name) == ALWAYS) continue;
+        if (!is_one_value(&w, i)) why = "a word of the test by a macro without parentheses";
+    }
     if (w.full && !why) why = "more words than are examined";
     r1_code_words_free(&w);
     return why;
@@ -250,9 +274,9 @@ bool r1_code_redefines(const r1_code_run *run, char *what, size_t size)
             continue;
         }
         if (label || (run->task->entry_point.n && defined)) return snprintf(what, size, "%.*s", (int)r1_min(i - start, 60), s.data + start), true;
-        if (defined && !inlined && is_inlined(s, start)) inlined = true, name = start, n_name = i - start;
+        if (defined && !inlined && run->task->language == R1_CODE_C && is_inlined(s, start)) inlined = true, name = start, n_name = i - start;
     }
-    /* a task without entry_point may be about a function that has such a name: then it calls no other */
+    /* a task without entry_point may be about a function that has such a name: then it calls no other. C++: code_cpp.c */
     return inlined && n_other && (snprintf(what, size, "%.*s", (int)r1_min(n_name, 60), s.data + name), true);
 }
 
@@ -339,6 +363,7 @@ r1_status r1_code_native_source(const r1_code_run *run, const char *mark, r1_buf
     if (!s) s = r1_buf_adds(out, "#pragma GCC reset_options\n#pragma pack()\n", err);
     if (!s) s = r1_buf_addf(out, err, "#undef NDEBUG\n#undef main\n#define r1_test_%s\n#include <assert.h>\n", mark);
     if (!s) s = add_ends(run, mark, out, err);
+    if (!s && cpp) s = r1_code_rename(run, mark, out, err);
     if (!s) s = r1_buf_adds(out, "#line 1 \"test\"\n", err);
     if (!s) s = add_test(t, mark, out, err);
     if (!s && cpp) s = r1_buf_addf(out, err, "\nextern \"C\" int (*const r1_main_%s)(int, char **, char **);\n", mark);
