@@ -67,9 +67,22 @@ static r1_node *frac_argument(r1_parser *p)
     return r1_math_num(p->c, ch - '0');
 }
 
+/* {dy}{dx} behind \frac: a name, no quotient. NULL when it is none. */
+static r1_node *derivative(r1_parser *p)
+{
+    const r1_token *t[6];
+    for (uint32_t k = 0; k < 6; k++) t[k] = r1_math_peek(p, k);
+    bool two = t[0]->kind == T_LBRACE && t[2]->kind == T_RBRACE && t[3]->kind == T_LBRACE && t[5]->kind == T_RBRACE;
+    if (!two || t[1]->kind != T_WORD || t[4]->kind != T_WORD || t[1]->n != 2 || t[4]->n != 2 || t[1]->s[0] != 'd' || t[4]->s[0] != 'd') return NULL;
+    p->i += 6;
+    return rename_to(p->c, symbol(p->c, t[1]->s, t[1]->n, false), "/", t[4]->s, t[4]->n);
+}
+
 static r1_node *fraction(r1_parser *p)
 {
     r1_math_ctx *c = p->c;
+    r1_node *name = derivative(p);
+    if (name) return name;
     r1_node *a = frac_argument(p), *b = a ? frac_argument(p) : NULL;
     if (!b || p->used) return NULL;
     return r1_math_op2(c, K_MUL, a, r1_math_inv(c, b));

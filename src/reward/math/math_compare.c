@@ -771,7 +771,7 @@ static r1_node *without_rounded(r1_math_ctx *c, r1_node *a)
 r1_math_reason r1_math_compare(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 {
     if (c->over || !r1_math_spend(c, 10)) return R1_MATH_OVER_BUDGET;
-    gold = expand(c, gold);
+    gold = without_rounded(c, expand(c, gold));
     cand = without_rounded(c, expand(c, cand));
     if (gold->kind != K_WORDS && gold->kind != K_CHOICE && !r1_math_is_scalar(gold) && r1_math_same(gold, cand)) return R1_MATH_EQUAL_EXACT;
     r1_math_reason r = by_kind(c, gold, cand);

@@ -354,6 +354,7 @@ r1_node *r1_math_parse_items(r1_math_ctx *c, const r1_math_tokens *all, uint32_t
 {
     while (to > from && (all->t[to - 1].kind == T_STOP || all->t[to - 1].kind == T_SEMI)) to--;
     if (from == to) return NULL;
+    if (all->t[to - 1].kind == T_OR) return words ? words_of(c, all, from, to) : NULL; /* "7 or": the other is not said */
     r1_node *one = one_item(c, all, from, to);
     if (one || c->over) return one;
     if (next_separator(all, from, to, false) == to) return words ? words_of(c, all, from, to) : NULL;

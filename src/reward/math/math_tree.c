@@ -239,7 +239,7 @@ r1_node *r1_math_choose_signs(r1_math_ctx *c, r1_node *a, unsigned signs, unsign
         ++*n_signs;
         r1_node *kid = r1_math_choose_signs(c, a->kid[0], signs, n_signs, together);
         bool minus = (signs >> (bit & 31) & 1) != (a->op == '-');
-        return minus ? r1_math_neg(c, kid) : kid;
+        return minus ? r1_math_distribute(c, r1_math_neg(c, kid)) : kid;
     }
     r1_node *x = r1_math_node(c, (r1_kind)a->kind, a->n);
     if (x == &c->bad) return x;

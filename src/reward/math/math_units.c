@@ -260,7 +260,7 @@ static uint32_t one_unit(r1_math_ctx *c, const r1_token *t, uint32_t n, r1_unit 
     if (more && *power == 1) {
         *power = p;
         i += more;
-    }
+    } else if (*power == 1 && i < n && (is_word(&t[i], "squared") || is_word(&t[i], "cubed"))) *power = is_word(&t[i++], "squared") ? 2 : 3;
     return i;
 }
 
