@@ -19,6 +19,7 @@ class Guest extends Peer {
     this.promised = new Map(); // promises of the test, by number: how to settle them
     this.watched = new Set();
     this.settled = []; // what came of promises of the solution, until the tester hears it
+    this.originals = new Map(); // what the test has replaced
     this.nextLive = 0;
     this.liveFloor = 0; // numbers below are forgotten
   }
@@ -29,7 +30,7 @@ class Guest extends Peer {
     encoder.tracking--;
     const n = this.nextLive++;
     this.becomesLive(n, x);
-    if (this.live.size > 32) this.liveForget(this.liveFloor = n - 31);
+    if (this.live.size > 24) this.liveForget(this.liveFloor = n - 15);
     return n;
   }
 
@@ -121,11 +122,12 @@ class Guest extends Peer {
   }
 
   serve(m) {
-    const [op, id, args, options, live] = m;
+    const [op, id, args, options, live, shared] = m;
     let objects = [], before = [], reply, undo = () => {};
     this.depth++;
     try {
       if (live) this.liveFill(null, live);
+      if (shared) this.share(shared);
       const d = new Decoder(this);
       const list = d.fillList([], args);
       objects = d.objects;
@@ -168,6 +170,20 @@ class Guest extends Peer {
     return () => { Object.assign(console, saved); process.stdout.write = write; };
   }
 
+  // What the test has put in the place of something global holds from then on; null: it is as it was.
+  share(shared) {
+    for (const [path, x] of shared) {
+      const [name, of] = path.split('.').reverse(), owner = of ? globalThis[of] : globalThis;
+      if (path === 'process.env') { for (const [k, v] of x) if (v === null) delete process.env[k]; else process.env[k] = v; continue; }
+      if (!this.originals.has(path)) this.originals.set(path, describe(owner, name));
+      const was = this.originals.get(path);
+      if (x !== null) define(owner, name, { value: new Decoder(this).value(x), writable: true, configurable: true, enumerable: true });
+      else if (was) define(owner, name, was);
+      else delete owner[name];
+    }
+  }
+
+  do_has(id, args) { return args[0] in this.own(id); }
   do_get(id, args) {
     const x = this.own(id), v = x[args[0]];
     return typeof v === 'function' && typeof x !== 'function' && !mapHas(classNames, v) ? { method: v.length } : [v];
@@ -256,6 +272,7 @@ function turn() {
     const m = receive();
     if (!isArray(m) || (m[0] !== 'turn' && m[0] !== 'drain')) { peer.serve(m); continue; }
     if (m[4]) peer.liveFill(null, m[4]);
+    if (m[5]) peer.share(m[5]);
     wait(m[0], +m[1]);
     try { peer.settle(m[2]); } catch (x) { waiting.fail(x); }
     return;

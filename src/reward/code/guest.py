@@ -19,6 +19,7 @@ class Guest(Peer):
         sys.modules["solution"] = self.module
         self.globals = self.module.__dict__
         self.next_live, self.floor, self.references = 0, 0, None
+        self.errors = {}  # the last exceptions that the tester was told of, by number: one that comes back is itself
         self.read_inside = set()  # names that functions of the solution read
         self.count_references()
 
@@ -72,14 +73,14 @@ class Guest(Peer):
             return {"gen": 1} if c is GeneratorType else {}
         bases = [b.__name__ for b in c.__mro__ if BUILTIN_CLASSES.get(b.__name__) is b]
         # a dunder counts when the class, or one it derives from, says something of its own
-        own = [n for n in DUNDERS if getattr(c, n, None) is not getattr(object, n, None)]
+        own = list(special(c, DUNDERS))
         if c.__dict__.get("__eq__") is None and "__eq__" in own and hasattr(c, "__dataclass_fields__"):
             own.remove("__eq__")
         if issubclass(c, BaseException):
             own = []
         parents = [self.export_class(b) for b in c.__mro__[1:] if self.globals.get(b.__name__) is b]
         return {"q": {"o": self.class_id(c), "c": c.__name__, "d": own, "b": bases, "g": self.globals.get(c.__name__) is c, "p": parents,
-                      "s": hasattr(c, "__dataclass_fields__")}}
+                      "s": hasattr(c, "__dataclass_fields__"), "f": [[f.name, f.init, f.repr, f.compare] for f in getattr(c, "__dataclass_fields__", {}).values()]}}
 
     def class_id(self, c):
         i = self.ids.get(id(c))
@@ -101,6 +102,9 @@ class Guest(Peer):
             def function(*args, **kwargs):
                 return peer.ask("call", target, args, kwargs)
             function.__name__ = function.__qualname__ = x.get("c") or "function"
+            function.__doc__ = x.get("doc")
+            if "sig" in x and "inspect" in sys.modules:
+                signature(function, *self.deep(Decoder(self).value, x["sig"]))
             function.r1_id = i
             self.ids_of_remotes[id(function)] = i
             return function
@@ -146,6 +150,8 @@ class Guest(Peer):
         return {str(k): self.deep(e.value, v) for k, v in (kwargs or {}).items()}
 
     def rebuild_exception(self, x):
+        if x.get("n") in self.errors:
+            return self.errors[x["n"]]
         c = self.exported[x["x"]["h"]] if "x" in x else self.globals.get(x["p"]) if "p" in x else BUILTIN_CLASSES.get(x["c"])
         if "m" in x:
             c = getattr(__import__(x["m"], fromlist=[""]), x["c"], None)
@@ -231,6 +237,10 @@ class Guest(Peer):
             out["x"] = self.export_class(c)
         if x.__suppress_context__:
             out["alone"] = 1
+        if "x" in out:
+            out["n"] = next(reversed(self.errors), 0) + 1
+            self.errors[out["n"]] = x.with_traceback(None)  # without what its frames hold
+            self.errors.pop(out["n"] - 16, None)
         for name, y in ("cause", x.__cause__), ("context", None if x.__suppress_context__ else x.__context__):
             if y is not None and depth < 4:
                 out[name] = self.exception(y, depth + 1)
@@ -287,7 +297,7 @@ class Guest(Peer):
     def do_new(self, t, args, kwargs):
         c = self.target(t)
         x = c(*args, **kwargs)
-        if type(x) is c and not self.is_shared_class(c):
+        if type(x) is c and not self.is_shared_class(c) and not isinstance(x, BaseException):
             return Kept(self, x)
         return x
 
@@ -311,6 +321,9 @@ class Guest(Peer):
         x = self.target(t)
         if args[0] == "__iter__" and not isinstance(x, ITERATORS):
             return iter(x)
+        if args[0] == "__getitem__" and isinstance(x, type) and not hasattr(type(x), "__getitem__"):
+            x[args[1]]
+            return x  # of a generic class
         return getattr(type(x), args[0])(x, *args[1:], **kwargs)
 
     do_steady = do_dunder
@@ -435,6 +448,15 @@ class RemoteObject:
         return v
     def __setattr__(self, name, value):
         self.r1_peer.ask("set", self.r1_target, (name, value))
+
+
+def signature(function, names, defaults, hints):
+    """As inspect tells it: names with the numbers of their kinds, values of the last of them, classes of some."""
+    import inspect
+    function.__annotations__ = hints
+    empty = inspect.Parameter.empty
+    function.__signature__ = inspect.Signature([inspect.Parameter(n, inspect._ParameterKind(k), default=defaults.get(n, empty), annotation=hints.get(n, empty)) for n, k in names],
+                                               return_annotation=hints.get("return", empty))
 
 
 async def async_iterator(peer, target):

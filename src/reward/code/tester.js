@@ -35,6 +35,8 @@ class Tester extends Peer {
     this.derived = new Map(); // classes of the test, by the number of the solution's form of them
     this.derivedIds = new Map();
     this.roots = new Set(); // prototypes of classes of the solution that some class of the test derives from
+    this.globals = new Map(); // what the test may replace: how it is read, what it was, what the solution has
+    this.environment = null;
     this.asked = 0;
     this.primitives = new Map();
     this.unseen = new Set(); // what the solution added to the language's classes and the test cannot use
@@ -98,7 +100,7 @@ class Tester extends Peer {
     if (op !== 'primitive') this.asked++;
     try {
       const live = this.liveChanges(new Encoder(this));
-      send([op, id, e.list(args), this.redirections(), live.length ? live : undefined]);
+      send([op, id, e.list(args), this.redirections(), live.length ? live : undefined, this.shared()]);
       for (;;) {
         const m = receive();
         if (isArray(m)) { served++; this.serve(m); continue; }
@@ -109,6 +111,31 @@ class Tester extends Peer {
       this.failed.length = Math.min(this.failed.length, before); // it came back to the test, which can see it
       throw x;
     }
+  }
+
+  // What the test has replaced since the last time.
+  shared() {
+    const out = [];
+    for (const [path, s] of this.globals) {
+      const now = s.read();
+      if (is(now, s.sent)) continue;
+      s.sent = now;
+      push(out, [path, is(now, s.original) ? null : new Encoder(this).value(now)]);
+    }
+    if (this.environment) {
+      const now = { ...process.env }, was = this.environment, changed = keysOf({ ...was, ...now }).filter((k) => was[k] !== now[k]);
+      if (changed.length) push(out, ['process.env', changed.map((k) => [k, k in now ? now[k] : null])]);
+      this.environment = now;
+    }
+    return out.length ? out : undefined;
+  }
+
+  watchGlobals(test) {
+    for (const path of ['Math.random', 'Date.now', 'performance.now', 'crypto.randomUUID', 'fetch', 'localStorage', 'sessionStorage', 'alert']) {
+      const [name, of] = path.split('.').reverse(), read = () => (of ? globalThis[of] : globalThis)[name];
+      if (test.includes(of || name)) this.globals.set(path, { read, original: read(), sent: read() });
+    }
+    if (test.includes('process.env')) this.environment = { ...process.env };
   }
 
   redirections() {
@@ -348,7 +375,7 @@ class Tester extends Peer {
       },
       defineProperty: (t, name, p) => { if (typeof name === 'string' && 'value' in p) peer.ask('set', id, [name, p.value]); return true; },
       deleteProperty: (t, name) => { if (typeof name === 'string') peer.ask('del', id, [name]); return true; },
-      has: (t, name) => typeof name === 'string' && entries().some(([k]) => k === name),
+      has: (t, name) => typeof name === 'string' && peer.ask('has', id, [name]) === true,
       ownKeys: () => entries().map(([k]) => k),
       getOwnPropertyDescriptor: (t, name) => {
         const e = typeof name === 'string' ? entries().find(([k]) => k === name) : undefined;
@@ -472,6 +499,7 @@ function main(init) {
     report('runtime_error', 'ReferenceError: the solution does not define ' + entry);
     leave();
   }
+  peer.watchGlobals(test);
   if (isArray(hello.added)) peer.mirror(hello.added, test);
   const module = { get exports() { return peer.ask('exports', 0); } };
   let result;

@@ -128,6 +128,10 @@ class Encoder {
     const frozen = isFrozen(x), n = frozen ? undefined : this.peer.liveNumber(x, this), out = { [kind]: content() };
     if (n !== undefined) out.w = n;
     if (frozen) out.F = 1;
+    if (kind === 'a') { // of a match or a template
+      const more = ownProperty(x, 'raw') ? ['raw'] : ownProperty(x, 'index') ? ['index', 'input', 'groups'] : [];
+      if (more.length) out.p = more.map((k) => [k, this.value(x[k])]);
+    }
     return out;
   }
 
@@ -239,6 +243,9 @@ class Decoder {
     const f = ownProperty(DECODE, kind) ? DECODE[kind] : null;
     if (!f) throw new WireError('not a value');
     const out = f(this, v, x);
+    if (kind === 'a' && x.p !== undefined)
+      for (const [k, w] of x.p)
+        if (['raw', 'index', 'input', 'groups'].includes(k)) define(out, k, { value: this.value(w), writable: true, configurable: true, enumerable: k !== 'raw' });
     if (x.w !== undefined && CONTAINERS.has(kind)) this.peer.becomesLive(x.w, out);
     if (x.F === 1 && CONTAINERS.has(kind)) freeze(out);
     return out;
@@ -321,6 +328,21 @@ function sameSnapshot(a, b) {
   return same;
 }
 
+// As sameSnapshot, for what is in x now.
+function unchanged(before, x) {
+  const v = before.v;
+  if (isArray(x)) {
+    if (x.length !== before.n) return false;
+    for (let i = 0; i < v.length; i++) if (!is(v[i], x[i])) return false;
+    return true;
+  }
+  if (getProto(x) !== objectProto) return sameSnapshot(before, snapshot(x));
+  const keys = keysOf(x);
+  if (2 * keys.length !== v.length) return false;
+  for (let i = 0; i < keys.length; i++) if (v[2 * i] !== keys[i] || !is(v[2 * i + 1], x[keys[i]])) return false;
+  return true;
+}
+
 function changes(encoder, objects, before) {
   const out = [];
   for (let i = 0; i < before.length; i++) {
@@ -380,9 +402,8 @@ class Peer {
   liveChanges(encoder) {
     const out = [];
     for (const [n, l] of this.live) {
-      const now = snapshot(l.x);
-      if (sameSnapshot(l.before, now)) continue;
-      l.before = now;
+      if (unchanged(l.before, l.x)) continue;
+      l.before = snapshot(l.x);
       push(out, [n, (encoder || new Encoder(this)).content(l.x)]);
     }
     return out;

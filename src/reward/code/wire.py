@@ -11,7 +11,7 @@
 # Nothing that arrives is executed or unpickled, and nothing is built but the exact types of this file: a value that came over
 # the wire has no methods of the other side. The tester trusts no more than this file says.
 import sys, os, _json, builtins
-from types import (AsyncGeneratorType, FunctionType, BuiltinFunctionType, MethodType, GeneratorType, CoroutineType, ModuleType, MethodWrapperType,
+from types import (AsyncGeneratorType, FunctionType, BuiltinFunctionType, MethodType, GeneratorType, CoroutineType, ModuleType, TracebackType, MethodWrapperType,
                    MethodDescriptorType, WrapperDescriptorType)
 
 MESSAGE_MAX = 1 << 28
@@ -239,6 +239,7 @@ ENCODE = {
     range: lambda e, x: {"g": [e.value(x.start), e.value(x.stop), e.value(x.step)]},
     slice: lambda e, x: {"S": [e.value(x.start), e.value(x.stop), e.value(x.step)]},
     type(...): lambda e, x: {"E": "..."},
+    TracebackType: lambda e, x: None,
     type(NotImplemented): lambda e, x: {"E": "NotImplemented"},
     KEYS: lambda e, x: {"K": e.run(x)},
     VALUES: lambda e, x: {"V": e.run(x)},
@@ -558,6 +559,11 @@ def changes(encoder, objects, before):
             continue
         out.append([i, encoder.content(x)])
     return out
+
+
+def special(c, names):
+    """Those of the special methods that a class or one it derives from says something of."""
+    return {n for b in c.__mro__[:-1] for n in b.__dict__ if n in names}
 
 
 class Peer:
