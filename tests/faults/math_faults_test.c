@@ -29,6 +29,18 @@ TEST(r1_math_verify)
         { "\\text{(B)}", "\\boxed{B) 12}" },
         { "1,2,3", "\\boxed{3,2,1}" },
         { "1000000", "\\boxed{one million}" },
+        { "\\begin{cases} x & x \\ge 0 \\\\ -x & x < 0 \\end{cases}", "\\boxed{\\begin{cases} -x & x \\le 0 \\\\ x & \\text{otherwise} \\end{cases}}" },
+        { "\\begin{cases} 1 & n \\text{ even} \\\\ 0 & n \\text{ odd} \\end{cases}", "\\boxed{\\begin{cases} 0 & n \\text{ is odd} \\\\ 1 & \\text{else} \\end{cases}}" },
+        { "\\frac13", "\\boxed{\\int_0^1 x^2\\,dx}" },
+        { "\\int_0^\\infty e^{-x^2}\\,dx", "\\boxed{\\int_0^\\infty e^{-t^2}\\,dt}" },
+        { "\\lim_{x\\to 0^+} f(x)", "\\boxed{\\lim_{t\\to 0^{+}} f(t)}" },
+        { "(2,-3)", "\\boxed{2\\mathbf{i}-3\\mathbf{j}}" },
+        { "(-\\infty,0)\\cup(1,2]", "\\boxed{]-\\infty;0[\\cup]1;2]}" },
+        { "\\frac23", "\\boxed{\\frac23 \\approx 0.67}" },
+        { "120", "\\boxed{C(10,3) \\text{ or } {}_{10}C_7}" },
+        { "f(x)=kx", "\\boxed{f(t)=kt \\text{ for all } t}" },
+        { "n\\equiv 3\\pmod 7", "\\boxed{n\\equiv 10\\pmod 7}" },
+        { "\\pi r^2\\text{ cm}^2", "\\boxed{\\pi r^2 \\text{ sq cm}}" },
         { "\\frac{n(n+1)}{2}", "\\boxed{\\sum_{k=1}^{n} k}" },
     };
     for (size_t i = 0; i < R1_COUNT(pairs); i++) FAULTS_SWEEP(verify, (void *)(uintptr_t)&pairs[i]);
