@@ -1,5 +1,5 @@
 /* Fuzz target: what the code checker reads from outside. The first byte chooses: 't' a task file, 's' a solution, of which the file to
- * compile is made for a C and a C++ task, 'e' an object file, 'x' a response to take code out of, 'o' two outputs with a NUL
+ * compile is made for a C and a C++ task, 'm' a test whose steps are counted, 'a' a text for the assembler, 'e' an object file, 'x' a response to take code out of, 'o' two outputs with a NUL
  * between. A task that is accepted keeps its promises; the file to compile holds the solution whole. */
 #define _GNU_SOURCE
 #include "reward/code/code_int.h"
@@ -31,6 +31,7 @@ static r1_code_task c_task(bool cpp, bool entry)
 
 static void fuzz_solution(const char *text, size_t n)
 {
+    size_t step = (size_t)(strstr(test_text, " return") - test_text); /* behind its one statement stands a call */
     for (int i = 0; i < 4; i++) {
         r1_code_task t = c_task(i & 1, i & 2);
         r1_code_run run = { NULL, &t, { text, n }, NULL };
@@ -38,7 +39,8 @@ static void fuzz_solution(const char *text, size_t n)
         r1_buf out;
         r1_buf_init(&out, SIZE_MAX / 2);
         require(!r1_code_native_source(&run, "0", &out, NULL));
-        require(out.len > n && (!n || memmem(out.data, out.len, text, n)) && memmem(out.data, out.len, test_text, sizeof test_text - 1));
+        require(out.len > n && (!n || memmem(out.data, out.len, text, n)) && memmem(out.data, out.len, test_text, step) && memmem(out.data, out.len, test_text + step, sizeof test_text - 1 - step));
+        (void)r1_code_has_assembly(&run);
         if (r1_code_redefines(&run, what, sizeof what)) require(what[0]);
         const char *forbidden = i & 1 ? r1_code_cpp_forbidden(&run) : NULL;
         require(!forbidden || *forbidden);
@@ -46,12 +48,38 @@ static void fuzz_solution(const char *text, size_t n)
     }
 }
 
+/* A test: its steps are in order and inside, and the file holds it whole but for them. */
+static void fuzz_test(const char *text, size_t n)
+{
+    for (int i = 0; i < 2; i++) {
+        static size_t places[R1_CODE_STEPS];
+        r1_code_task t = c_task(i, false);
+        r1_code_run run = { NULL, &t, { "int f(int x) { return x; }", 26 }, NULL };
+        r1_buf out;
+        t.test = (r1_code_text){ text, n };
+        size_t n_steps = r1_code_steps(&t, places, R1_CODE_STEPS);
+        require(n_steps <= R1_CODE_STEPS && r1_code_steps(&t, NULL, 3) == r1_min(n_steps, 3));
+        for (size_t k = 0; k < n_steps; k++) require(places[k] > (k ? places[k - 1] : 0) && places[k] <= n && strchr(";}", text[places[k] - 1]));
+        r1_buf_init(&out, SIZE_MAX / 2);
+        require(!r1_code_native_source(&run, "0", &out, NULL));
+        require(!n_steps || memmem(out.data, out.len, text, places[0]));
+        if (i) (void)r1_code_cpp_forbidden(&run);
+        r1_buf_deinit(&out);
+    }
+}
+
+static void fuzz_assembly(const char *text, size_t n)
+{
+    char what[80] = "";
+    if (r1_code_assembly_forbidden(text, n, what, sizeof what)) require(what[0]);
+}
+
 static void fuzz_object(const char *bytes, size_t n)
 {
     r1_code_task t = c_task(false, true);
     r1_code_run run = { NULL, &t, { "", 0 }, NULL };
     char what[80] = "";
-    if (r1_code_replaces(&run, bytes, n, what, sizeof what)) require(!strcmp(what, "strcmp") || !strncmp(what, "an ifunc", 8));
+    if (r1_code_replaces(&run, bytes, n, what, sizeof what)) require(what[0]);
 }
 
 static void fuzz_response(const char *text, size_t n)
@@ -87,6 +115,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     switch (copy[0]) {
     case 't': fuzz_task(text, size - 1); break;
     case 's': fuzz_solution(text, size - 1); break;
+    case 'm': fuzz_test(text, size - 1); break;
+    case 'a': fuzz_assembly(text, size - 1); break;
     case 'e': fuzz_object(text, size - 1); break;
     case 'x': fuzz_response(text, size - 1); break;
     case 'o': fuzz_outputs(text, size - 1); break;

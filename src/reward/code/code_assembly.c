@@ -60,6 +60,13 @@ static bool is_plain_statement(const char *p, size_t n)
     return !n || *p != '.' || in(p, n, data, R1_COUNT(data));
 }
 
+/* Always true. */
+static bool tell(char *what, size_t size, const char *p, size_t n)
+{
+    snprintf(what, size, "%.*s", n && *p ? (int)r1_min(n, 30) : 1, n && *p ? p : "?");
+    return true;
+}
+
 bool r1_code_assembly_forbidden(const char *text, size_t n, char *what, size_t size)
 {
     static const char *const never[] = { ".macro", ".altmacro", ".noaltmacro", ".purgem", ".exitm", ".irp", ".rept", ".rep", ".include", ".incbin", ".reloc", ".org", ".if", ".else", ".end",
@@ -74,15 +81,13 @@ bool r1_code_assembly_forbidden(const char *text, size_t n, char *what, size_t s
         if (len >= 7 && !memcmp(line, "#NO_APP", 7)) app = false;
         for (size_t k = 0; k < len; k++) {
             if (line[k] != '.' || (k && is_name_char(line[k - 1])) || !in(line + k, len - k, never, R1_COUNT(never))) continue;
-            snprintf(what, size, "%.*s", (int)r1_min(strcspn(line + k, " \t\n\";,\\"), 30), line + k);
-            return true;
+            return tell(what, size, line + k, r1_min(strcspn(line + k, " \t\n\";,\\"), len - k));
         }
         for (size_t from = 0, to; app && from < len && line[0] != '#'; from = to + 1) {
             const char *semicolon = memchr(line + from, ';', len - from);
             to = semicolon ? (size_t)(semicolon - line) : len;
             if (is_plain_statement(line + from, to - from)) continue;
-            snprintf(what, size, "%.*s", (int)r1_min(to - from, 30), line + from);
-            return true;
+            return tell(what, size, line + from, to - from);
         }
     }
     return false;

@@ -115,7 +115,7 @@ bool r1_code_split(r1_code_words *out, r1_code_text text)
 {
     size_t n = 0;
     *out = (r1_code_words){ .text = joined(text, &n) };
-    out->t = malloc(WORDS_MAX * sizeof *out->t);
+    out->t = malloc((r1_min(n, WORDS_MAX) + 1) * sizeof *out->t);
     if (!out->text || !out->t) return false;
     split(out, out->text, n);
     out->full = out->n == WORDS_MAX;
