@@ -12,7 +12,8 @@
 #define SOLUTION_MAX ((size_t)4 << 20)
 
 const char r1_code_start_python[] = "import os,builtins as b\nwith os.fdopen(6,'rb') as f:s=f.read()\n"
-                                    "exec(compile(s,'<r1>','exec'),{'__builtins__':dict(vars(b)),'__name__':'r1'})"; /* built-in names of its own */
+                                    "if s[:1]!=b'#':\n import marshal\n" /* as code_script.c has prepared it */
+                                    "exec(compile(s,'<r1>','exec')if s[:1]==b'#'else marshal.loads(s),{'__builtins__':dict(vars(b)),'__name__':'r1'})"; /* built-in names of its own */
 const char r1_code_start_node[] = "{const s=require('fs').readFileSync(6,'utf8');require('fs').closeSync(6);" /* a block: no global name is taken */
                                   "new (require('vm').Script)('(function(require,process,load){'+s+'\\n})',{filename:'<r1>'}).runInThisContext()(require,process,(x)=>import(x))}";
 
@@ -52,6 +53,7 @@ r1_status r1_code_checker_open(r1_code_checker **out, const r1_code_options *o, 
         free(c);
         return r1_fail(err, s, "%s", e.msg);
     }
+    pthread_mutex_init(&c->lock, NULL);
     *out = c;
     return R1_OK;
 }
@@ -60,6 +62,8 @@ void r1_code_checker_close(r1_code_checker *c)
 {
     if (!c) return;
     if (c->boxes) r1_boxes_close(c->boxes);
+    for (int i = 0; i < 2; i++) r1_box_result_deinit(&c->prepared[i]);
+    pthread_mutex_destroy(&c->lock);
     free(c);
 }
 

@@ -5,6 +5,8 @@
 #include "reward/code/box.h"
 #include "reward/code/code.h"
 
+#include <pthread.h>
+
 typedef enum r1_code_tool { R1_TOOL_PYTHON, R1_TOOL_NODE, R1_TOOL_GCC, R1_TOOL_GXX, R1_N_TOOLS } r1_code_tool;
 
 struct r1_code_checker {
@@ -12,6 +14,9 @@ struct r1_code_checker {
     r1_boxes *boxes;                    /* NULL: boxes_missing says why */
     char boxes_missing[R1_ERROR_MAX];
     r1_box_program tools[R1_N_TOOLS];   /* path "" when it was not found */
+    pthread_mutex_t lock;               /* of the two below */
+    unsigned n_python;                  /* function tests in Python so far */
+    r1_box_result prepared[2];          /* `taken`: the scripts for them as code objects of this Python, once both are there; then constant */
 };
 
 /* One call of r1_code_verify. */

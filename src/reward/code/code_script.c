@@ -61,10 +61,47 @@ static r1_status tester_input(const r1_code_run *run, const char *number, char *
     return *text ? R1_OK : r1_fail(err, R1_ENOMEM, "no memory for the text of a test");
 }
 
+/* ---- scripts of Python as code objects: to compile the text takes longer than most tests ---- */
+
+/* A code object of the text; false: there is none. */
+static bool prepare(r1_code_checker *c, const r1_code_script *text, r1_box_result *out)
+{
+    static const char source[] = "import marshal,os\nwith os.fdopen(6,'rb') as f:s=f.read()\n"
+                                 "with open('code','wb') as f:f.write(marshal.dumps(compile(s,'<r1>','exec')))";
+    const char *const argv[] = { c->tools[R1_TOOL_PYTHON].path, "-I", "-X", "utf8", "-c", source, NULL };
+    r1_box_fd fd = { r1_code_memory_file(text->data, text->n, NULL), FD_SCRIPT };
+    r1_box_party party = { .argv = argv, .fds = &fd, .n_fds = 1, .take = "code", .take_max = 4 << 20 };
+    bool made = fd.host >= 0 && !r1_box_run(c->boxes, &party, 1, out, NULL, NULL) && out->taken;
+    close_one(&fd.host);
+    if (!made) r1_box_result_deinit(out);
+    return made;
+}
+
+/* The scripts of a run. A checker that has more than a few of them to do prepares them once. */
+static void choose(r1_code_checker *c, bool python, r1_code_script scripts[2])
+{
+    enum { FEW = 3 };
+    scripts[GUEST] = python ? r1_script_guest_py : r1_script_guest_js;
+    scripts[TESTER] = python ? r1_script_tester_py : r1_script_tester_js;
+    if (!python) return;
+    pthread_mutex_lock(&c->lock);
+    bool mine = ++c->n_python == FEW;
+    pthread_mutex_unlock(&c->lock);
+    r1_box_result made[2] = { 0 };
+    if (mine) {
+        bool both = prepare(c, &scripts[GUEST], &made[GUEST]) && prepare(c, &scripts[TESTER], &made[TESTER]);
+        if (!both) for (int i = 0; i < 2; i++) r1_box_result_deinit(&made[i]);
+    }
+    pthread_mutex_lock(&c->lock);
+    if (made[TESTER].taken) memcpy(c->prepared, made, sizeof made);
+    for (int i = 0; i < 2 && c->prepared[TESTER].taken; i++) scripts[i] = (r1_code_script){ c->prepared[i].taken, c->prepared[i].n_taken };
+    pthread_mutex_unlock(&c->lock);
+}
+
 static r1_status open_ends(ends *e, const r1_code_run *run, const char *number, r1_error *err)
 {
-    bool python = run->task->language == R1_CODE_PYTHON;
-    const r1_code_script *guest = python ? &r1_script_guest_py : &r1_script_guest_js, *tester = python ? &r1_script_tester_py : &r1_script_tester_js;
+    r1_code_script scripts[2];
+    choose(run->checker, run->task->language == R1_CODE_PYTHON, scripts);
     r1_buf source;
     char *input = NULL;
     r1_buf_init(&source, SIZE_MAX / 2);
@@ -75,8 +112,8 @@ static r1_status open_ends(ends *e, const r1_code_run *run, const char *number, 
     if (!s && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, e->link)) s = r1_fail(err, R1_EIO, "no pair of sockets: %s", strerror(errno));
     if (!s && (e->input[GUEST] = r1_code_memory_file(source.data, source.len, err)) < 0) s = R1_EIO;
     if (!s && (e->input[TESTER] = r1_code_memory_file(input, strlen(input), err)) < 0) s = R1_EIO;
-    if (!s && (e->script[GUEST] = r1_code_memory_file(guest->data, guest->n, err)) < 0) s = R1_EIO;
-    if (!s && (e->script[TESTER] = r1_code_memory_file(tester->data, tester->n, err)) < 0) s = R1_EIO;
+    if (!s && (e->script[GUEST] = r1_code_memory_file(scripts[GUEST].data, scripts[GUEST].n, err)) < 0) s = R1_EIO;
+    if (!s && (e->script[TESTER] = r1_code_memory_file(scripts[TESTER].data, scripts[TESTER].n, err)) < 0) s = R1_EIO;
     r1_buf_deinit(&source);
     free(input);
     return s;

@@ -219,6 +219,64 @@ TEST(attacks_on_the_machine_end)
     run_cases("contain.cases", 15);
 }
 
+/* The reason for a failure names what the test did that stays in its process; other failures are told nothing of it. */
+TEST(what_does_not_cross_is_told)
+{
+    static const struct {
+        const char *language, *solution, *test, *verdict, *told;
+    } cases[] = {
+        { "python", "LIMIT = 100\ndef f(x): return x > LIMIT\n", "LIMIT = 10\nassert f(11)\n", "wrong_answer", "sets LIMIT, a name of the solution" },
+        { "python", "def g(): return 1\ndef f(): return g()\n", "def g(): return 2\nassert f() == 2\n", "wrong_answer", "sets g, a name of the solution" },
+        { "python", "r = 3\nLIMIT = 5\ndef f(x): return x + LIMIT\n", "r = f(1)\nLIMIT = 5\nassert r == 9\n", "wrong_answer", NULL },
+        { "python", "class S:\n def f(self): return self\n def __sub__(self, o): return 0\n", "assert abs(S().f() - 4) < 1\n", "runtime_error", "gives no number" },
+        { "python", "class S:\n pass\n", "class T(S):\n def __new__(c): return 1\nT()\n", "runtime_error", "cannot have a __new__" },
+        { "javascript", "let limit = 100; const f = (x) => x > limit;", "limit = 10; require('assert').ok(f(11));", "wrong_answer", "assigns limit, a variable of the solution" },
+        { "javascript", "Object.prototype.size = function () { return 1; };", "require('assert').strictEqual({}.size(), 1);", "runtime_error", "Object.prototype.size is the solution's own" },
+        { "javascript", "const f = (a) => a.second();", "Array.prototype.second = function () { return this[1]; };\nf([1, 2]);", "runtime_error", "Array.prototype.second is the test's own" },
+        { "javascript", "const f = (x) => x;", "require('assert').strictEqual(f(1), 2);", "wrong_answer", NULL },
+    };
+    r1_code_checker *c;
+    r1_error e = { 0 };
+    EXPECT_OK(r1_code_checker_open(&c, NULL, &e), &e);
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        r1_code_task *t;
+        r1_code_result r;
+        json_t *o = json_pack("{s:s, s:s, s:s}", "kind", "function", "language", cases[i].language, "test", cases[i].test);
+        EXPECT_OK(r1_code_task_parse(&t, o, &e), &e);
+        EXPECT_OK(r1_code_verify(c, t, cases[i].solution, strlen(cases[i].solution), &r, &e), &e);
+        r1_code_task_free(t);
+        json_decref(o);
+        if (r.verdict == R1_CODE_UNSUPPORTED) continue;
+        EXPECT_STR(r1_code_verdict_name(r.verdict), cases[i].verdict);
+        if (cases[i].told) EXPECT_CONTAINS(r.reason, cases[i].told);
+        else EXPECT_MSG(!strstr(r.reason, "the test sets") && !strstr(r.reason, "the test assigns"), "%s", r.reason);
+    }
+    r1_code_checker_close(c);
+}
+
+/* A checker prepares its scripts at some run; all have the same verdicts. */
+TEST(many_runs_of_one_checker)
+{
+    static const char text[] = "{\"kind\":\"function\",\"language\":\"python\",\"test\":\"assert f(2) == 4\"}", right[] = "def f(x): return x * x\n", wrong[] = "def f(x): return x\n";
+    r1_code_checker *c;
+    r1_code_task *t;
+    r1_code_result r;
+    r1_error e = { 0 };
+    EXPECT_OK(r1_code_task_parse_text(&t, text, strlen(text), &e), &e);
+    EXPECT_OK(r1_code_checker_open(&c, NULL, &e), &e);
+    for (int i = 0; i < 6; i++) {
+        EXPECT_OK(r1_code_verify(c, t, right, strlen(right), &r, &e), &e);
+        if (r.verdict == R1_CODE_UNSUPPORTED) break;
+        EXPECT_STR(r1_code_verdict_name(r.verdict), "pass");
+        EXPECT_OK(r1_code_verify(c, t, wrong, strlen(wrong), &r, &e), &e);
+        EXPECT_STR(r1_code_verdict_name(r.verdict), "wrong_answer");
+        EXPECT_CONTAINS(r.reason, "line 1 of the test");
+    }
+    EXPECT(r.verdict == R1_CODE_UNSUPPORTED || c->prepared[0].n_taken > 1000);
+    r1_code_checker_close(c);
+    r1_code_task_free(t);
+}
+
 /* The verdict on a solution that is right. */
 static void judge(const r1_code_options *o, const char *language, r1_code_result *r)
 {
