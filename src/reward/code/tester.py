@@ -21,6 +21,7 @@ class Tester(Peer):
         self.files = {}
         self.solution_reads = []  # global names that the solution sets and its functions read
         self.origin, self.steady_values, self.task_of = "", {}, {}
+        self.tree = None  # functions of the test's source, by line
         self.failed, self.lines = [], []  # failed assertions of the test inside what the solution called; the lines of the test
 
     def is_remote(self, c):
@@ -80,6 +81,8 @@ class Tester(Peer):
             return f(*args)
         except RemoteFailure as x:
             error = x.error
+        except SystemExit:
+            raise WireError("the solution sent something that is no plain data") from None
         except (WireError, TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError, ArithmeticError, RecursionError) as x:
             raise WireError("the solution sent something that is no plain data: %s" % x) from None
         raise error
@@ -266,9 +269,23 @@ class Tester(Peer):
         kinds += [[rest.pop(0), 2]] if c.co_flags & 4 else []
         kinds += [[v, 3] for v in names[n:]]
         kinds += [[rest.pop(0), 4]] if c.co_flags & 8 else []
-        defaults = dict(zip(names[n - len(f.__defaults__ or ()):n], f.__defaults__ or ()), **(f.__kwdefaults__ or {}))
-        plain = lambda v: type(v) in SCALARS or BUILTIN_CLASSES.get(getattr(v, "__name__", None)) is v
-        return self.deep(Encoder(self).value, (kinds, {n: v if plain(v) else None for n, v in defaults.items()}, {n: v for n, v in f.__annotations__.items() if plain(v)}))
+        defaults = [*names[n - len(f.__defaults__ or ()):n], *(f.__kwdefaults__ or ())]
+        hints = {n: v for n, v in f.__annotations__.items() if v is None or BUILTIN_CLASSES.get(getattr(v, "__name__", None)) is v}
+        values = self.literal_defaults(c) if defaults else {}
+        return self.deep(Encoder(self).value, (kinds, {n: values.get(n, ...) for n in defaults}, hints))
+
+    def literal_defaults(self, code):
+        """The defaults that the source of a def says; any other may be what is expected, and is not shown."""
+        import ast
+        if self.tree is None:
+            self.tree = {(n.decorator_list[0] if n.decorator_list else n).lineno: n for n in ast.walk(ast.parse("\n".join(self.lines)))
+                         if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))}
+        n = self.tree.get(code.co_firstlineno)
+        if n is None or n.name != code.co_name:
+            return {}
+        a = [*n.args.posonlyargs, *n.args.args]
+        pairs = [*zip(a[len(a) - len(n.args.defaults):], n.args.defaults), *zip(n.args.kwonlyargs, n.args.kw_defaults)]
+        return {x.arg: v.value for x, v in pairs if isinstance(v, ast.Constant) and type(v.value) in SCALARS}
 
     # ---- stand-ins ----
 
@@ -385,7 +402,7 @@ class Tester(Peer):
                 c = BUILTIN_CLASSES.get(name)
             elif module == "solution":
                 c = self.shared.get(name)
-            elif type(module) is str and module.split(".")[0] in sys.stdlib_module_names and module.split(".")[0] not in NO_EXCEPTIONS_OF:
+            elif is_library(module) and module.split(".")[0] not in NO_EXCEPTIONS_OF:
                 try:
                     c = getattr(__import__(module, fromlist=[""]), name, None)
                 except Exception:
@@ -440,6 +457,15 @@ class Names(dict):
         return t.guarded(t.deep, Decoder(t).value, v["val"])
 
 
+def is_library(module):
+    """A module of Python's library that does nothing when it is imported."""
+    parts = module.split(".") if type(module) is str else [""]
+    return parts[0] in sys.stdlib_module_names and parts[0] not in PROGRAMS and "__main__" not in parts and "tests" not in parts
+
+
+PROGRAMS = ("test", "idlelib", "lib2to3", "turtledemo", "turtle", "tkinter", "venv", "ensurepip", "distutils", "antigravity", "this", "__hello__", "__phello__")
+
+
 def library(module, name):
     """A module of Python's library that the solution has imported; under its own name it is always itself."""
     if type(module) is not str:
@@ -447,7 +473,7 @@ def library(module, name):
     if name in sys.stdlib_module_names:
         module = name
     top = module.partition(".")[0]
-    if (top not in sys.stdlib_module_names and top not in ("numpy", "pandas", "scipy", "sympy")) or top.startswith("_") or top in ("unittest", "antigravity", "this"):
+    if not (is_library(module) or top in ("numpy", "pandas", "scipy", "sympy")) or top.startswith("_") or top == "unittest":
         raise WireError("the module %s" % module)
     return __import__(module, fromlist=[""])
 
