@@ -78,7 +78,7 @@ static void fuzz_object(const char *bytes, size_t n)
 {
     r1_code_task t = c_task(false, true);
     r1_code_run run = { NULL, &t, { "", 0 }, NULL };
-    char what[80] = "";
+    char what[160] = "";
     if (r1_code_replaces(&run, bytes, n, what, sizeof what)) require(what[0]);
 }
 

@@ -85,6 +85,36 @@ static bool has_ifunc(const char *object, const Elf64_Shdr *table)
     return false;
 }
 
+/* Whether anything but the one pointer behind the test refers to main, or has its place: a solution could ask it for the right answer. */
+static bool uses_main(const r1_code_run *run, const char *object, size_t n, const Elf64_Ehdr *h, size_t symbols)
+{
+    Elf64_Shdr table, strings, relocations;
+    Elf64_Sym y, main_symbol = { 0 };
+    uint64_t index = 0, n_uses = 0;
+    r1_code_text test = run->task->test;
+    const char *first = memmem(test.data, test.n, "main", 4);
+    size_t behind = first ? (size_t)(first - test.data) + 4 : test.n;
+    if (r1_code_has_word((r1_code_text){ test.data + behind, test.n - behind }, "main", 4)) return false; /* the test may call it */
+    if (!section(object, n, h, symbols, &table) || !section(object, n, h, table.sh_link, &strings)) return false;
+    for (int round = 0; round < 2; round++) /* find it, then what is in the same place */
+        for (uint64_t i = 1; i < table.sh_size / sizeof y; i++) {
+            memcpy(&y, object + table.sh_offset + i * sizeof y, sizeof y);
+            bool named = y.st_name < strings.sh_size && strings.sh_size - y.st_name >= 5 && !memcmp(object + strings.sh_offset + y.st_name, "main", 5);
+            if (!round && named && y.st_shndx != SHN_UNDEF) index = i, main_symbol = y;
+            int type = ELF64_ST_TYPE(y.st_info);
+            if (round && index && i != index && (type == STT_FUNC || type == STT_OBJECT) && y.st_shndx == main_symbol.st_shndx && y.st_value == main_symbol.st_value) return true;
+        }
+    for (size_t i = 0; index && i < h->e_shnum; i++) {
+        if (!section(object, n, h, i, &relocations) || relocations.sh_type != SHT_RELA || relocations.sh_link != symbols) continue;
+        for (uint64_t k = 0; k < relocations.sh_size / sizeof(Elf64_Rela); k++) {
+            Elf64_Rela r;
+            memcpy(&r, object + relocations.sh_offset + k * sizeof r, sizeof r);
+            n_uses += ELF64_R_SYM(r.r_info) == index;
+        }
+    }
+    return n_uses > 1;
+}
+
 bool r1_code_replaces(const r1_code_run *run, const char *object, size_t n, char *what, size_t size)
 {
     Elf64_Ehdr h;
@@ -97,11 +127,12 @@ bool r1_code_replaces(const r1_code_run *run, const char *object, size_t n, char
     for (size_t i = 0; i < h.e_shnum; i++) {
         if (!section(object, n, &h, i, &table) || table.sh_type != SHT_SYMTAB) continue;
         if (!section(object, n, &h, table.sh_link, &strings) || strings.sh_type != SHT_STRTAB) continue;
-        if (has_ifunc(object, &table)) return snprintf(what, size, "an ifunc, which runs before"), true;
+        if (has_ifunc(object, &table)) return snprintf(what, size, "has an ifunc, which runs before the test"), true;
+        if (uses_main(run, object, n, &h, i)) return snprintf(what, size, "uses main, which is the test's"), true;
         char name[80];
         if (search(run, object, &table, &strings, &n_other, &always, name, sizeof name) && !found) {
             found = true;
-            snprintf(what, size, "%s", name);
+            snprintf(what, size, "defines %s, which the test takes from the library", name);
         }
     }
     /* a task without entry_point may be about a function that has such a name */

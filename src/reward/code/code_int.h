@@ -82,7 +82,7 @@ bool r1_code_has_assembly(const r1_code_run *run);
 bool r1_code_assembly_forbidden(const char *text, size_t n, char *what, size_t size);
 /* code_cpp.c. Macros that give functions of the test names of this run, which no overload of the solution has. */
 r1_status r1_code_rename(const r1_code_run *run, const char *mark, r1_buf *out, r1_error *err) R1_MUST_CHECK;
-/* code_elf.c. As r1_code_redefines, of an object file. */
+/* code_elf.c. As r1_code_redefines, of an object file; what: what the solution does, as "defines strcmp, ...". */
 bool r1_code_replaces(const r1_code_run *run, const char *object, size_t n, char *what, size_t size);
 
 /* code_words.c. Words and signs of a text of C or C++; '==' and the like are two signs. */

@@ -120,21 +120,24 @@ static r1_status compile(r1_code_run *run, const char *compiler, const char *mar
     return s;
 }
 
-/* The two halves of the number as differences: -DR1_A0=..., and the length of a step. */
-static r1_status number_options(const char *number, char defs[5][48], r1_error *err)
+/* The two halves of the number as differences: -DR1_A0=..., and the length of a step. The number is right behind all steps only. */
+static r1_status number_options(const char *number, size_t n_steps, char defs[5][48], r1_error *err)
 {
     char mask[R1_CODE_NUMBER], half[17] = "";
     r1_status s = r1_code_number(mask, err);
+    if (s) return s;
+    memcpy(half, mask, 16);
+    unsigned long long length = strtoull(half, NULL, 16) | 1, all = n_steps * length;
+    snprintf(defs[4], sizeof defs[0], "-DR1_LENGTH=0x%llxULL", length);
+    s = r1_code_number(mask, err);
     for (int i = 0; i < 2 && !s; i++) {
         memcpy(half, number + 16 * i, 16);
         unsigned long long value = strtoull(half, NULL, 16);
         memcpy(half, mask + 16 * i, 16);
         unsigned long long m = strtoull(half, NULL, 16);
         snprintf(defs[2 * i], sizeof defs[0], "-DR1_%c0=0x%llxULL", 'A' + i, value ^ m);
-        snprintf(defs[2 * i + 1], sizeof defs[0], "-DR1_%c1=0x%llxULL", 'A' + i, m);
+        snprintf(defs[2 * i + 1], sizeof defs[0], "-DR1_%c1=0x%llxULL", 'A' + i, m ^ all);
     }
-    if (!s) s = r1_code_number(mask, err);
-    if (!s) snprintf(defs[4], sizeof defs[0], "-DR1_LENGTH=0x%.15s1ULL", mask);
     return s;
 }
 
@@ -151,8 +154,9 @@ static r1_status link_program(r1_code_run *run, const char *compiler, const char
         snprintf(names[3], sizeof names[3], "-DR1_ABORT=r1_abort_%s", mark);
         snprintf(names[4], sizeof names[4], "-DR1_FD=%d", r1_code_proof_fd(number));
         snprintf(names[5], sizeof names[5], "-DR1_STEP=r1_step_%s", mark);
-        snprintf(names[6], sizeof names[6], "-DR1_STEPS=%zu", r1_code_steps(run->task, NULL, R1_CODE_STEPS));
-        s = number_options(number, defs, err);
+        size_t n_steps = r1_code_steps(run->task, NULL, R1_CODE_STEPS);
+        snprintf(names[6], sizeof names[6], "-DR1_STEPS=%zu", n_steps);
+        s = number_options(number, n_steps, defs, err);
         for (int i = 0; i < 7; i++) argv[k++] = names[i];
         for (int i = 0; i < 5; i++) argv[k++] = defs[i];
         argv[k++] = "-Wl,--wrap=main";
@@ -174,7 +178,7 @@ int r1_code_proof_fd(const char *number)
 
 r1_status r1_code_build(r1_code_run *run, const char *number, char **program, size_t *n, r1_error *err)
 {
-    char mark[R1_CODE_NUMBER], what[80], *object = NULL;
+    char mark[R1_CODE_NUMBER], what[160], *object = NULL;
     size_t n_object = 0;
     *program = NULL;
     const r1_box_program *p = r1_code_find(run, run->task->language == R1_CODE_CPP ? R1_TOOL_GXX : R1_TOOL_GCC);
@@ -202,7 +206,7 @@ r1_status r1_code_build(r1_code_run *run, const char *number, char **program, si
     }
     if (!s) s = compile(run, p->path, mark, false, &object, &n_object, err);
     if (!s && object && number && r1_code_replaces(run, object, n_object, what, sizeof what)) {
-        r1_code_say(run->result, R1_CODE_COMPILE_ERROR, "the solution defines %s, which the test takes from the library", what);
+        r1_code_say(run->result, R1_CODE_COMPILE_ERROR, "the solution %s", what);
         free(object);
         return R1_OK;
     }
