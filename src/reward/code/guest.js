@@ -20,6 +20,7 @@ class Guest extends Peer {
     this.watched = new Set();
     this.settled = []; // what came of promises of the solution, until the tester hears it
     this.originals = new Map(); // what the test has replaced
+    this.borrowed = null; // members of objects of the test that the call sees
     this.nextLive = 0;
     this.liveFloor = 0; // numbers below are forgotten
   }
@@ -111,7 +112,13 @@ class Guest extends Peer {
     for (;;) {
       const m = receive();
       if (isArray(m)) { this.serve(m); continue; }
+      if ('again' in m) return this.borrowed.find(([n]) => n === m.again[0])[1][m.again[1]];
       const d = new Decoder(this);
+      if ('lent' in m && this.borrowed) {
+        const v = d.value(m.ok);
+        push(this.borrowed, [m.lent, d.objects, d.objects.map(snapshot)]);
+        return v;
+      }
       if ('ex' in m) {
         const x = d.value(m.ex);
         if (x !== null && typeof x === 'object') this.foreign.set(x, m.f);
@@ -124,6 +131,8 @@ class Guest extends Peer {
   serve(m) {
     const [op, id, args, options, live, shared] = m;
     let objects = [], before = [], reply, undo = () => {};
+    const outer = this.borrowed;
+    this.borrowed = [];
     this.depth++;
     try {
       if (live) this.liveFill(null, live);
@@ -135,19 +144,30 @@ class Guest extends Peer {
       undo = this.redirect(options);
       const value = this[op === 'call' ? 'call' : 'do_' + op](id, list);
       undo();
-      const e = new Encoder(this, objects);
+      const lent = this.returned(), e = new Encoder(this, objects);
       e.tracking = 16;
-      reply = { w: this.liveChanges(e), m: changes(e, objects, before), ok: op === 'glob' ? value : e.value(value), l: this.liveFloor };
+      reply = { lent, w: this.liveChanges(e), m: changes(e, objects, before), ok: op === 'glob' ? value : e.value(value), l: this.liveFloor };
     } catch (x) {
       undo();
       const e = new Encoder(this, objects);
-      try { reply = { w: this.liveChanges(e), m: changes(e, objects, before), ex: e.value(x), t: thrownText(x), f: this.foreign.get(x), l: this.liveFloor }; } catch { reply = { m: [], ex: 'an error that cannot be shown', t: 'an error that cannot be shown' }; }
+      try { reply = { lent: this.returned(), w: this.liveChanges(e), m: changes(e, objects, before), ex: e.value(x), t: thrownText(x), f: this.foreign.get(x), l: this.liveFloor }; } catch { reply = { m: [], ex: 'an error that cannot be shown', t: 'an error that cannot be shown' }; }
     }
     this.depth--;
+    this.borrowed = outer;
     try { send(reply); } catch (x) {
       if (x instanceof Ended) process.exit(0);
       send({ m: [], ex: { E: { c: 'RangeError', m: '' + (x && x.message), n: 'RangeError', s: '', d: [] } }, t: '' + (x && x.message) });
     }
+  }
+
+  // What the call changed in containers that are members of objects of the test.
+  returned() {
+    const out = [];
+    for (const [n, objects, before] of this.borrowed) {
+      const changed = changes(new Encoder(this, objects), objects, before);
+      if (changed.length) push(out, [n, changed]);
+    }
+    return out.length ? out : undefined;
   }
 
   call(id, args) { return this.own(id)(...args); }
@@ -222,6 +242,10 @@ class Guest extends Peer {
     return typeof v === 'function' ? { method: v.length } : [v];
   }
 
+  // A member of the prototype of a class, and a new one.
+  do_protoget(id, args) { const p = this.own(id).prototype; return p === null || p === undefined ? undefined : p[args[0]]; }
+  do_protoset(id, args) { this.own(id).prototype[args[0]] = args[1]; }
+
   do_del(id, args) { delete this.own(id)[args[0]]; }
   do_iterate(id) { return this.own(id)[Symbol.iterator](); }
   do_keys(id) { return keysOf(this.own(id)); }
@@ -287,6 +311,8 @@ function wait(op, ms) {
     clearLater(timer);
     process.removeListener('beforeExit', last);
     peer.depth--;
+    reply.lent = peer.returned();
+    peer.borrowed = null;
     try { send(reply); } catch (x) {
       if (x instanceof Ended) process.exit(0);
       send({ m: [], ex: new Encoder(peer).value(x), t: thrownText(x) });
@@ -306,6 +332,7 @@ function wait(op, ms) {
   };
   waiting = w;
   peer.depth++;
+  peer.borrowed = [];
   if (op === 'drain') {
     process.once('beforeExit', last);
     timer = later(() => soon(w.finish), ms);

@@ -19,6 +19,7 @@ class Guest(Peer):
         sys.modules["solution"] = self.module
         self.globals = self.module.__dict__
         self.next_live, self.floor, self.references = 0, 0, None
+        self.overwritten, self.borrowed = {}, None
         self.errors = {}  # the last exceptions that the tester was told of, by number: one that comes back is itself
         self.read_inside = set()  # names that functions of the solution read
         self.count_references()
@@ -144,7 +145,13 @@ class Guest(Peer):
                     continue
                 if "ex" in m:
                     raise self.rebuild_exception(m["ex"])
-                return self.deep(Decoder(self).value, m["ok"])
+                if "again" in m:
+                    return next(objects[m["again"][1]] for n, objects, _ in self.borrowed if n == m["again"][0])
+                d = Decoder(self)
+                v = self.deep(d.value, m["ok"])
+                if op == "get" and d.objects and self.borrowed is not None:
+                    self.borrowed.append((m["lent"], d.objects, snapshot(d.objects)))
+                return v
 
     def named_args(self, e, kwargs):
         return {str(k): self.deep(e.value, v) for k, v in (kwargs or {}).items()}
@@ -172,6 +179,7 @@ class Guest(Peer):
         options = m[4] if len(m) > 4 else {}
         d = Decoder(self)
         objects, before, undo, reply = [], [], None, {}
+        outer, self.borrowed = self.borrowed, []
         self.depth += 1
         try:
             try:
@@ -189,6 +197,7 @@ class Guest(Peer):
                 if files:
                     reply["files"] = files
             e = Encoder(self, objects)
+            reply["lent"] = self.returned()
             e.tracking = 16
             reply["live"] = self.live_changes(e)
             reply["m"] = self.deep(changes, e, objects, before)
@@ -196,8 +205,9 @@ class Guest(Peer):
             e.first = len(e.objects) + 1
             reply["ok"] = value if op in RAW else self.deep(e.value, value)
         except BaseException as x:
-            reply = {"ex": self.exception(x), **{k: reply[k] for k in ("out", "err", "rest", "files") if k in reply}}
+            reply = {"ex": self.exception(x), **{k: reply[k] for k in ("out", "err", "rest", "files", "log", "warn") if k in reply}}
             try:
+                reply["lent"] = self.returned()
                 e = Encoder(self, objects)
                 reply["live"] = self.live_changes(e)
                 reply["m"] = self.deep(changes, e, objects, before)
@@ -205,10 +215,20 @@ class Guest(Peer):
                 reply["m"] = reply["live"] = []
         finally:
             self.depth -= 1
+            self.borrowed = outer
         try:
             self.deep(self.send, reply)
         except (WireError, RecursionError, MemoryError, ValueError) as x:
             self.send({"ex": self.exception(x), "m": []})
+
+    def returned(self):
+        """What the call changed in containers that are members of objects of the test."""
+        out = []
+        for lent, objects, before in self.borrowed:
+            changed = self.deep(changes, Encoder(self, objects), objects, before)
+            if changed:
+                out.append([lent, changed])
+        return out
 
     def exception(self, x, depth=0):
         c = type(x)
@@ -258,6 +278,7 @@ class Guest(Peer):
                 os.environ.pop(k, None) if v is None else os.environ.__setitem__(k, v)
         if "argv" in options:
             sys.argv = options["argv"]
+        told = watch_messages(options)
         patched = []
         for module, name, value in options.get("patch", ()):
             m = self.module if module == "__main__" else __import__(module, fromlist=[""])
@@ -286,6 +307,8 @@ class Guest(Peer):
                 reply["err"] = mine[2].getvalue()
             if "in" in options:
                 reply["rest"] = mine[0].read()
+            if told:
+                told(reply)
         return undo
 
     def target(self, t):
@@ -309,10 +332,16 @@ class Guest(Peer):
         return v
 
     def do_set(self, t, args, kwargs):
-        setattr(self.target(t), args[0], args[1])
+        x, name, value = self.target(t), *args
+        if isinstance(x, type) and name in x.__dict__:  # a patch that is taken away again leaves what was there
+            self.overwritten.setdefault((id(x), name), x.__dict__[name])
+        setattr(x, name, value)
 
     def do_del(self, t, args, kwargs):
-        delattr(self.target(t), args[0])
+        x, name = self.target(t), args[0]
+        delattr(x, name)
+        if (id(x), name) in self.overwritten:
+            setattr(x, name, self.overwritten.pop((id(x), name)))
 
     def do_method(self, t, args, kwargs):
         return getattr(self.target(t), args[0])(*args[1:], **kwargs)
@@ -448,6 +477,30 @@ class RemoteObject:
         return v
     def __setattr__(self, name, value):
         self.r1_peer.ask("set", self.r1_target, (name, value))
+
+
+def watch_messages(options):
+    """Log records and warnings of a call, where the test looks at such: what tells them to it."""
+    if "log" not in options and "warn" not in options:
+        return None
+    import logging, warnings
+    records, root = [], logging.getLogger()
+    handler = logging.Handler()
+    handler.emit = lambda r: records.append([r.name, r.levelno, r.getMessage()])
+    level = root.level
+    if "log" in options:
+        root.addHandler(handler)
+        root.setLevel(1)
+    caught = warnings.catch_warnings(record=True)
+    seen = caught.__enter__()
+    warnings.simplefilter("always")
+    def tell(reply):
+        caught.__exit__(None, None, None)
+        root.removeHandler(handler)
+        root.setLevel(level)
+        reply["log"] = records
+        reply["warn"] = [[next((c.__name__ for c in w.category.__mro__ if BUILTIN_CLASSES.get(c.__name__) is c), ""), str(w.message)] for w in seen]
+    return tell
 
 
 def signature(function, names, defaults, hints):

@@ -37,6 +37,7 @@ class Tester extends Peer {
     this.roots = new Set(); // prototypes of classes of the solution that some class of the test derives from
     this.globals = new Map(); // what the test may replace: how it is read, what it was, what the solution has
     this.environment = null;
+    this.lent = null;
     this.asked = 0;
     this.primitives = new Map();
     this.unseen = new Set(); // what the solution added to the language's classes and the test cannot use
@@ -96,7 +97,8 @@ class Tester extends Peer {
   // ---- asking ----
 
   ask(op, id, args = []) {
-    const e = new Encoder(this), before = this.failed.length;
+    const e = new Encoder(this), before = this.failed.length, outer = this.lent;
+    this.lent = []; // members of objects of the test that the solution sees meanwhile
     if (op !== 'primitive') this.asked++;
     try {
       const live = this.liveChanges(new Encoder(this));
@@ -110,6 +112,8 @@ class Tester extends Peer {
       if (x instanceof Ended) this.ended = true;
       this.failed.length = Math.min(this.failed.length, before); // it came back to the test, which can see it
       throw x;
+    } finally {
+      this.lent = outer;
     }
   }
 
@@ -154,6 +158,13 @@ class Tester extends Peer {
   answer(m, objects, op) {
     const d = new Decoder(this, objects);
     const value = this.plain(() => {
+      for (const [n, changed] of m.lent || []) {
+        const own = this.lent[n], into = new Decoder(this, own);
+        for (const [i, content] of changed) {
+          if (!(i in own)) throw new WireError('a number');
+          into.fill(own[i], content);
+        }
+      }
       if (m.w) this.liveFill(d, m.w);
       for (const [i, content] of m.m || []) {
         if (!(i in objects)) throw new WireError('a number');
@@ -194,12 +205,20 @@ class Tester extends Peer {
     try {
       const [op, id, args] = m, x = this.own(id), list = new Decoder(this).fillList([], args);
       if (this.hidden.has(id)) throw new TypeError('the test does not show the members of an object it calls the function on');
-      reply = { ok: new Encoder(this).value(this.grant(op, x, list)) };
+      const e = new Encoder(this), value = this.grant(op, x, list), again = op === 'get' ? this.lentAlready(value) : null;
+      reply = again ? { again } : { ok: e.value(value) };
+      if (op === 'get' && e.objects.length && this.lent) reply.lent = push(this.lent, e.objects) - 1;
     } catch (x) {
       if (x instanceof Ended) throw x;
       reply = { ex: new Encoder(this).value(x), f: this.sent(x) };
     }
     send(reply);
+  }
+
+  lentAlready(x) {
+    for (let n = 0; n < (this.lent || []).length; n++)
+      for (let i = 0; i < this.lent[n].length; i++) if (this.lent[n][i] === x) return [n, i];
+    return null;
   }
 
   grant(op, x, args) {
@@ -255,7 +274,7 @@ class Tester extends Peer {
 
   makeFunction(x, d) {
     const peer = this, id = x.id, up = x.P ? d.value(x.P) : null, upper = typeof up === 'function' ? this.protos.get(up) || up.prototype : null;
-    const proto = create(upper !== null && typeof upper === 'object' ? upper : objectProto);
+    const own = create(upper !== null && typeof upper === 'object' ? upper : objectProto), proto = this.makePrototype(own, id);
     const target = function () {};
     define(target, 'name', { value: x.name, configurable: true });
     define(target, 'length', { value: +x.l || 0, configurable: true });
@@ -278,7 +297,7 @@ class Tester extends Peer {
       },
       set: (t, name, v) => { if (typeof name === 'string') peer.ask('set', id, [name, v]); return true; },
     });
-    define(proto, 'constructor', { value: f, writable: true, configurable: true, enumerable: false });
+    define(own, 'constructor', { value: f, writable: true, configurable: true, enumerable: false });
     this.protos.set(f, proto);
     return f;
   }
@@ -295,17 +314,8 @@ class Tester extends Peer {
   derive(c, base, id) {
     const made = this.derivedIds.get(c);
     if (made !== undefined) return made;
-    const root = this.protos.get(base), methods = [], seen = new Set(), up = getProto(root), peer = this;
-    if (!this.roots.has(root)) { // `super.name` goes to the solution
-      this.roots.add(root);
-      Object.setPrototypeOf(root, new Proxy(create(up), {
-        get: (t, name, self) => {
-          if (typeof name === 'symbol' || DENIED.has(name) || !peer.isRemote(self)) return Reflect.get(t, name, self);
-          const v = peer.ask('superget', id, [name, self]);
-          return isArray(v) ? v[0] : (...a) => peer.ask('super', id, [name, self, ...a]);
-        },
-      }));
-    }
+    const root = this.protos.get(base), methods = [], seen = new Set();
+    this.roots.add(root);
     for (let p = c.prototype; p && p !== root; p = getProto(p))
       for (const k of Object.getOwnPropertyNames(p)) {
         if (k === 'constructor' || seen.has(k)) continue;
@@ -348,6 +358,26 @@ class Tester extends Peer {
       const peer = this;
       define(x, name, { value: isProto ? function (...a) { return peer.ask('apply', id, [this, ...a]); } : (...a) => peer.ask('call', id, a), writable: true, configurable: true });
     }
+  }
+
+  // The prototype of a class of the solution: its own members are there, also for `super.name` in classes of the test.
+  makePrototype(own, id) {
+    const peer = this;
+    const proto = new Proxy(own, {
+      get: (t, name, self) => {
+        if (typeof name === 'symbol' || DENIED.has(name)) return Reflect.get(t, name, self);
+        if (self === proto) return peer.ask('protoget', id, [name]);
+        if (!peer.isRemote(self)) return Reflect.get(t, name, self);
+        const v = peer.ask('superget', id, [name, self]);
+        return isArray(v) ? v[0] : (...a) => peer.ask('super', id, [name, self, ...a]);
+      },
+      set: (t, name, v, self) => {
+        if (self !== proto || typeof name === 'symbol') return Reflect.set(t, name, v, self);
+        peer.ask('protoset', id, [name, v]);
+        return true;
+      },
+    });
+    return proto;
   }
 
   makeObject(x, d) {

@@ -21,6 +21,7 @@ class Tester(Peer):
         self.files = {}
         self.solution_reads = []  # global names that the solution sets and its functions read
         self.origin, self.steady_values, self.task_of = "", {}, {}
+        self.lent, self.watched = None, {}
         self.tree = None  # functions of the test's source, by line
         self.failed, self.lines = [], []  # failed assertions of the test inside what the solution called; the lines of the test
 
@@ -56,6 +57,7 @@ class Tester(Peer):
             if options:
                 message.append(options)
             self.deep(self.send, message)
+            outer, self.lent = self.lent, []  # members of objects of the test that the solution sees meanwhile
             try:
                 self.origin = op
                 if op not in ("plain", "steady"):  # even a step may change what is told
@@ -64,6 +66,8 @@ class Tester(Peer):
             except Exception:
                 del self.failed[before:]  # it came back to the test, which can see it
                 raise
+            finally:
+                self.lent = outer
 
     def answer(self, objects, op):
         while True:
@@ -93,11 +97,22 @@ class Tester(Peer):
             sys.stdout.write(self.text(m["out"]))
         if "err" in m:
             sys.stderr.write(self.text(m["err"]))
+        for name, level, text in m.get("log", ()):
+            import logging
+            logger = logging.getLogger(self.text(name))
+            if logger.isEnabledFor(level):
+                logger.handle(logger.makeRecord(name, level, "solution.py", 0, self.text(text), (), None))
+        for name, text in m.get("warn", ()):
+            import warnings
+            c = BUILTIN_CLASSES.get(name, UserWarning)
+            warnings.warn(self.text(text), c if issubclass(c, Warning) else UserWarning, 8)
         if "rest" in m:
             import io
             sys.stdin = io.StringIO(self.text(m["rest"]))
         if "files" in m:
             write_files(m["files"], self.files)
+        for i, changed in m.get("lent", ()):
+            self.apply(Decoder(self, self.lent[i]), changed, self.lent[i])
         if "ex" in m:
             self.live_fill(m.get("live", ()), d)
             self.apply(d, m.get("m", []), objects)
@@ -150,6 +165,7 @@ class Tester(Peer):
         for n, f in self.builtins.items():
             if getattr(builtins, n) is not f:
                 out.setdefault("names", {})[n] = Encoder(self).value(getattr(builtins, n))
+        out.update(self.watched)
         if self.environ is not None:
             self.share_environment(out)
         patch = [[m, n, Encoder(self).value(self.read_patched(m, n))] for (m, n), old in self.patchable.items() if self.read_patched(m, n) is not old]
@@ -183,7 +199,12 @@ class Tester(Peer):
             args = self.guarded(self.deep, d.run, args)
             kwargs = {k: self.guarded(self.deep, d.value, v) for k, v in kwargs.items()}
             value = self.await_turn(op, target["h"], x, args) if op in ("start", "step", "cancel") else self.grant(op, x, args, kwargs)
-            reply = {"ok": self.deep(Encoder(self).value, value)}
+            again = next(([n, i] for n, objects in enumerate(self.lent or ()) for i, o in enumerate(objects) if o is value), None) if op == "get" else None
+            e = Encoder(self)
+            reply = {"again": again} if again else {"ok": self.deep(e.value, value)}
+            if op == "get" and e.objects and self.lent is not None:
+                reply["lent"] = len(self.lent)
+                self.lent.append(e.objects)
         except Ended:
             raise
         except Exception as x:
@@ -612,6 +633,10 @@ def start(tester, init, space):
         share_seed(tester)
     if "environ" in init["test"] or "argv" in init["test"] or "putenv" in used:
         tester.environ, tester.argv = dict(os.environ), list(sys.argv)
+    if used & {"warnings", "assertWarns", "assertWarnsRegex"}:
+        tester.watched["warn"] = 1
+    if used & {"logging", "assertLogs", "assertNoLogs"}:
+        tester.watched["log"] = 1
     watch_patches(tester, init["test"], used, texts_in(code, set()), names)
     try:
         exec(code, space)

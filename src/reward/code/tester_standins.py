@@ -143,6 +143,12 @@ class RemoteMeta(type):
         else:
             c.r1_peer.ask("set", c.r1_target, (name, value))
 
+    def __delattr__(c, name):
+        if name in c.__dict__:
+            type.__delattr__(c, name)
+        else:
+            c.r1_peer.ask("del", c.r1_target, (name,))
+
     def __iter__(c):
         return c.r1_peer.ask("dunder", c.r1_target, ("__iter__",))
 

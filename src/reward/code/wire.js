@@ -141,7 +141,7 @@ class Encoder {
       case 'number': return x - x === 0 && !is(x, -0) ? x : { n: is(x, -0) ? '-0' : '' + x };
       case 'undefined': return { u: 1 };
       case 'bigint': return { i: bigText(x) };
-      case 'symbol': return this.peer.export(x, 's', '');
+      case 'symbol': return Symbol.keyFor(x) === undefined ? this.peer.export(x, 's', '') : { y: Symbol.keyFor(x) };
       case 'function': return this.fn(x);
       default: return x === null ? null : this.object(x);
     }
@@ -152,8 +152,12 @@ class Encoder {
     if (name) return { x: name };
     let n = '', l = 0;
     try { n = '' + x.name; l = +x.length; } catch { /* as it is */ }
-    const up = getProto(x);
-    return { ...this.peer.export(x, 'f', n), l, P: typeof up === 'function' && up !== Function.prototype ? this.fn(up) : undefined };
+    let up = getProto(x);
+    if (up === Function.prototype) { // as prototypes were linked before there were classes
+      const own = describe(x, 'prototype'), above = own && own.value && typeof own.value === 'object' ? getProto(own.value) : null, c = above && describe(above, 'constructor');
+      if (c && above !== objectProto) up = c.value;
+    }
+    return { ...this.peer.export(x, 'f', n), l, P: typeof up === 'function' && up !== Function.prototype && up !== x ? this.fn(up) : undefined };
   }
 
   // What is in a container that can change.
@@ -291,6 +295,7 @@ const CONTAINERS = new Set(['a', 'o', 'O', 'M', 'S']);
 const DECODE = {
   __proto__: null,
   W: (d, v) => d.peer.liveObject(v),
+  y: (d, v) => Symbol.for('' + v),
   n: (d, v) => Number(v),
   u: () => undefined,
   i: (d, v) => BigInt(v),

@@ -167,6 +167,8 @@ class Encoder:
             return {"X": self.peer.exception(x)}
         if self.peer.is_remote(t):
             return self.peer.export(x, None)
+        if isinstance(x, type):
+            return self.peer.export_class(x)
         if self.peer.is_shared_class(t):
             i = self.known(x)
             if i is None and hasattr(t, "_member_map_") and type(getattr(x, "_name_", None)) is str:
@@ -177,8 +179,6 @@ class Encoder:
         for base, f in SUBCLASS_ENCODE:
             if isinstance(x, base):
                 return f(self, x)
-        if isinstance(x, type):
-            return self.peer.export_class(x)
         return self.peer.export(x, None)
 
     # ---- one method a type ----
