@@ -538,7 +538,7 @@ TEST(conversations_become_ids)
     free(ids);
     const struct { const char *name, *request; r1_status status; const char *says[2]; } wrong[] = {
         { "vicuna", request, R1_EUNSUPPORTED, { "'vicuna'", "r1_distill" } }, { NULL, request, R1_EUNSUPPORTED, { "--template", "r1_distill" } },
-        { "r1", "{\"messages\": [", R1_EFORMAT, { "line 1", "" } }, { "r1", "{\"messages\": 3}", R1_EFORMAT, { "messages", "" } },
+        { "r1", "{\"messages\": [", R1_EFORMAT, { "column 14", "" } }, { "r1", "{\"messages\": 3}", R1_EFORMAT, { "messages", "" } },
     };
     for (size_t i = 0; i < R1_COUNT(wrong); i++) {
         ids = (int32_t *)&n;

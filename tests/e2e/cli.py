@@ -106,7 +106,7 @@ def configuration_environment_and_line():
     assert len(r1(*args, "--ignore-eos", env=settings('{"max-tokens": 3}', R1_MAX_TOKENS="5")).json["ids"]) == 5
     assert len(r1(*args, "--ignore-eos", "-n", "6", env=settings('{"max-tokens": 3}', R1_MAX_TOKENS="5")).json["ids"]) == 6
     fails(3, "config.json", "'max-tokns'", "'max-tokens'", args=args, env=settings('{"max-tokns": 3}'))
-    fails(3, "config.json", "line 1", args=args, env=settings("{max}"))
+    fails(3, "config.json", "column 4", args=args, env=settings("{max}"))
     fails(2, "R1_MAX_TOKENS is 'x'", args=args, env=settings("{}", R1_MAX_TOKENS="x"))
     assert b"R1_MAX_TOKEN is no option; did you mean R1_MAX_TOKENS?" in r1(*args, env=settings("{}", R1_MAX_TOKEN="3", R1_NOPE="1")).err
     assert b"R1_NOPE" in r1(*args, "-v", env={"R1_NOPE": "1"}).err and r1(*args, "-q", env={"R1_MAX_TOKEN": "1"}).err == b""
