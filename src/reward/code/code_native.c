@@ -21,7 +21,7 @@
 #define COMPILE_MEMORY (UINT64_C(1) << 30)
 #define COMPILE_OUTPUT (UINT64_C(256) << 10)
 #define PROGRAM_MAX ((size_t)256 << 20)
-enum { MAX_ARGS = 40 };
+enum { MAX_ARGS = 48 };
 
 static void compile_limits(r1_box_limits *l)
 {
@@ -141,9 +141,20 @@ static r1_status number_options(const char *number, size_t n_steps, char defs[5]
     return s;
 }
 
+/* What the test speaks of and the stub then does not refuse: 1 handlers of SIGABRT and SIGILL, 2 children. */
+static int allowances(const r1_code_task *t)
+{
+    static const char *const words[2][6] = { { "SIGABRT", "SIGILL" }, { "fork", "vfork", "clone", "posix_spawn", "popen", "system" } };
+    int allowed = 0;
+    for (int i = 0; i < 2; i++)
+        for (int k = 0; k < 6 && words[i][k]; k++)
+            if (r1_code_has_word(t->test, words[i][k], strlen(words[i][k])) || r1_code_has_word(t->prompt, words[i][k], strlen(words[i][k]))) allowed |= 1 << i;
+    return allowed;
+}
+
 static r1_status link_program(r1_code_run *run, const char *compiler, const char *number, const char *mark, r1_box_file *object, char **program, size_t *n, r1_error *err)
 {
-    char names[7][64], defs[5][48];
+    char names[9][64], defs[5][48];
     const char *argv[MAX_ARGS] = { compiler, "-O2", "-w", "-fno-lto", "-pthread", "-s", "-x", "c", "stub.src", "-x", "none", "program.o", "-o", "program" };
     size_t k = 14;
     r1_status s = R1_OK;
@@ -157,7 +168,9 @@ static r1_status link_program(r1_code_run *run, const char *compiler, const char
         size_t n_steps = r1_code_steps(run->task, NULL, R1_CODE_STEPS);
         snprintf(names[6], sizeof names[6], "-DR1_STEPS=%zu", n_steps);
         s = number_options(number, n_steps, defs, err);
-        for (int i = 0; i < 7; i++) argv[k++] = names[i];
+        snprintf(names[7], sizeof names[7], "-DR1_ALLOW=%d", allowances(run->task));
+        snprintf(names[8], sizeof names[8], "-DR1_UNCAUGHT=r1_uncaught_%s", mark);
+        for (int i = 0; i < 9; i++) argv[k++] = names[i];
         for (int i = 0; i < 5; i++) argv[k++] = defs[i];
         argv[k++] = "-Wl,--wrap=main";
     }

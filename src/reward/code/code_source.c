@@ -5,7 +5,7 @@
  *   prompt, solution
  *   restored  the same words again, so that no macro of the solution changes the test; our assert
  *   test
- *   a pointer to its main, under a name drawn for this run
+ *   a pointer to its main, under a name drawn for this run; C++: to what tells exceptions that leave it
  *
  * The same is done to the macros that the solution defines and a header had defined, and to names with an underscore in front, by which headers
  * mean things. Options that the solution sets by a pragma end with it.
@@ -126,9 +126,9 @@ static protection protect(const r1_code_run *run, word w)
         if (!r1_code_has_word(run->solution, w.s, w.n)) return LEAVE;
         return of_test && memcmp(w.s, built_in, r1_min(w.n, sizeof built_in - 1)) ? IF_DEFINED : ALWAYS;
     }
-    if (!of_test && w.s[0] != '_' && !in(keywords, R1_COUNT(keywords), w.s, w.n)) return IF_DEFINED;
-    if (in(keywords, R1_COUNT(keywords), w.s, w.n)) return ALWAYS;
-    if (run->task->language == R1_CODE_CPP && in(cpp_keywords, R1_COUNT(cpp_keywords), w.s, w.n)) return ALWAYS;
+    bool keyword = in(keywords, R1_COUNT(keywords), w.s, w.n) || (run->task->language == R1_CODE_CPP && in(cpp_keywords, R1_COUNT(cpp_keywords), w.s, w.n));
+    if (!of_test && w.s[0] != '_' && !keyword) return IF_DEFINED;
+    if (keyword) return ALWAYS;
     if (in(often_macros, R1_COUNT(often_macros), w.s, w.n)) return w.n == 7 && w.s[0] == 'd' ? LEAVE : IF_DEFINED;
     for (size_t i = 0; i < w.n; i++)
         if (islower((unsigned char)w.s[i])) return ALWAYS;
@@ -366,7 +366,9 @@ r1_status r1_code_native_source(const r1_code_run *run, const char *mark, r1_buf
     if (!s && cpp) s = r1_code_rename(run, mark, out, err);
     if (!s) s = r1_buf_adds(out, "#line 1 \"test\"\n", err);
     if (!s) s = add_test(t, mark, out, err);
-    if (!s && cpp) s = r1_buf_addf(out, err, "\nextern \"C\" int (*const r1_main_%s)(int, char **, char **);\n", mark);
-    if (!s) s = r1_buf_addf(out, err, "\nint (*const r1_main_%s)(int, char **, char **) = (int (*)(int, char **, char **))main;\n", mark);
-    return s;
+    if (s || !cpp) return s ? s : r1_buf_addf(out, err, "\nint (*const r1_main_%s)(int, char **, char **) = (int (*)(int, char **, char **))main;\n", mark);
+    return r1_buf_addf(out, err, "\nextern \"C\" void r1_uncaught_%s();\nextern \"C\" int (*const r1_main_%s)(int, char **, char **);\n"
+                       "static int (*const volatile r1_inner_%s)(int, char **, char **) = (int (*)(int, char **, char **))main;\n"
+                       "static int r1_outer_%s(int c, char **v, char **e) { try { return r1_inner_%s(c, v, e); } catch (...) { r1_uncaught_%s(); throw; } }\n"
+                       "int (*const r1_main_%s)(int, char **, char **) = r1_outer_%s;\n", mark, mark, mark, mark, mark, mark, mark, mark);
 }
