@@ -40,7 +40,7 @@ typedef struct r1_code_task {
     r1_code_language language;
     r1_code_text prompt, test, entry_point; /* function; entry_point may be empty */
     r1_code_io *tests;                      /* stdio: at least one */
-    size_t n_tests;                         /* 1 for function */
+    size_t n_tests;                         /* 1 for function; a run may find that the test has more */
     double tolerance;                       /* of checker float:E; < 0: bytes are compared */
     double time_limit_s;
     uint64_t memory_limit, output_limit;    /* bytes; the latter for each stream */
@@ -90,7 +90,8 @@ r1_status r1_code_checker_open(r1_code_checker **out, const r1_code_options *o, 
 void r1_code_checker_close(r1_code_checker *c);
 
 /* Judge solution[0..n). A wrong, hostile or endless solution is a verdict, not an error; *result is always filled.
- * Errors: R1_ENOMEM, R1_EIO (the host cannot run a box), R1_ECANCELLED, R1_ELIMIT (a solution over 4 MB).
+ * Errors: R1_ENOMEM, R1_EIO (the host cannot run a box), R1_ECANCELLED, R1_ELIMIT (a solution over 4 MB), R1_EFORMAT (a test in Python or JavaScript that
+ * came to its end without asking anything of the solution).
  * Threads: any number at once; each call runs at most two boxes at a time. Tests: code_test.c, code_attack_test.c */
 r1_status r1_code_verify(r1_code_checker *c, const r1_code_task *t, const char *solution, size_t n, r1_code_result *result, r1_error *err) R1_MUST_CHECK;
 

@@ -121,7 +121,7 @@ static r1_status open_ends(ends *e, const r1_code_run *run, const char *number, 
 
 /* ---- what came out ---- */
 
-/* The tester's report. *known: it could be read, and says what it may say. */
+/* The tester's report. *known: it could be read, and says what it may say. A test that tests nothing is an error. */
 static r1_status read_report(r1_code_run *run, const r1_box_result *tester, const char *number, bool *known, r1_error *err)
 {
     json_t *o;
@@ -131,11 +131,25 @@ static r1_status read_report(r1_code_run *run, const r1_box_result *tester, cons
     if (s) return s == R1_ENOMEM ? s : R1_OK;
     const char *verdict = json_string_value(json_object_get(o, "verdict")), *reason = json_string_value(json_object_get(o, "reason"));
     const char *told = json_string_value(json_object_get(o, "number"));
+    r1_code_result *r = run->result;
+    json_int_t tests = json_integer_value(json_object_get(o, "tests")), passed = json_integer_value(json_object_get(o, "passed"));
+    if (verdict && !strcmp(verdict, "task")) {
+        s = r1_fail(err, R1_EFORMAT, "%s", reason ? reason : "'test' tests nothing");
+        json_decref(o);
+        return s;
+    }
     int v = -1;
     for (int i = R1_CODE_PASS; i <= R1_CODE_UNSUPPORTED && verdict; i++)
         if (!strcmp(verdict, r1_code_verdict_name((r1_code_verdict)i))) v = i;
     *known = v > R1_CODE_PASS || (v == R1_CODE_PASS && told && !strcmp(told, number));
-    if (*known) r1_code_say(run->result, (r1_code_verdict)v, "%s", v == R1_CODE_PASS ? "the test passed" : reason ? reason : "");
+    if (*known && v == R1_CODE_PASS && tests > 1) r1_code_say(r, R1_CODE_PASS, "all %lld tests passed", (long long)tests);
+    else if (*known) r1_code_say(r, (r1_code_verdict)v, "%s", v == R1_CODE_PASS ? "the test passed" : reason ? reason : "");
+    if (*known && tests >= 1 && passed >= 0) {
+        r->tests = (size_t)tests;
+        r->tests_passed = v == R1_CODE_PASS ? r->tests : r1_min((size_t)passed, r->tests - 1); /* of a failed run one has failed */
+    } else if (*known) {
+        r->tests_passed = v == R1_CODE_PASS;
+    }
     json_decref(o);
     return R1_OK;
 }
@@ -155,10 +169,7 @@ static r1_status decide(r1_code_run *run, const r1_box_result *b, const char *nu
     bool reported;
     r1_status s = read_report(run, tester, number, &reported, err);
     if (s) return s;
-    if (reported && r->verdict != R1_CODE_NO_VERDICT) {
-        r->tests_passed = r->verdict == R1_CODE_PASS;
-        return R1_OK;
-    }
+    if (reported && r->verdict != R1_CODE_NO_VERDICT) return R1_OK;
     if (out_of_memory(guest) || out_of_memory(tester)) r1_code_say(r, R1_CODE_MEMORY_LIMIT, "the solution ran out of memory");
     else if (guest->end == R1_BOX_SIGNALED) r1_code_say(r, R1_CODE_RUNTIME_ERROR, "the solution %s", r1_box_describe(guest, how, sizeof how));
     else if (reported) return R1_OK;

@@ -254,6 +254,46 @@ TEST(what_does_not_cross_is_told)
     r1_code_checker_close(c);
 }
 
+/* A test that comes to its end without asking anything of the solution is an error of the task; classes of tests are counted. */
+TEST(a_test_that_tests_nothing_is_an_error)
+{
+    static const struct {
+        const char *language, *test;
+        r1_status status;
+        size_t tests, passed;
+    } cases[] = {
+        { "python", "# nothing\n", R1_EFORMAT, 0, 0 },
+        { "python", "def run():\n    assert f(1) == 1\n", R1_EFORMAT, 0, 0 },
+        { "python", "def test_a(fixture):\n    assert f(1) == 1\n", R1_EFORMAT, 0, 0 },
+        { "python", "import unittest\nunittest.main()\n", R1_EFORMAT, 0, 0 },
+        { "python", "import unittest\n@unittest.skip('x')\nclass T(unittest.TestCase):\n def test_a(self): f(1)\n", R1_EFORMAT, 0, 0 },
+        { "python", "f(1)\n", R1_OK, 1, 1 },
+        { "python", "import unittest\nclass T(unittest.TestCase):\n def test_a(self): f(1)\n def test_b(self): self.assertEqual(f(1), 1)\n", R1_OK, 2, 2 },
+        { "python", "import unittest\nclass T(unittest.TestCase):\n def test_a(self): f(1)\n def test_b(self): self.assertEqual(f(1), 2)\n", R1_OK, 2, 1 },
+        { "python", "def test_a(): f(1)\ndef test_b(): assert f(1) == 2\ndef test_c(): pass\n", R1_OK, 3, 1 },
+        { "javascript", "const run = () => { require('assert').equal(f(1), 2); };", R1_EFORMAT, 0, 0 },
+        { "javascript", "f(1);", R1_OK, 1, 1 },
+    };
+    r1_code_checker *c;
+    r1_error e = { 0 };
+    EXPECT_OK(r1_code_checker_open(&c, NULL, &e), &e);
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        r1_code_task *t;
+        r1_code_result r;
+        json_t *o = json_pack("{s:s, s:s, s:s}", "kind", "function", "language", cases[i].language, "test", cases[i].test);
+        const char *solution = *cases[i].language == 'p' ? "def f(x): return x\n" : "const f = (x) => x;";
+        EXPECT_OK(r1_code_task_parse(&t, o, &e), &e);
+        r1_status s = r1_code_verify(c, t, solution, strlen(solution), &r, &e);
+        r1_code_task_free(t);
+        json_decref(o);
+        if (s == R1_OK && r.verdict == R1_CODE_UNSUPPORTED) continue;
+        EXPECT_MSG(s == cases[i].status, "case %zu: status %d (%s), expected %d", i, (int)s, s ? e.msg : r.reason, (int)cases[i].status);
+        if (s == R1_OK) EXPECT_MSG(r.tests == cases[i].tests && r.tests_passed == cases[i].passed, "case %zu: %zu of %zu tests", i, r.tests_passed, r.tests);
+        else EXPECT_CONTAINS(e.msg, "'test'");
+    }
+    r1_code_checker_close(c);
+}
+
 /* A checker prepares its scripts at some run; all have the same verdicts. */
 TEST(many_runs_of_one_checker)
 {

@@ -2,7 +2,7 @@
 // JavaScript itself does not define are looked up in the solution each time. What it finds goes to descriptor 5, with this run's number
 // when the test came to its end and everything passed.
 const vm = require('vm');
-const { AssertionError } = require('assert'), { promisify } = require('util');
+const { AssertionError } = require('assert'), { promisify, format } = require('util');
 const { setTimeout: realTimeout, setInterval: realInterval, setImmediate: soon } = globalThis;
 const PRINTS = { log: console.log, error: console.error, warn: console.warn, info: console.info }, realWrite = process.stdout.write;
 // Names that the language or this file asks of any object.
@@ -39,6 +39,7 @@ class Tester extends Peer {
     this.environment = null;
     this.lent = null;
     this.asked = 0;
+    this.used = false; // whether the test has asked for anything of the solution
     this.primitives = new Map();
     this.unseen = new Set(); // what the solution added to the language's classes and the test cannot use
     this.assigned = new Map(); // names of the solution that the test has given a value of its own
@@ -100,11 +101,12 @@ class Tester extends Peer {
     const e = new Encoder(this), before = this.failed.length, outer = this.lent;
     this.lent = []; // members of objects of the test that the solution sees meanwhile
     if (op !== 'primitive') this.asked++;
+    if (op !== 'turn' && op !== 'drain') this.used = true;
     try {
       const live = this.liveChanges(new Encoder(this));
       send([op, id, e.list(args), this.redirections(), live.length ? live : undefined, this.shared()]);
       for (;;) {
-        const m = receive();
+        const m = this.hear();
         if (isArray(m)) { served++; this.serve(m); continue; }
         return this.answer(m, e.objects, op);
       }
@@ -115,6 +117,12 @@ class Tester extends Peer {
     } finally {
       this.lent = outer;
     }
+  }
+
+  hear() {
+    const m = this.plain(receive);
+    if (m === null || typeof m !== 'object') throw new WireError('the solution sent something that is no plain data');
+    return m;
   }
 
   // What the test has replaced since the last time.
@@ -151,7 +159,7 @@ class Tester extends Peer {
 
   plain(f) {
     try { return f(); } catch (x) {
-      throw x instanceof Ended ? x : new WireError('the solution sent something that is no plain data: ' + x.message);
+      throw x instanceof Ended ? x : new WireError('the solution sent something that is no plain data' + (x instanceof WireError ? ': ' + x.message : ''));
     }
   }
 
@@ -443,14 +451,33 @@ function explain(x) {
   text = text.replace(/\s+/g, ' ');
   const where = object && /test\.js:(\d+)/.exec(remote === undefined ? '' + x.stack : ''), told = unlikeOneFile(text);
   if (x instanceof Ended || peer.ended) return ['no_verdict', "the solution's process ended before the test did"];
-  if (x instanceof WireError) return ['runtime_error', text];
-  if (remote !== undefined) {
+  if (x instanceof WireError) return ['runtime_error', '' + x.message];
+  if (remote !== undefined && (object || remote === text)) {
     process.stderr.write((object ? x.stack : text) + '\n');
     return [/heap out of memory|Array buffer allocation failed/.test(text) ? 'memory_limit' : 'runtime_error', 'the solution threw ' + text + told];
   }
   process.stderr.write((object ? x.stack : text) + '\n');
   if (x instanceof AssertionError) return ['wrong_answer', 'a test failed' + (where ? ' in line ' + where[1] + ' of the test' : '') + ': ' + text.slice(0, 240 - told.length) + told];
-  return ['runtime_error', text + (where ? ' in line ' + where[1] + ' of the test' : '') + told];
+  return [madeByTest(x) ? 'wrong_answer' : 'runtime_error', text + (where ? ' in line ' + where[1] + ' of the test' : '') + told];
+}
+
+// Whether the test's own `throw` made it: no error of the engine or of Node, such as that of a result without the member that is asked for.
+function madeByTest(x) {
+  if (x === null || typeof x !== 'object') return true;
+  const p = getProto(x), first = ('' + x.stack).split('\n').find((l) => /^ +at /.test(l)) || '';
+  return derives(x, library.Error.prototype) && (p === library.Error.prototype || !protoNames.has(p)) && /test\.js:\d/.test(first);
+}
+
+// A failed console.assert of the test counts, though the test goes on.
+function patchAssert(lines) {
+  const real = console.assert.bind(console);
+  console.assert = function assert(ok, ...args) {
+    real(ok, ...args);
+    if (ok) return;
+    const x = new AssertionError({ message: '', stackStartFn: assert }), where = /test\.js:(\d+)/.exec('' + x.stack);
+    x.message = args.length ? format(...args) : where ? ('' + lines[where[1] - 1]).trim().slice(0, 200) : 'console.assert';
+    fail(x);
+  };
 }
 
 // What the test did that does not reach the other process, where the failure may come from it.
@@ -521,14 +548,16 @@ function main(init) {
     report('compile_error', 'the test: ' + x);
     leave();
   }
-  const hello = receive();
+  const hello = peer.hear();
   if (hello.compile) { process.stderr.write('' + hello.s + '\n'); report('compile_error', '' + hello.compile); leave(); }
   if ('ex' in hello) { try { peer.answer({ ...hello, m: [] }, [], 'load'); } catch (x) { report(...explain(x)); } leave(); }
   patchTimers();
+  patchAssert(test.split('\n'));
   if (entry && peer.ask('glob', 0, [entry.split('.')[0]]) === null) {
     report('runtime_error', 'ReferenceError: the solution does not define ' + entry);
     leave();
   }
+  peer.used = false;
   peer.watchGlobals(test);
   if (isArray(hello.added)) peer.mirror(hello.added, test);
   const module = { get exports() { return peer.ask('exports', 0); } };
@@ -555,6 +584,7 @@ process.on('exit', (code) => {
   else if (code) report('wrong_answer', 'the test ended with status ' + code);
   else if (peer.failed.length) report(...explain(peer.failed[0]));
   else if ((!finished || peer.pending.size) && !exited) report('no_verdict', 'the test waits for something that does not come');
+  else if (!peer.used) report('task', "'test' asks nothing of the solution, so it would test nothing");
   else report('pass', '', init.number);
   process.reallyExit(0);
 });

@@ -1,5 +1,5 @@
 # tester: the process that holds the test of a Python function task. Reads the prompt, the test and this run's number, and asks the
-# solution over the wire (wire.py comes before this text). Names that the test does not define are looked up in the solution each time they are used:
+# solution over the wire (wire.py, tester_standins.py and tester_runs.py come before this text). Names that the test does not define are looked up in the solution each time they are used:
 # functions and classes become stand-ins, values are copied. Complete definitions of the prompt are made here as well, so
 # that the test has its own. What it finds goes to descriptor 5, with the number when everything passed.
 import _thread
@@ -19,6 +19,7 @@ class Tester(Peer):
         self.builtins = {n: getattr(builtins, n) for n in ("input", "print", "open")}
         self.environ, self.argv, self.patchable = None, None, {}
         self.files = {}
+        self.runs, self.used = Runs(), False  # whether the test has made use of anything of the solution
         self.solution_reads = []  # global names that the solution sets and its functions read
         self.origin, self.steady_values, self.task_of = "", {}, {}
         self.lent, self.watched = None, {}
@@ -47,6 +48,7 @@ class Tester(Peer):
 
     def ask(self, op, target, args=(), kwargs=None):
         with self.lock:
+            self.used = self.used or op not in ("glob", "seed")
             before = len(self.failed)
             e = Encoder(self)
             options = self.redirections()
@@ -187,6 +189,12 @@ class Tester(Peer):
 
     def read_patched(self, module, name):
         return self.globals.get(name) if module == "__main__" else getattr(sys.modules[module], name, None)
+
+    def patched_global(self, name):
+        """A name of the solution that the test patches as one of its own file; no other, such as load_tests, which unittest asks for."""
+        if ("__main__", name) not in self.patchable:
+            raise AttributeError(name)
+        return self.globals["__builtins__"][name]
 
     # ---- what the solution may ask while it runs: only what the test has handed to it ----
 
@@ -469,6 +477,7 @@ class Names(dict):
             return getattr(__import__(self.library_classes[name]), name)
         v = t.ask("glob", name, (name,))
         if type(v) is not dict or "none" in v:
+            t.used = True
             raise KeyError(name)
         if "mod" in v:
             return t.guarded(library, v["mod"], name)
@@ -549,9 +558,9 @@ def define_prompt(tester, prompt, entry, space):
 
 # ---- the run ----
 
-def report(verdict, reason, number=None):
+def report(verdict, reason, runs, number=None):
     reason = reason[:300].encode("utf-8", "replace").decode()
-    os.write(5, to_json({"verdict": verdict, "reason": reason, "number": number}).encode("ascii"))
+    os.write(5, to_json({"verdict": verdict, "reason": reason, "number": number, "tests": runs.tests, "passed": runs.passed}).encode("ascii"))
 
 
 def describe_failure(x):
@@ -602,13 +611,13 @@ def source_line(x, lines):
 def start(tester, init, space):
     """The first half: compile the test, hear how the solution loaded. None, or verdict and reason."""
     try:
-        code = compile(init["test"], "test.py", "exec", dont_inherit=True)
+        code = tester.runs.compile(init["test"])
     except (SyntaxError, ValueError) as x:
         return "compile_error", "the test: %s" % x
     tester.solution_starts_anew = init["anew"]
     tester.lines = init["test"].split("\n")
     define_prompt(tester, init["prompt"], init["entry"], space)
-    used = names_in(code, set())
+    used = names_in(code, set()) - {"r1_called"}
     tester.test_names = frozenset(used | set(tester.shared) | {init["entry"].partition(".")[0]})
     words = init["prompt"].replace("(", " ").replace(":", " ").split()
     tester.prompt_classes = frozenset(b for a, b in zip(words, words[1:]) if a == "class")
@@ -629,6 +638,7 @@ def start(tester, init, space):
     if entry and entry not in names:
         return "runtime_error", "NameError: the solution does not define %s" % init["entry"]
     space["__builtins__"] = Names(tester, shadowing, entry, names)
+    space["__builtins__"]["r1_called"] = tester.runs.called.add
     if "seed" in used:
         share_seed(tester)
     if "environ" in init["test"] or "argv" in init["test"] or "putenv" in used:
@@ -637,21 +647,44 @@ def start(tester, init, space):
         tester.watched["warn"] = 1
     if used & {"logging", "assertLogs", "assertNoLogs"}:
         tester.watched["log"] = 1
+    if "unittest" in init["test"]:
+        tester.runs.watch()
     watch_patches(tester, init["test"], used, texts_in(code, set()), names)
+    return run(tester, code, init["entry"], space)
+
+
+def run(tester, code, entry, space):
+    """The second half: the test's statements, and what they leave to be run. None, or verdict and reason."""
+    runs, checked = tester.runs, None
     try:
-        exec(code, space)
-        check = space.get("check")
-        if callable(check) and entry:
-            call_check(check, init["entry"], space)
+        try:
+            exec(code, space)
+            if callable(space.get("check")) and entry:
+                checked = space["check"]
+                call_check(checked, entry, space)
+        except SystemExit as x:
+            if id(x) in REMOTE_EXCEPTIONS or x.code not in (None, 0, False):
+                raise
+        runs.run_cases(space)
+        if not checked and not runs.cases and not runs.called:
+            runs.call_functions(space)
     except SystemExit as x:
         if id(x) in REMOTE_EXCEPTIONS:
             return describe_failure(x)
-        if x.code not in (None, 0, False):
+        if not runs.failed:
             return "wrong_answer", "the test ended with status %s" % x.code
     except BaseException as x:
-        return describe_with_line(x, tester)
+        return describe_with_line(runs.failed or x, tester)
+    finally:
+        runs.count()
     # an assertion that failed in a function the solution called decides, also where the solution caught it
-    return describe_with_line(tester.failed[0], tester) if tester.failed else None
+    if runs.failed or tester.failed:
+        return describe_with_line(runs.failed or tester.failed[0], tester)
+    if runs.cases and runs.cases == runs.skipped == runs.tests:
+        return ("no_verdict" if tester.used else "task"), "every test of 'test' is skipped"
+    if not tester.used and not runs.tests and not any(asserts(c) for c in (code, getattr(checked, "__code__", None)) if c):
+        return "task", "'test' asks nothing of the solution, so it would test nothing"
+    return None
 
 
 def describe_with_line(x, tester):
@@ -693,7 +726,7 @@ def watch_patches(tester, test, used, texts, names):
     for m, n in dotted:
         if m == "__main__" and n in names and n not in tester.globals:
             tester.patchable[m, n] = None
-            tester.globals["__getattr__"] = lambda name: tester.globals["__builtins__"][name]
+            tester.globals["__getattr__"] = tester.patched_global
 
 
 def share_seed(tester):
@@ -739,9 +772,9 @@ def main():
     if failed is None and tester.ended:
         failed = "no_verdict", "the solution's process ended before the test did"
     if failed:
-        report(*failed)
+        report(*failed, tester.runs)
     else:
-        report("pass", "", init["number"])
+        report("pass", "", tester.runs, init["number"])
     os._exit(0)
 
 

@@ -58,7 +58,7 @@ function take(n) {
 
 function receive() {
   const n = take(4).readUInt32BE(0);
-  if (n > MESSAGE_MAX) throw new WireError('a message of ' + n + ' bytes');
+  if (n > MESSAGE_MAX) throw new WireError('a message that is too long');
   return parse(take(n).toString('utf8'));
 }
 
