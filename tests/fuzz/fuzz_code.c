@@ -102,6 +102,9 @@ static void fuzz_outputs(const char *text, size_t n)
     size_t line = 0;
     bool same = r1_code_same_output(a, b, -1, &line);
     require(line >= 1 && r1_code_same_output(a, a, -1, &line) && r1_code_same_output(a, a, 0, &line));
+    char told[300] = "";
+    if (!same) r1_code_tell_difference(a, b, line, told, sizeof told);
+    require(same || told[0]);
     if (same) require(r1_code_same_output(b, a, -1, &line) && r1_code_same_output(a, b, 0, &line));
 }
 

@@ -109,5 +109,7 @@ r1_status r1_code_extract(const r1_code_task *t, const char *response, size_t n,
  * ignored; all lines and their number. tolerance >= 0: tokens between blanks, numbers equal when they differ by at most
  * tolerance * max(1, |expected|). *line: the first (from 1) that differs. Allocates nothing. */
 bool r1_code_same_output(r1_code_text got, r1_code_text expected, double tolerance, size_t *line);
+/* Of two outputs whose first difference is in that line: what is there and what was expected, shortened, as a part of a sentence. */
+void r1_code_tell_difference(r1_code_text got, r1_code_text expected, size_t line, char *out, size_t size);
 
 #endif

@@ -5,6 +5,7 @@
 #include "reward/code/code_int.h"
 #include <locale.h>
 #include <math.h>
+#include <stdio.h>
 
 /* Lines of a text, one after the other; an empty text is one empty line. */
 typedef struct lines {
@@ -111,4 +112,42 @@ bool r1_code_same_output(r1_code_text got, r1_code_text expected, double toleran
         if (!more) return true;
         if (!same_line(a, b, tolerance)) return false;
     }
+}
+
+/* ---- telling the difference ---- */
+
+enum { BEFORE = 20, SHOWN = 60 };
+
+static bool is_inside_character(const r1_code_text t, size_t i)
+{
+    return i < t.n && ((unsigned char)t.data[i] & 0xC0) == 0x80;
+}
+
+/* What is in a line near the byte `at`, in quotes. */
+static void show(char *out, size_t size, r1_code_text t, size_t at)
+{
+    size_t from = at > BEFORE + 10 ? at - BEFORE : 0, to = r1_min(t.n, from + SHOWN);
+    while (from && is_inside_character(t, from)) from--;
+    while (to > from && is_inside_character(t, to)) to--;
+    snprintf(out, size, "'%s%.*s%s'", from ? "..." : "", (int)(to - from), t.data + from, to < t.n ? "..." : "");
+}
+
+void r1_code_tell_difference(r1_code_text got, r1_code_text expected, size_t line, char *out, size_t size)
+{
+    lines g = first_line(got), e = first_line(expected);
+    r1_code_text a = { "", 0 }, b = { "", 0 };
+    bool more = true, wanted = true;
+    for (size_t i = 0; i < line; i++) {
+        more = next_line(&g, &a);
+        wanted = next_line(&e, &b);
+    }
+    size_t at = 0;
+    while (more && wanted && at < a.n && at < b.n && a.data[at] == b.data[at]) at++;
+    char found[SHOWN + 16], right[SHOWN + 16];
+    show(found, sizeof found, a, at);
+    show(right, sizeof right, b, at);
+    if (!got.n) snprintf(out, size, "no output, expected line %zu to be %s", line, right);
+    else if (!more) snprintf(out, size, "the output ends before line %zu, expected %s", line, right);
+    else if (!wanted) snprintf(out, size, "line %zu of the output is %s, expected is no such line", line, found);
+    else snprintf(out, size, "line %zu of the output is %s, expected %s", line, found, right);
 }

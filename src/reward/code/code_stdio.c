@@ -1,5 +1,6 @@
 /* stdio tasks: the solution is a program that each test runs once, in a fresh box. What it should print stays outside. The first test that
  * fails decides, and those after it are not run. */
+#define _GNU_SOURCE
 #include "reward/code/code_int.h"
 #include <stdio.h>
 
@@ -45,22 +46,59 @@ static bool out_of_memory(const r1_code_run *run, const r1_box_result *b)
     }
 }
 
+/* Whether a line of standard error may be the one that says what went wrong: not the place, a frame, a mark or what Node adds. */
+static bool may_say(const char *s, size_t n, r1_code_language l)
+{
+    static const char *const never[] = { "Node.js v", "(Use `node", "}", "{", "^" };
+    if (!n || s[0] == ' ' || s[0] == '\t') return false;
+    for (size_t i = 0; l == R1_CODE_JAVASCRIPT && i < R1_COUNT(never); i++)
+        if (n >= strlen(never[i]) && !memcmp(s, never[i], strlen(never[i]))) return false;
+    return true;
+}
+
+/* The exception that ended a Python or JavaScript program, as its standard error tells it: the last such line, or the first of several that stand behind
+ * frames (Python) or an empty line (Node). Empty: there is none. */
+static r1_code_text exception_of(const r1_code_run *run, const r1_box_result *b)
+{
+    r1_code_language l = run->task->language;
+    r1_code_text last = { "", 0 }, line = last;
+    size_t end = b->n_err, first = b->n_err > 65536 ? b->n_err - 65536 : 0;
+    if (l != R1_CODE_PYTHON && l != R1_CODE_JAVASCRIPT) return last;
+    for (size_t from; end > first; end = from ? from - 1 : 0) {
+        const char *lf = memrchr(b->err + first, '\n', end - first), *s;
+        from = lf ? (size_t)(lf - b->err) + 1 : first;
+        s = b->err + from;
+        if (may_say(s, end - from, l)) {
+            line = (r1_code_text){ s, end - from };
+            if (!last.n) last = line;
+        } else if (last.n) {
+            return (l == R1_CODE_PYTHON ? end > from : end == from) ? line : last;
+        }
+        if (!lf) break;
+    }
+    return last;
+}
+
 /* Whether test i passed; the verdict is set when not. */
 static bool decide(r1_code_run *run, const r1_box_result *b, size_t i)
 {
     r1_code_result *r = run->result;
     const r1_code_io *io = &run->task->tests[i];
-    char what[64], how[128];
+    r1_code_text out = { b->out ? b->out : "", b->n_out };
+    char what[64], how[128], difference[300];
     size_t line;
     snprintf(what, sizeof what, "test %zu", i + 1);
     r1_box_describe(b, how, sizeof how);
     if (r1_code_limit_verdict(run, b, what)) return false;
     if (b->n_proof) r1_code_say(r, R1_CODE_COMPILE_ERROR, "%.*s", (int)r1_min(b->n_proof, 400), b->proof);
     else if ((b->end == R1_BOX_SIGNALED || b->exit_status) && out_of_memory(run, b)) r1_code_say(r, R1_CODE_MEMORY_LIMIT, "%s ran out of memory", what);
-    else if (b->end != R1_BOX_EXITED || b->exit_status) r1_code_say(r, R1_CODE_RUNTIME_ERROR, "%s %s", what, how);
-    else if (!r1_code_same_output((r1_code_text){ b->out ? b->out : "", b->n_out }, io->expected, run->task->tolerance, &line))
-        r1_code_say(r, R1_CODE_WRONG_ANSWER, "%s: line %zu of the output is not as expected", what, line);
-    else return true;
+    else if (b->end != R1_BOX_EXITED || b->exit_status) {
+        r1_code_text x = exception_of(run, b);
+        r1_code_say(r, R1_CODE_RUNTIME_ERROR, "%s %s%s%.*s", what, how, x.n ? ": " : "", (int)r1_min(x.n, 200), x.data);
+    } else if (!r1_code_same_output(out, io->expected, run->task->tolerance, &line)) {
+        r1_code_tell_difference(out, io->expected, line, difference, sizeof difference);
+        r1_code_say(r, R1_CODE_WRONG_ANSWER, "%s: %s", what, difference);
+    } else return true;
     return false;
 }
 

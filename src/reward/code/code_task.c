@@ -94,12 +94,16 @@ static r1_status read_number(const json_t *o, const char *key, double fallback, 
     return R1_OK;
 }
 
-/* A name, or names joined by dots. */
-static bool is_name(r1_code_text t)
+/* A name, names joined by dots, or with `calls` NAME().NAME. */
+static bool is_name(r1_code_text t, bool calls)
 {
     bool start = true;
     for (size_t i = 0; i < t.n; i++) {
         unsigned char c = (unsigned char)t.data[i];
+        if (calls && c == '(' && !start && t.n - i > 3 && !memcmp(t.data + i, "().", 3) && !memchr(t.data, '.', i)) {
+            i++;
+            continue;
+        }
         bool letter = ((c | 32) >= 'a' && (c | 32) <= 'z') || c == '_' || c == '$' || c >= 0x80, digit = c >= '0' && c <= '9';
         if (c == '.' ? start : !(letter || (digit && !start))) return false;
         start = c == '.';
@@ -131,7 +135,9 @@ static r1_status read_function(r1_code_task *t, const json_t *o, r1_error *err)
     if (!s) s = read_source(o, "test", true, &t->test, err);
     if (!s) s = read_source(o, "entry_point", false, &t->entry_point, err);
     if (s) return s;
-    if (t->entry_point.n && !is_name(t->entry_point)) return r1_fail(err, R1_EFORMAT, "'entry_point' is '%.80s', expected a name", t->entry_point.data);
+    if (t->entry_point.n && !is_name(t->entry_point, t->language == R1_CODE_PYTHON))
+        return r1_fail(err, R1_EFORMAT, "'entry_point' is '%.80s', expected a name, names joined by dots%s", t->entry_point.data,
+                       t->language == R1_CODE_PYTHON ? " or NAME().NAME" : "");
     if (is_present(o, "tests")) return r1_fail(err, R1_EFORMAT, "'tests' belongs to kind stdio; a function has 'test'");
     if (is_present(o, "checker")) return r1_fail(err, R1_EFORMAT, "'checker' belongs to kind stdio");
     t->n_tests = 1;

@@ -48,6 +48,10 @@ TEST(what_is_wrong_with_a_task_is_named)
         { "{\"kind\":\"function\",\"language\":\"rust\",\"test\":\"t\"}", "'language' is 'rust', expected one of python, c, cpp, javascript" },
         { "{\"kind\":\"function\",\"language\":\"c\"}", "'test' is missing" },
         { "{\"kind\":\"function\",\"language\":\"python\",\"test\":\"t\",\"entry_point\":\"f()\"}", "'entry_point' is 'f()'" },
+        { "{\"kind\":\"function\",\"language\":\"python\",\"test\":\"t\",\"entry_point\":\"f().\"}", "names joined by dots or NAME().NAME" },
+        { "{\"kind\":\"function\",\"language\":\"python\",\"test\":\"t\",\"entry_point\":\"f.g().h\"}", "'entry_point' is 'f.g().h'" },
+        { "{\"kind\":\"function\",\"language\":\"python\",\"test\":\"t\",\"entry_point\":\"f(1).h\"}", "'entry_point' is 'f(1).h'" },
+        { "{\"kind\":\"function\",\"language\":\"javascript\",\"test\":\"t\",\"entry_point\":\"f().h\"}", "expected a name, names joined by dots" },
         { "{\"kind\":\"function\",\"language\":\"c\",\"test\":\"t\",\"tests\":[{}]}", "'tests' belongs to kind stdio" },
         { "{\"kind\":\"function\",\"language\":\"c\",\"test\":\"a\\u0000b\"}", "'test' holds a NUL" },
         { "{\"kind\":\"function\",\"language\":\"c\",\"test\":\"int x;\"}", "'test' has no main" },
@@ -99,6 +103,31 @@ TEST(outputs_are_compared_line_by_line)
     EXPECT(same("1\n\n2", "1\n \n2", -1, &line));
     EXPECT(!same("1.0", "1", -1, &line));
     EXPECT(!r1_code_same_output((r1_code_text){ "a\0b", 3 }, (r1_code_text){ "a\0c", 3 }, -1, &line));
+}
+
+/* What is told of the first difference. */
+static const char *difference(const char *got, const char *expected, double tolerance)
+{
+    static char text[300];
+    size_t line;
+    EXPECT(!same(got, expected, tolerance, &line));
+    r1_code_tell_difference((r1_code_text){ got, strlen(got) }, (r1_code_text){ expected, strlen(expected) }, line, text, sizeof text);
+    return text;
+}
+
+TEST(a_difference_is_told_from_its_place_on)
+{
+    EXPECT_STR(difference("1\n2\n", "1\n3\n", -1), "line 2 of the output is '2', expected '3'");
+    EXPECT_STR(difference("", "1\n3\n", -1), "no output, expected line 1 to be '1'");
+    EXPECT_STR(difference("1\n", "1\n3\n", -1), "the output ends before line 2, expected '3'");
+    EXPECT_STR(difference("1\n3\n4\n", "1\n3\n", -1), "line 3 of the output is '4', expected is no such line");
+    EXPECT_STR(difference("1 2.5", "1 2", 1e-3), "line 1 of the output is '1 2.5', expected '1 2'");
+    EXPECT_STR(difference("0123456789012345678901234567890123456789 x", "0123456789012345678901234567890123456789 y", -1),
+               "line 1 of the output is '...1234567890123456789 x', expected '...1234567890123456789 y'");
+    EXPECT_STR(difference("x\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4" "1",
+                          "x\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4" "2", -1),
+               "line 1 of the output is '...\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4" "1', expected "
+               "'...\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4" "2'");
 }
 
 TEST(numbers_are_compared_within_a_tolerance)

@@ -294,6 +294,40 @@ TEST(a_test_that_tests_nothing_is_an_error)
     r1_code_checker_close(c);
 }
 
+/* A program that fails tells how, and one that is wrong where. */
+TEST(reasons_of_programs_name_what_happened)
+{
+    static const struct {
+        const char *language, *solution, *said;
+    } cases[] = {
+        { "python", "import sys\nprint('note', file=sys.stderr)\nint('x')\n", "test 1 exited with status 1: ValueError: invalid literal for int()" },
+        { "python", "raise ValueError('one\\ntwo')\n", "status 1: ValueError: one" },
+        { "python", "import sys\nprint('note', file=sys.stderr)\nsys.exit('no way')\n", "status 1: no way" },
+        { "python", "exit(3)\n", "exited with status 3" },
+        { "python", "print('a')\n", "test 1: line 1 of the output is 'a', expected 'x'" },
+        { "python", "x = " "{{\n", "SyntaxError" },
+        { "javascript", "console.error('note'); throw new RangeError('one\\ntwo')", "status 1: RangeError: one" },
+        { "javascript", "const e = new Error('m'); e.code = 'E'; throw e", "status 1: Error: m" },
+        { "javascript", "function g(n) { return g(n + 1) + 1; } g(0)", "status 1: RangeError: Maximum call stack size exceeded" },
+        { "javascript", "throw 'text'", "text" },
+        { "javascript", "console.log(1)", "test 1: line 1 of the output is '1', expected 'x'" },
+    };
+    r1_code_checker *c;
+    r1_error e = { 0 };
+    EXPECT_OK(r1_code_checker_open(&c, NULL, &e), &e);
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        r1_code_task *t;
+        r1_code_result r;
+        json_t *o = json_pack("{s:s, s:s, s:[{s:s, s:s}]}", "kind", "stdio", "language", cases[i].language, "tests", "stdin", "", "stdout", "x\n");
+        EXPECT_OK(r1_code_task_parse(&t, o, &e), &e);
+        EXPECT_OK(r1_code_verify(c, t, cases[i].solution, strlen(cases[i].solution), &r, &e), &e);
+        r1_code_task_free(t);
+        json_decref(o);
+        if (r.verdict != R1_CODE_UNSUPPORTED) EXPECT_CONTAINS(r.reason, cases[i].said);
+    }
+    r1_code_checker_close(c);
+}
+
 /* A checker prepares its scripts at some run; all have the same verdicts. */
 TEST(many_runs_of_one_checker)
 {

@@ -531,7 +531,8 @@ def load(guest, source):
         code = compile(source, "solution.py", "exec", dont_inherit=True)
     except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as x:
         line = getattr(x, "lineno", None)
-        return {"compile": "%s%s" % (getattr(x, "msg", None) or type(x).__name__, " in line %d" % line if line else "")}
+        text = getattr(x, "msg", None) or str(x) or "too large or too deeply nested for Python's compiler"
+        return {"compile": "%s%s" % (text if isinstance(x, SyntaxError) else "%s: %s" % (type(x).__name__, text), " in line %d" % line if line else ""), "c": isinstance(x, SyntaxError)}
     inside = list(code.co_consts)
     for c in inside:
         if type(c) is type(code):

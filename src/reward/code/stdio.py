@@ -7,7 +7,7 @@ def r1_main():
     try:
         code = compile(source, "solution.py", "exec", dont_inherit=True)
     except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as x:
-        text = "%s: %s" % (type(x).__name__, getattr(x, "msg", None) or x)
+        text = "%s: %s" % (type(x).__name__, getattr(x, "msg", None) or str(x) or "too large or too deeply nested for Python's compiler")
         line = getattr(x, "lineno", None)
         text += " in line %d" % line if line else ""
         sys.stderr.write(text + "\n")

@@ -508,6 +508,11 @@ def library(module, name):
     return __import__(module, fromlist=[""])
 
 
+def top_name(entry):
+    """Of NAME, NAME.NAME or NAME().NAME the first."""
+    return entry.partition(".")[0].removesuffix("()")
+
+
 def names_in(code, out):
     out.update(code.co_names)
     for c in code.co_consts:
@@ -536,7 +541,7 @@ def define_prompt(tester, prompt, entry, space):
             return
     elif tree.body and isinstance(tree.body[-1], (_ast.FunctionDef, _ast.ClassDef, _ast.AsyncFunctionDef)) and not tester.solution_starts_anew:
         del tree.body[-1]
-    top = entry.partition(".")[0]
+    top = top_name(entry)
     before = set(space)
     for s in tree.body:
         if not isinstance(s, (_ast.Import, _ast.ImportFrom, _ast.FunctionDef, _ast.AsyncFunctionDef, _ast.ClassDef, _ast.Assign, _ast.AnnAssign)):
@@ -618,7 +623,7 @@ def start(tester, init, space):
     tester.lines = init["test"].split("\n")
     define_prompt(tester, init["prompt"], init["entry"], space)
     used = names_in(code, set()) - {"r1_called"}
-    tester.test_names = frozenset(used | set(tester.shared) | {init["entry"].partition(".")[0]})
+    tester.test_names = frozenset(used | set(tester.shared) | {top_name(init["entry"])})
     words = init["prompt"].replace("(", " ").replace(":", " ").split()
     tester.prompt_classes = frozenset(b for a, b in zip(words, words[1:]) if a == "class")
     hello = tester.receive()
@@ -626,12 +631,12 @@ def start(tester, init, space):
     if type(hello) is not dict:
         return "runtime_error", "the solution sent something else than its names"
     if "compile" in hello:
-        return "compile_error", "SyntaxError: %s" % str(hello["compile"])
+        return "compile_error", ("SyntaxError: %s" if hello.get("c") is True else "%s") % str(hello["compile"])
     if "ex" in hello:
         return describe_failure(tester.guarded(tester.rebuild_exception, hello["ex"]))
     names = set(tester.guarded(Decoder(tester).run, hello["names"]))
     tester.solution_reads = [n for n in tester.guarded(Decoder(tester).run, hello.get("reads", [])) if type(n) is str and n in names and not n.startswith("__")]
-    entry = init["entry"].partition(".")[0]
+    entry = top_name(init["entry"])
     shadowing = {entry} if entry else set()
     if not entry and not any(n in names and not hasattr(builtins, n) for n in used):
         shadowing = {n for n in used if n in names and n not in space}
@@ -742,7 +747,10 @@ def share_seed(tester):
 
 def call_check(check, entry, space):
     first, *rest = entry.split(".")
-    x = space[first] if first in space else space["__builtins__"][first]
+    name = first.removesuffix("()")
+    x = space[name] if name in space else space["__builtins__"][name]
+    if name != first:  # a method of a new object
+        x = x()
     for name in rest:
         x = getattr(x, name)
     result = check(x)
