@@ -2,7 +2,8 @@
 #
 # A message is four bytes of length (big-endian) and JSON in ASCII. A request is [op, target, ...]; the answer is {"ok": value} or
 # {"ex": exception}, with what the call changed in its arguments in "m". Either side may ask while it waits for an answer (a test may
-# pass a function), so requests nest and answers come in order.
+# pass a function), so requests nest and answers come in order. "live" is what one side changed in containers that both keep alike, "lent"
+# what a call changed in members of objects of the test.
 #
 # Values: None, booleans, numbers and strings are themselves; everything else is an object with one letter of those below.
 # Containers that can change are numbered as they are met, so that shared and circular ones stay so and changes can be told.
