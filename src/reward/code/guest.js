@@ -21,6 +21,8 @@ class Guest extends Peer {
     this.settled = []; // what came of promises of the solution, until the tester hears it
     this.originals = new Map(); // what the test has replaced
     this.borrowed = null; // members of objects of the test that the call sees
+    this.calls = new Map();
+    this.nextCall = 0;
     this.nextLive = 0;
     this.liveFloor = 0; // numbers below are forgotten
   }
@@ -146,7 +148,8 @@ class Guest extends Peer {
       undo();
       const lent = this.returned(), e = new Encoder(this, objects);
       e.tracking = 16;
-      reply = { lent, w: this.liveChanges(e), m: changes(e, objects, before), ok: op === 'glob' ? value : e.value(value), l: this.liveFloor };
+      if (value instanceof Promise && objects.length) reply = { k: this.goesOn(value, objects) };
+      reply = { ...reply, lent, w: this.liveChanges(e), m: changes(e, objects, before), ok: op === 'glob' ? value : e.value(value), l: this.liveFloor };
     } catch (x) {
       undo();
       const e = new Encoder(this, objects);
@@ -158,6 +161,27 @@ class Guest extends Peer {
       if (x instanceof Ended) process.exit(0);
       send({ m: [], ex: { E: { c: 'RangeError', m: '' + (x && x.message), n: 'RangeError', s: '', d: [] } }, t: '' + (x && x.message) });
     }
+  }
+
+  // The number of a call that goes on after it has returned a promise: what it changes in its arguments is told with the turns.
+  goesOn(promise, objects) {
+    const call = { objects, before: objects.map(snapshot), done: false }, end = () => { call.done = true; };
+    this.calls.set(++this.nextCall, call);
+    promise.then(end, end);
+    return this.nextCall;
+  }
+
+  // Of each such call, and whether it has ended.
+  changedByCalls() {
+    const out = [];
+    for (const [n, call] of this.calls) {
+      const changed = changes(new Encoder(this, call.objects), call.objects, call.before);
+      if (!changed.length && !call.done) continue;
+      push(out, [n, changed, call.done]);
+      if (call.done) this.calls.delete(n);
+      else call.before = call.objects.map(snapshot);
+    }
+    return out.length ? out : undefined;
   }
 
   // What the call changed in containers that are members of objects of the test.
@@ -312,6 +336,7 @@ function wait(op, ms) {
     process.removeListener('beforeExit', last);
     peer.depth--;
     reply.lent = peer.returned();
+    reply.c = peer.changedByCalls();
     peer.borrowed = null;
     try { send(reply); } catch (x) {
       if (x instanceof Ended) process.exit(0);

@@ -19,7 +19,7 @@ class Guest(Peer):
         sys.modules["solution"] = self.module
         self.globals = self.module.__dict__
         self.next_live, self.floor, self.references = 0, 0, None
-        self.overwritten, self.borrowed = {}, None
+        self.overwritten, self.borrowed, self.calls = {}, None, {}
         self.errors = {}  # the last exceptions that the tester was told of, by number: one that comes back is itself
         self.read_inside = set()  # names that functions of the solution read
         self.count_references()
@@ -204,8 +204,14 @@ class Guest(Peer):
             reply["floor"] = self.floor
             e.first = len(e.objects) + 1
             reply["ok"] = value if op in RAW else self.deep(e.value, value)
+            if type(value) is CoroutineType and objects:
+                self.calls[reply["ok"]["o"]] = [objects, snapshot(objects)]
+            if op == "step":
+                reply["calls"] = self.changed_by_calls()
         except BaseException as x:
-            reply = {"ex": self.exception(x), **{k: reply[k] for k in ("out", "err", "rest", "files", "log", "warn") if k in reply}}
+            if op == "step":
+                reply["calls"] = self.changed_by_calls()
+            reply = {"ex": self.exception(x), **{k: reply[k] for k in ("out", "err", "rest", "files", "log", "warn", "calls") if k in reply}}
             try:
                 reply["lent"] = self.returned()
                 e = Encoder(self, objects)
@@ -220,6 +226,19 @@ class Guest(Peer):
             self.deep(self.send, reply)
         except (WireError, RecursionError, MemoryError, ValueError) as x:
             self.send({"ex": self.exception(x), "m": []})
+
+    def changed_by_calls(self):
+        """What coroutines have changed in the arguments they were called with."""
+        out = []
+        for i, call in list(self.calls.items()):
+            changed = self.deep(changes, Encoder(self, call[0]), *call)
+            done = self.exported[i].cr_frame is None
+            if changed or done:
+                out.append([i, changed, done])
+                call[1] = snapshot(call[0])
+            if done:
+                del self.calls[i]
+        return out
 
     def returned(self):
         """What the call changed in containers that are members of objects of the test."""

@@ -37,6 +37,7 @@ class Tester extends Peer {
     this.roots = new Set(); // prototypes of classes of the solution that some class of the test derives from
     this.globals = new Map(); // what the test may replace: how it is read, what it was, what the solution has
     this.environment = null;
+    this.calls = new Map(); // arguments of calls that go on
     this.lent = null;
     this.asked = 0;
     this.used = false; // whether the test has asked for anything of the solution
@@ -173,6 +174,15 @@ class Tester extends Peer {
           into.fill(own[i], content);
         }
       }
+      for (const [n, changed, done] of (op === 'turn' || op === 'drain') && m.c ? m.c : []) { // calls that the test waits for
+        const own = this.calls.get(n), into = new Decoder(this, own);
+        for (const [i, content] of changed) {
+          if (!(i in own)) throw new WireError('a number');
+          into.fill(own[i], content);
+        }
+        if (done) this.calls.delete(n);
+      }
+      if (m.k !== undefined) this.calls.set(m.k, objects);
       if (m.w) this.liveFill(d, m.w);
       for (const [i, content] of m.m || []) {
         if (!(i in objects)) throw new WireError('a number');

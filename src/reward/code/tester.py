@@ -22,7 +22,7 @@ class Tester(Peer):
         self.runs, self.used = Runs(), False  # whether the test has made use of anything of the solution
         self.solution_reads = []  # global names that the solution sets and its functions read
         self.origin, self.steady_values, self.task_of = "", {}, {}
-        self.lent, self.watched = None, {}
+        self.lent, self.watched, self.calls = None, {}, {}
         self.tree = None  # functions of the test's source, by line
         self.failed, self.lines = [], []  # failed assertions of the test inside what the solution called; the lines of the test
 
@@ -113,6 +113,10 @@ class Tester(Peer):
             sys.stdin = io.StringIO(self.text(m["rest"]))
         if "files" in m:
             write_files(m["files"], self.files)
+        for i, changed, done in m.get("calls", ()) if op == "step" else ():
+            self.apply(Decoder(self, self.calls[i]), changed, self.calls[i])
+            if done:
+                del self.calls[i]
         for i, changed in m.get("lent", ()):
             self.apply(Decoder(self, self.lent[i]), changed, self.lent[i])
         if "ex" in m:
@@ -128,6 +132,8 @@ class Tester(Peer):
         self.live_fill(m.get("live", ()), d)
         self.live_forget(m.get("floor", 0))
         self.apply(d, m["m"], objects)
+        if objects and type(m["ok"]) is dict and m["ok"].get("k") == "p":
+            self.calls[m["ok"]["o"]] = objects  # a coroutine may change them while the test waits for it
         return m["ok"] if op in RAW else self.deep(d.value, m["ok"])
 
     def text(self, x):
