@@ -1,5 +1,7 @@
-/* memory: every way to take more than the limit. All modes but `shares`, `maps_file` and those that end by a refusal never stop by themselves. */
+/* memory: every way to take more than the limit. All modes but `shares`, `maps_file`, `vforks` and those that end by a refusal never stop by themselves. */
 #include "attack.h"
+#include <pthread.h>
+#include <sched.h>
 #include <sys/ipc.h>
 #include <sys/shm.h>
 
@@ -218,6 +220,85 @@ static void hide(void)
     if (execl("/bin/sh", "sh", "-c", self, (char *)NULL) != 0) exit(3);
 }
 
+/* ---- address spaces of several processes, and processes that seem to have none ---- */
+
+static int never(void *x) { (void)x; for (;;) pause(); return 0; }
+
+static void spaces(void)
+{
+    static char stack[65536];
+    refused("a process that runs in our address space", clone(never, stack + sizeof stack, CLONE_VM | SIGCHLD, NULL));
+    refused("a thread with descriptors of its own", clone(never, stack + sizeof stack, CLONE_VM | CLONE_SIGHAND | CLONE_THREAD, NULL));
+}
+
+static int sleeps(void *x) { (void)x; usleep(100000); _exit(0); }
+
+/* its parent waits for it, and is killed: then the parent of that goes on beside it, in the same address space */
+static int stays(void *x) { (void)x; kill(getppid(), SIGKILL); usleep(100000); _exit(0); }
+static int is_left(void *x) { clone(stays, (char *)x - 32768, CLONE_VM | CLONE_VFORK | SIGCHLD, NULL); _exit(1); }
+
+/* honest but for the middle: 80 MB that are there once */
+static void vforks(void)
+{
+    enum { STACK = 65536 };
+    touch(map(80 * MB, MAP_PRIVATE | MAP_ANONYMOUS, -1), 80 * MB);
+    char *stack = map(6 * STACK, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+    int status;
+    pid_t pid = clone(sleeps, stack + STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, NULL);
+    if (pid < 0 || waitpid(pid, &status, 0) != pid || status) exit(4);
+    for (int i = 1; i < 6; i++) {
+        pid = clone(is_left, stack + (i + 1) * STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, stack + (i + 1) * STACK);
+        if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFSIGNALED(status)) exit(5);
+    }
+    usleep(100000);
+    if (system("true") != 0) exit(6);
+    puts("done");
+}
+
+/* the first thread shows no memory once it has ended; 1 GB at most */
+static void *fills_slowly(void *x)
+{
+    for (int i = 0; i < 1024; i++) {
+        touch(map(MB, MAP_PRIVATE | MAP_ANONYMOUS, -1), MB);
+        usleep(500);
+    }
+    escaped("memory of a process whose first thread has ended");
+    _exit(0);
+    return x;
+}
+static void first_thread_gone(void)
+{
+    pthread_t t;
+    if (pthread_create(&t, NULL, fills_slowly, NULL) != 0) exit(3);
+    syscall(SYS_exit, 0);
+}
+
+/* whoever wants to look at our mappings waits for seconds, and meanwhile others take 100 MB each; 1.2 GB at most */
+static void *holds(void *x)
+{
+    const size_t n = (size_t)64 << 30;
+    for (;;) {
+        void *p = mmap(NULL, n, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (p == MAP_FAILED) return x;
+        madvise(p, n, MADV_NOHUGEPAGE);
+        madvise(p, n, 22); /* MADV_POPULATE_READ */
+        munmap(p, n);
+    }
+}
+static void *wants(void *x) { for (;;) munmap(map(4096, MAP_PRIVATE | MAP_ANONYMOUS, -1), 4096); return x; }
+static void lock_held(void)
+{
+    pthread_t t;
+    for (int i = 1; i <= 12; i++) if (fork() == 0) {
+        usleep(100000u * (unsigned)i);
+        touch(map(100 * MB, MAP_PRIVATE | MAP_ANONYMOUS, -1), 100 * MB);
+        if (i == 12) escaped("1.2 GB while no one could look");
+        for (;;) pause();
+    }
+    if (pthread_create(&t, NULL, holds, NULL) != 0 || pthread_create(&t, NULL, wants, NULL) != 0) exit(3);
+    for (;;) pause();
+}
+
 int main(int argc, char **argv)
 {
     static const struct mode modes[] = {
@@ -225,6 +306,6 @@ int main(int argc, char **argv)
         { "memfd_closed", memfd_closed }, { "memfd_in_children", memfd_in_children }, { "sysv", sysv }, { "tmpfs", tmpfs }, { "tmpfs_unlinked", tmpfs_unlinked },
         { "page_tables", page_tables }, { "copies", copies }, { "shares", shares }, { "maps_file", maps_file }, { "mapped_and_heap", mapped_and_heap }, { "mapped_and_shared", mapped_and_shared },
         { "spike", spike }, { "buffers", buffers }, { "in_flight", in_flight },
-        { "huge_pages", huge_pages }, { "hide", hide }, { NULL, NULL } };
+        { "huge_pages", huge_pages }, { "hide", hide }, { "spaces", spaces }, { "vforks", vforks }, { "first_thread_gone", first_thread_gone }, { "lock_held", lock_held }, { NULL, NULL } };
     run_mode(modes, argc, argv);
 }

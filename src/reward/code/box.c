@@ -10,14 +10,17 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define TOGETHER_BYTES 4096
 #define MAX_FOLDERS 16
 #define MAX_FILES 64
 #define MAX_STRINGS 4096
 #define MAX_REQUEST (1ull << 30)
 #define MAX_PROCESSES 4000      /* the launcher looks at 4,096 */
+#define CPU_S 6                 /* r1_box_limits.cpu_s where it is 0 */
 #define CANCEL_MS 50
 #define MAX_IDLE 16
 
@@ -182,6 +185,13 @@ void r1_boxes_close(r1_boxes *b)
 
 unsigned r1_boxes_missing(const r1_boxes *b) { return b->missing; }
 
+typedef struct running {
+    box_launcher *l[R1_BOX_MAX_PARTIES];
+    bool pending[R1_BOX_MAX_PARTIES];
+    size_t n, n_pending;
+    int together;           /* the page in which launchers tell each other the CPU time of their parties; -1: each has its own limit */
+} running;
+
 /* ---- a request --------------------------------------------------------------------------------------------------- */
 
 static bool name_is_plain(const char *s)
@@ -220,7 +230,7 @@ static r1_status check_party(const r1_box_party *p, r1_error *err)
 
 static r1_status limits(box_request *q, const r1_box_limits *l, r1_error *err)
 {
-    double cpu = l->cpu_s > 0 ? l->cpu_s : 6, wall = l->wall_s > 0 ? l->wall_s : 10 * cpu;
+    double cpu = l->cpu_s > 0 ? l->cpu_s : CPU_S, wall = l->wall_s > 0 ? l->wall_s : 10 * cpu;
     q->memory_bytes = l->memory_bytes ? l->memory_bytes : 512ull << 20;
     q->output_bytes = l->output_bytes ? l->output_bytes : 1 << 20;
     q->file_bytes = l->file_bytes ? l->file_bytes : q->memory_bytes;
@@ -281,20 +291,21 @@ static r1_status add_files(r1_buf *b, box_request *q, const r1_box_party *p, r1_
     return s;
 }
 
-/* The fixed part, with the descriptors in the same message. */
-static r1_status send_head(box_launcher *l, const box_request *q, const r1_box_party *p, r1_error *err)
+/* The fixed part, with the descriptors in the same message; together: the last of them, -1: none. */
+static r1_status send_head(box_launcher *l, const box_request *q, const r1_box_party *p, int together, r1_error *err)
 {
-    union { struct cmsghdr h; char room[CMSG_SPACE(BOX_MAX_FDS * sizeof(int))]; } c;
+    union { struct cmsghdr h; char room[CMSG_SPACE((BOX_MAX_FDS + 1) * sizeof(int))]; } c;
+    const size_t n_fds = p->n_fds + (together >= 0 ? 1 : 0);
     struct iovec v = { (void *)(uintptr_t)q, sizeof *q };
     struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1 };
     memset(&c, 0, sizeof c);
-    if (p->n_fds) {
+    if (n_fds) {
         m.msg_control = &c;
-        m.msg_controllen = CMSG_SPACE(p->n_fds * sizeof(int));
+        m.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
         c.h.cmsg_level = SOL_SOCKET;
         c.h.cmsg_type = SCM_RIGHTS;
-        c.h.cmsg_len = CMSG_LEN(p->n_fds * sizeof(int));
-        for (size_t i = 0; i < p->n_fds; i++) memcpy(CMSG_DATA(&c.h) + i * sizeof(int), &p->fds[i].host, sizeof(int));
+        c.h.cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+        for (size_t i = 0; i < n_fds; i++) memcpy(CMSG_DATA(&c.h) + i * sizeof(int), i < p->n_fds ? &p->fds[i].host : &together, sizeof(int));
     }
     ssize_t k;
     do k = sendmsg(l->socket, &m, MSG_NOSIGNAL);
@@ -303,17 +314,19 @@ static r1_status send_head(box_launcher *l, const box_request *q, const r1_box_p
     return (size_t)k == sizeof *q ? R1_OK : r1_box_send(l, (const char *)q + k, sizeof *q - (size_t)k, err);
 }
 
-static r1_status request(box_launcher *l, const r1_box_party *p, r1_error *err)
+static r1_status request(running *u, size_t i, const r1_box_party *p, r1_error *err)
 {
-    box_request q = { .magic = BOX_REQUEST, .id = ++l->id, .n_fds = (uint32_t)p->n_fds, .proof_fd = p->proof_fd };
+    box_launcher *l = u->l[i];
+    box_request q = { .magic = BOX_REQUEST, .id = ++l->id, .n_fds = (uint32_t)p->n_fds, .proof_fd = p->proof_fd,
+        .n_together = u->together >= 0 ? (uint32_t)u->n : 0, .together = (uint32_t)i };
     r1_buf b;
-    for (size_t i = 0; i < p->n_fds; i++) q.fd_number[i] = p->fds[i].box;
+    for (size_t k = 0; k < p->n_fds; k++) q.fd_number[k] = p->fds[k].box;
     r1_status s = limits(&q, &p->limits, err);
     r1_buf_init(&b, MAX_REQUEST);
     if (!s) s = add_strings(&b, &q, p, err);
     if (!s) s = add_files(&b, &q, p, err);
     q.blob_bytes = b.len;
-    if (!s) s = send_head(l, &q, p, err);
+    if (!s) s = send_head(l, &q, p, u->together, err);
     if (!s) s = r1_box_send(l, b.data, b.len, err);
     r1_buf_deinit(&b);
     return s;
@@ -362,12 +375,6 @@ void r1_box_result_deinit(r1_box_result *r)
 
 /* ---- a run ------------------------------------------------------------------------------------------------------- */
 
-typedef struct running {
-    box_launcher *l[R1_BOX_MAX_PARTIES];
-    bool pending[R1_BOX_MAX_PARTIES];
-    size_t n, n_pending;
-} running;
-
 static void stop_others(running *u)
 {
     for (size_t i = 0; i < u->n; i++) {
@@ -401,23 +408,44 @@ static r1_status wait_for_all(running *u, const r1_box_party *parties, r1_box_re
     return cancelled ? r1_fail(err, R1_ECANCELLED, "cancelled") : R1_OK;
 }
 
+/* The CPU time of all, now that it is known to the end. */
+static void judge_together(const r1_box_party *parties, size_t n, r1_box_result *results)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += results[i].cpu_s;
+    for (size_t i = 0; i < n; i++) {
+        double limit = parties[i].limits.cpu_s > 0 ? parties[i].limits.cpu_s : CPU_S;
+        if (sum > limit && (results[i].end == R1_BOX_EXITED || results[i].end == R1_BOX_SIGNALED)) results[i].end = R1_BOX_CPU;
+    }
+}
+
+static r1_status open_together(running *u, r1_error *err)
+{
+    u->together = memfd_create("together", MFD_CLOEXEC);
+    if (u->together < 0 || ftruncate(u->together, TOGETHER_BYTES) != 0) return r1_fail(err, R1_EIO, "box: no page for the time of all parties: %s", strerror(errno));
+    return R1_OK;
+}
+
 r1_status r1_box_run(r1_boxes *b, const r1_box_party *parties, size_t n, r1_box_result *results, const r1_box_run_options *o, r1_error *err)
 {
-    running u = { .n = 0 };
+    running u = { .n = 0, .together = -1 };
     if (n < 1 || n > R1_BOX_MAX_PARTIES) return r1_fail(err, R1_EINVAL, "box: %zu parties, expected 1 to %d", n, R1_BOX_MAX_PARTIES);
     memset(results, 0, n * sizeof *results);
     r1_status s = R1_OK;
     for (size_t i = 0; !s && i < n; i++) s = check_party(&parties[i], err);
+    if (!s && o && o->cpu_together) s = open_together(&u, err);
     for (; !s && u.n < n; u.n++) {
         s = acquire(b, &u.l[u.n], err);
         if (s) break;
     }
     for (size_t i = 0; !s && i < n; i++) {
-        s = request(u.l[i], &parties[i], err);
+        s = request(&u, i, &parties[i], err);
         u.pending[i] = true;
         u.n_pending++;
     }
+    if (u.together >= 0) close(u.together);
     if (!s) s = wait_for_all(&u, parties, results, o, err);
+    if (!s && o && o->cpu_together) judge_together(parties, n, results);
     for (size_t i = 0; i < u.n; i++) {
         if (s && s != R1_ECANCELLED) r1_box_stop_launcher(u.l[i]); /* it may be in the middle of anything */
         else release(b, u.l[i]);

@@ -152,6 +152,7 @@ typedef struct r1_box_result {
 typedef struct r1_box_run_options {
     bool (*cancelled)(void *ctx); /* asked about every 50 ms from the calling thread; may be NULL */
     void *ctx;
+    bool cpu_together; /* limits.cpu_s of a party is for the CPU time of all parties of the run together: what ends one over it ends as R1_BOX_CPU */
 } r1_box_run_options;
 
 /* Run the parties at the same time, each until it ends. results[0..n) are filled on R1_OK, whatever the programs did, and zeroed on errors.

@@ -53,6 +53,7 @@ TEST(attacks_on_memory)
         { "memory", "tmpfs_unlinked", BIT(MEMORY), NULL, 0 }, { "memory", "page_tables", BIT(MEMORY), NULL, 0 }, { "memory", "copies", BIT(MEMORY), NULL, 0 },
         { "memory", "spike", BIT(MEMORY), NULL, 0 }, { "memory", "buffers", BIT(MEMORY), NULL, 0 },
         { "memory", "mapped_and_heap", BIT(MEMORY), NULL, 0 }, { "memory", "mapped_and_shared", BIT(MEMORY), NULL, 0 },
+        { "memory", "first_thread_gone", BIT(MEMORY), NULL, 0 }, { "memory", "lock_held", BIT(MEMORY), NULL, 0 },
     };
     r1_box_limits l = small;
     l.cpu_s = 20; /* however slow the machine is, memory must be what ends them */
@@ -63,7 +64,7 @@ TEST(attacks_on_the_counting_of_memory)
 {
     static const attack a[] = {
         { "memory", "in_flight", BIT(EXITED), "refused a descriptor in flight through", 0 }, { "memory", "huge_pages", BIT(EXITED), "refused a segment", 0 },
-        { "memory", "hide", BIT(DENIED) | BIT(MEMORY), "refused being undumpable", 0 },
+        { "memory", "spaces", BIT(EXITED), "refused a thread with descriptors", 0 }, { "memory", "hide", BIT(DENIED) | BIT(MEMORY), "refused being undumpable", 0 },
     };
     r1_box_limits l = small;
     l.cpu_s = 20;
@@ -77,6 +78,24 @@ TEST(memory_that_is_shared_counts_once)
     l.memory_bytes = 256 * MB;
     l.cpu_s = 20;
     run_all(&a, 1, &l);
+}
+
+TEST(an_address_space_of_several_processes_counts_once)
+{
+    static const attack a = { "memory", "vforks", BIT(EXITED), "done", 0 };
+    r1_boxes *b = boxes_open();
+    host h;
+    host_begin(&h);
+    for (unsigned mb = 128; mb <= 1024; mb += 896) {
+        r1_box_limits l = small;
+        l.memory_bytes = mb * MB;
+        l.cpu_s = 20;
+        r1_box_result r = run_attack(b, &a, &h, &l);
+        EXPECT_MSG(r.peak_bytes >= 80 * MB && r.peak_bytes < 100 * MB, "%llu bytes of 80 MB, at a limit of %u MB", (unsigned long long)r.peak_bytes, mb);
+        r1_box_result_deinit(&r);
+    }
+    host_end(&h);
+    r1_boxes_close(b);
 }
 
 TEST(a_file_that_is_mapped_counts_once)
@@ -130,6 +149,34 @@ TEST(cpu_time_of_all_processes_is_exact)
         r1_box_result_deinit(&r);
     }
     host_end(&h);
+    r1_boxes_close(b);
+}
+
+/* The sum of two parties; each of them alone stays far below. */
+static double run_two(r1_boxes *b, const char *mode, double cpu_s, r1_box_result r[2])
+{
+    const char *argv[] = { "./time", mode, NULL };
+    const r1_box_party p = { .argv = argv, .files = boxes_program(b, "time"), .n_files = 1, .limits = { .cpu_s = cpu_s, .wall_s = 60, .memory_bytes = 128 * MB } };
+    const r1_box_party both[2] = { p, p };
+    const r1_box_run_options o = { .cpu_together = true };
+    r1_error e = { 0 };
+    EXPECT_OK(r1_box_run(b, both, 2, r, &o, &e), &e);
+    return r[0].cpu_s + r[1].cpu_s;
+}
+
+TEST(cpu_time_of_two_parties_together)
+{
+    r1_boxes *b = boxes_open();
+    r1_box_result r[2];
+    double sum = run_two(b, "loop", 0.6, r);
+    EXPECT_MSG(r[0].end == R1_BOX_CPU && r[1].end == R1_BOX_CPU && sum >= 0.6 && sum < 1, "ends %d and %d after %g s at a limit of 0.6", r[0].end, r[1].end, sum);
+    for (int i = 0; i < 2; i++) r1_box_result_deinit(&r[i]);
+    sum = run_two(b, "work", 0.7, r); /* 0.45 s each */
+    EXPECT_MSG((r[0].end == R1_BOX_CPU || r[1].end == R1_BOX_CPU) && sum >= 0.7 && sum < 1.1, "ends %d and %d after %g s at a limit of 0.7", r[0].end, r[1].end, sum);
+    for (int i = 0; i < 2; i++) r1_box_result_deinit(&r[i]);
+    sum = run_two(b, "work", 1.5, r);
+    EXPECT_MSG(r[0].end == R1_BOX_EXITED && r[1].end == R1_BOX_EXITED, "ends %d and %d after %g s at a limit of 1.5", r[0].end, r[1].end, sum);
+    for (int i = 0; i < 2; i++) r1_box_result_deinit(&r[i]);
     r1_boxes_close(b);
 }
 

@@ -92,6 +92,9 @@ static int stop_and_refuse(scmp_filter_ctx c, uint32_t stop)
         { "socketpair", SCMP_ACT_ERRNO(EAFNOSUPPORT), 1, { SCMP_CMP(0, SCMP_CMP_NE, AF_UNIX, 0) } },
         { "sendmsg", eperm, 1, { SCMP_CMP(0, SCMP_CMP_NE, BOX_LISTENER_FD, 0) } },
         { "sendmmsg", eperm, 0, { { 0 } } },
+        /* processes with one address space, all running: each would count, and wait for, the memory of all. Threads and vfork stay */
+        { "clone", eperm, 1, { SCMP_CMP(0, SCMP_CMP_MASKED_EQ, CLONE_VM | CLONE_THREAD | CLONE_VFORK, CLONE_VM) } },
+        { "clone", eperm, 1, { SCMP_CMP(0, SCMP_CMP_MASKED_EQ, CLONE_THREAD | CLONE_FILES, CLONE_THREAD) } }, /* descriptors only that thread has */
         { "fcntl", eperm, 1, { LOW(1, 1031) } },                      /* F_SETPIPE_SZ */
         { "mmap", SCMP_ACT_ERRNO(ENOMEM), 1, { BIT(3, 0x40000) } },   /* MAP_HUGETLB: resident nowhere */
         { "memfd_create", SCMP_ACT_ERRNO(EINVAL), 1, { BIT(1, 4) } }, /* MFD_HUGETLB */

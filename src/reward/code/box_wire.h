@@ -48,6 +48,8 @@ typedef struct box_request {
     uint64_t take_max;
     uint64_t cpu_us, wall_us, memory_bytes, output_bytes, file_bytes, stack_bytes;
     uint32_t n_processes, n_open;
+    uint32_t n_together, together; /* parties whose CPU time together has the limit cpu_us, and which of them this is; 0: it is alone. Then a descriptor */
+                                   /* more comes, behind the others: a page of n_together times uint64_t */
 } box_request;
 
 typedef struct box_wire_file {

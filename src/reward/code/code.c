@@ -4,6 +4,7 @@
 #include "reward/code/code_int.h"
 #include "base/utf8.h"
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -139,12 +140,13 @@ bool r1_code_err_has(const r1_box_result *b, const char *text)
 
 void r1_code_limits(const r1_code_run *run, r1_box_limits *l)
 {
+    const uint64_t mb = run->task->memory_limit >> 20;
     memset(l, 0, sizeof *l);
     l->cpu_s = run->task->time_limit_s;
     l->wall_s = 10 * run->task->time_limit_s;
     l->memory_bytes = run->task->memory_limit;
     l->output_bytes = run->task->output_limit ? run->task->output_limit : 1;
-    l->n_processes = 256;
+    l->n_processes = (unsigned)r1_min(256, r1_max(64, mb)); /* each costs the kernel memory before it has done anything */
     l->stack_bytes = (uint64_t)256 << 20; /* judges set it to the memory limit: recursion a million deep is honest; memory is counted as it is touched */
 }
 
@@ -166,7 +168,7 @@ static bool watch_cancelled(void *ctx)
 r1_status r1_code_box(r1_code_run *run, const r1_box_party *parties, size_t n, r1_box_result *results, void (*started)(void *), void *ctx, r1_error *err)
 {
     watch w = { run, started, ctx };
-    r1_box_run_options o = { watch_cancelled, &w };
+    r1_box_run_options o = { watch_cancelled, &w, n > 1 };
     r1_status s = r1_box_run(run->checker->boxes, parties, n, results, &o, err);
     if (s) return s;
     for (size_t i = 0; i < n; i++) {
@@ -185,6 +187,10 @@ bool r1_code_limit_verdict(r1_code_run *run, const r1_box_result *b, const char 
     case R1_BOX_CPU: r1_code_say(r, R1_CODE_TIME_LIMIT, "%s used more than %g s of processor time", what, t->time_limit_s); return true;
     case R1_BOX_WALL: r1_code_say(r, R1_CODE_TIME_LIMIT, "%s ran longer than %g s by the clock", what, 10 * t->time_limit_s); return true;
     case R1_BOX_MEMORY: r1_code_say(r, R1_CODE_MEMORY_LIMIT, "%s used more than %g MB", what, (double)t->memory_limit / 1048576); return true;
+    case R1_BOX_SIGNALED:
+        if (b->signal != SIGXFSZ) return false;
+        r1_code_say(r, R1_CODE_MEMORY_LIMIT, "%s made a file of more than %g MB", what, (double)t->memory_limit / 1048576);
+        return true;
     case R1_BOX_OUTPUT: r1_code_say(r, R1_CODE_OUTPUT_LIMIT, "%s wrote more than %g kB", what, (double)t->output_limit / 1024); return true;
     case R1_BOX_DENIED:
         r1_code_say(r, R1_CODE_FORBIDDEN, "%s was ended for the system call %s", what, b->denied[0] ? b->denied : "it made");

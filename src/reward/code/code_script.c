@@ -165,7 +165,14 @@ static r1_status decide(r1_code_run *run, const r1_box_result *b, const char *nu
     const r1_box_result *guest = &b[GUEST], *tester = &b[TESTER];
     r1_code_result *r = run->result;
     char how[128];
-    if (r1_code_limit_verdict(run, guest, "the solution") || r1_code_limit_verdict(run, tester, tester->end == R1_BOX_WALL ? "the run" : "the test")) return R1_OK;
+    if (guest->end != R1_BOX_CPU && r1_code_limit_verdict(run, guest, "the solution")) return R1_OK;
+    if (guest->end == R1_BOX_CPU || tester->end == R1_BOX_CPU) { /* one limit for both */
+        const double limit = run->task->time_limit_s;
+        (void)r1_code_limit_verdict(run, guest->end == R1_BOX_CPU ? guest : tester,
+                                    guest->cpu_s > limit ? "the solution" : tester->cpu_s > limit ? "the test" : "the solution with its test");
+        return R1_OK;
+    }
+    if (r1_code_limit_verdict(run, tester, tester->end == R1_BOX_WALL ? "the run" : "the test")) return R1_OK;
     bool reported;
     r1_status s = read_report(run, tester, number, &reported, err);
     if (s) return s;

@@ -37,6 +37,7 @@
 #define HOST 3              /* where the library puts its socket */
 #define NOBODY 65534        /* who a party is outside, when the caller is root: limits of processes do not hold for root */
 #define MAX_BLOB (1ull << 31)
+#define TOGETHER_BYTES 4096
 
 /* ---- small things ------------------------------------------------------------------------------------------------ */
 
@@ -75,7 +76,7 @@ int launcher_send_fds(int socket, const void *data, size_t n, const int *fds, in
 
 long launcher_recv_fds(int socket, void *data, size_t n, int *fds, int *n_fds, int flags)
 {
-    union { struct cmsghdr h; char room[CMSG_SPACE(BOX_MAX_FDS * sizeof(int))]; } c;
+    union { struct cmsghdr h; char room[CMSG_SPACE((BOX_MAX_FDS + 1) * sizeof(int))]; } c;
     struct iovec v = { data, n };
     struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof c };
     int max = *n_fds;
@@ -213,6 +214,17 @@ static void read_request(const launcher *l, party *p)
     p->stdin_data = at;
 }
 
+/* Init inherits the page; a program loses it when it is executed. */
+static void share_time(party *p)
+{
+    if (!p->q.n_together) return;
+    if (p->q.together >= p->q.n_together || p->q.n_together > TOGETHER_BYTES / sizeof(uint64_t)) _exit(1);
+    void *page = mmap(NULL, TOGETHER_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, p->fd[p->q.n_fds], 0);
+    close(p->fd[p->q.n_fds]);
+    if (page == MAP_FAILED) _exit(1);
+    p->together = page;
+}
+
 static void fail(box_reply *r, const char *what)
 {
     r->error = errno ? errno : EIO;
@@ -293,7 +305,7 @@ static _Noreturn void serve(const launcher *l)
     for (;;) {
         party p;
         uint32_t head[2];
-        int n_fds = BOX_MAX_FDS;
+        int n_fds = BOX_MAX_FDS + 1;
         memset(&p, 0, sizeof p);
         long n = launcher_recv_fds(l->host, head, sizeof head, p.fd, &n_fds, MSG_WAITALL);
         if (n != (long)sizeof head) _exit(0);
@@ -302,10 +314,12 @@ static _Noreturn void serve(const launcher *l)
         p.q.magic = head[0];
         p.q.id = head[1];
         receive(l->host, (char *)&p.q + sizeof head, sizeof p.q - sizeof head);
-        if (p.q.n_fds != (unsigned)n_fds) _exit(1);
+        if (p.q.n_fds > BOX_MAX_FDS || p.q.n_fds + (p.q.n_together ? 1 : 0) != (unsigned)n_fds) _exit(1);
+        share_time(&p);
         read_request(l, &p);
         run(l, &p);
         free(p.memory);
+        if (p.together) munmap((void *)(uintptr_t)p.together, TOGETHER_BYTES);
     }
 }
 

@@ -31,9 +31,10 @@ enum {
 /* What ended a party; the order of r1_box_end. */
 enum { END_EXITED, END_SIGNALED, END_CPU, END_WALL, END_MEMORY, END_OUTPUT, END_DENIED, END_STOPPED, END_NOT_STARTED };
 
-/* One page that init writes and the launcher reads: what only init can see. */
+/* One page of both: what only init can see, for the launcher; and for init, when the launcher began to look, which may
+ * mean to wait for a lock of the party's (launcher_now_us; 0: it does not look). */
 typedef struct launcher_page {
-    volatile uint64_t tmpfs_bytes, shm_bytes, tmpfs_dev;
+    volatile uint64_t tmpfs_bytes, shm_bytes, tmpfs_dev, waits;
 } launcher_page;
 
 typedef struct launcher {
@@ -56,9 +57,10 @@ typedef struct party {
     const char *take;       /* NULL: none */
     const char *files;      /* box_wire_file, name, data; n_files times */
     const char *stdin_data;
-    int fd[BOX_MAX_FDS];    /* received, in the order of q.fd_number */
+    int fd[BOX_MAX_FDS + 1]; /* received, in the order of q.fd_number */
     int proof_w;            /* writing end of the proof pipe; -1: none */
     char *memory;           /* what all of this lies in */
+    volatile uint64_t *together; /* q.n_together times the CPU time of one of the parties that have a budget together, this one's at q.together; NULL */
 } party;
 
 /* What init and the program send to the launcher. Descriptors come along: STREAMS out and err (those that are captured), LISTENER one, REPORT the file
@@ -71,6 +73,7 @@ typedef struct tell {
     int32_t status;         /* REPORT: of the program; -1: init ended it because the launcher asked to stop */
     int32_t exec_error;     /* REPORT: errno when the program could not be executed */
     uint32_t taken;
+    uint32_t blocked;       /* REPORT: init ended it because the launcher was kept from looking */
     uint64_t taken_bytes, cpu_us, maxrss_bytes, tmpfs_bytes, shm_bytes;
 } tell;
 

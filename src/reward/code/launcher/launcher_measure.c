@@ -10,7 +10,11 @@
  * (from init), memfds that are open somewhere, room in pipes and sockets; where address space is larger than the limit also page tables, the
  * number of mappings and shared mappings that nothing else shows (pages of a shared mapping stay when no process has them mapped in). Where
  * all mappings were looked at, or files and segments are there that may be mapped, resident pages of shared memory are left out: each lies
- * in one of these objects. Only when that sum is over the limit pages shared between processes are told apart (smaps_rollup), which walks every page table. */
+ * in one of these objects. Only when that sum is over the limit pages shared between processes are told apart (smaps_rollup), which walks every page table.
+ *
+ * An address space counts once, however many processes run in it (children of vfork, and what they leave when one of the two is killed): kcmp
+ * tells. Maps and smaps_rollup wait for a lock of that space, which its processes can hold for seconds; stat, status and descriptors do not.
+ * So what is certain without them is decided first, and init watches over the wait (page->waits, launcher_party.c). */
 #include "reward/code/launcher/launcher.h"
 #include <dirent.h>
 #include <errno.h>
@@ -19,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
@@ -88,7 +93,12 @@ static uint64_t kb(const char *text, const char *name)
     return at ? strtoull(at + strlen(name), NULL, 10) : 0;
 }
 
-typedef struct process { uint64_t own_us, children_us, vsize, rss; } process; /* CPU time of its own, and of children it reaped */
+typedef struct process {
+    uint64_t own_us, children_us, vsize, rss; /* CPU time of its own, and of children it reaped */
+    uint64_t stack;                           /* where its stack began: the same after fork and vfork, another after exec */
+    int look;                                 /* the thread that shows memory and descriptors: its first, or where that has ended another */
+    bool again;                               /* its address space was counted with another process */
+} process;
 
 /* CPU time of a process by its clock; false when it is gone or the kernel does not say. The number of the clock is the kernel's interface. */
 static bool read_clock(int pid, uint64_t *us)
@@ -99,21 +109,56 @@ static bool read_clock(int pid, uint64_t *us)
     return true;
 }
 
-/* The second field, in brackets, is chosen by the program; the last ')' ends it. */
-static bool read_stat(const launcher *l, int pid, process *p)
+/* What /proc/ID/stat says, of a process or a thread; returns the number of threads, 0 when it is gone. The second field, in brackets, is chosen by the
+ * program; the last ')' ends it. */
+static long read_fields(const launcher *l, int id, process *p)
 {
     char path[32], b[1024];
-    snprintf(path, sizeof path, "%d/stat", pid);
-    if (!read_small(l->proc, path, b, sizeof b)) return false;
+    snprintf(path, sizeof path, "%d/stat", id);
+    if (!read_small(l->proc, path, b, sizeof b)) return 0;
     char *at = strrchr(b, ')');
-    unsigned long long u, s, cu, cs, vsize;
-    long rss;
+    unsigned long long u, s, cu, cs, vsize, stack;
+    long rss, threads;
     uint64_t tick_us = 1000000 / (uint64_t)l->ticks;
-    if (!at || sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %llu %llu %*d %*d %*d %*d %*u %llu %ld", &u, &s, &cu, &cs, &vsize, &rss) != 6) return false;
-    if (!read_clock(pid, &p->own_us)) p->own_us = (u + s) * tick_us;
-    p->children_us = (cu + cs) * tick_us;
-    p->vsize = vsize;
-    p->rss = (uint64_t)(rss > 0 ? rss : 0) * (uint64_t)sysconf(_SC_PAGESIZE);
+    if (!at || sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %llu %llu %*d %*d %ld %*d %*u %llu %ld %*u %*u %*u %llu",
+                      &u, &s, &cu, &cs, &threads, &vsize, &rss, &stack) != 8) return 0;
+    *p = (process){ .own_us = (u + s) * tick_us, .children_us = (cu + cs) * tick_us, .vsize = vsize, .stack = stack, .look = id,
+        .rss = (uint64_t)(rss > 0 ? rss : 0) * (uint64_t)sysconf(_SC_PAGESIZE) };
+    return threads > 0 ? threads : 1;
+}
+
+/* The first thread has ended and shows no memory any more; the others have it. */
+static void read_other_thread(const launcher *l, int pid, process *p)
+{
+    char path[32];
+    snprintf(path, sizeof path, "%d/task", pid);
+    int fd = openat(l->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    if (!d) {
+        if (fd >= 0) close(fd);
+        return;
+    }
+    struct dirent *e;
+    while ((e = readdir(d)) != NULL) {
+        process other;
+        int tid = atoi(e->d_name);
+        if (tid <= 0 || tid == pid || !read_fields(l, tid, &other) || !other.rss) continue;
+        p->rss = other.rss;
+        p->vsize = other.vsize;
+        p->stack = other.stack;
+        p->look = tid;
+        break;
+    }
+    closedir(d);
+}
+
+static bool read_stat(const launcher *l, int pid, process *p)
+{
+    uint64_t us;
+    long threads = read_fields(l, pid, p);
+    if (!threads) return false;
+    if (read_clock(pid, &us)) p->own_us = us;
+    if (!p->rss && threads > 1) read_other_thread(l, pid, p);
     return true;
 }
 
@@ -216,11 +261,63 @@ static int list_processes(const launcher *l, int init, int *pids)
     return n;
 }
 
-void launcher_measure(const launcher *l, int init, const box_request *q, measured *m)
+static int pids[MAX_PIDS];
+static process p[MAX_PIDS]; /* of the processes pids[] */
+
+/* ---- address spaces ---- */
+
+#define KCMP_VM 1
+
+/* < 0, 0, > 0 in some order of address spaces; 0: the same one. 2: not known, one is gone. */
+static int compare_spaces(int a, int b)
+{
+    if (p[a].stack != p[b].stack) return p[a].stack < p[b].stack ? -1 : 1;
+    long k = syscall(SYS_kcmp, p[a].look, p[b].look, KCMP_VM, 0ul, 0ul);
+    return k == 0 ? 0 : k == 1 ? -1 : k == 2 ? 1 : 2;
+}
+
+/* Mark all but one process of each address space. order: those that are left, in that order; returns how many. */
+static int one_of_each(int n, int *order)
+{
+    int have = 0;
+    for (int i = 0; i < n; i++) {
+        int low = 0, high = have, c = 1;
+        while (p[i].rss && low < high && c != 0 && c != 2) {
+            int mid = (low + high) / 2;
+            c = compare_spaces(i, order[mid]);
+            if (c < 0) high = mid;
+            else low = mid + 1;
+        }
+        p[i].again = c == 0;
+        if (!p[i].rss || c == 0 || c == 2) continue;
+        memmove(order + low + 1, order + low, (size_t)(have - low) * sizeof *order);
+        order[low] = i;
+        have++;
+    }
+    return have;
+}
+
+/* What these address spaces have at least, without waiting for any lock. Only forks share anonymous pages, and they have the same stack. */
+static uint64_t at_least(const launcher *l, const int *order, int n)
+{
+    uint64_t sum = 0, most = 0;
+    for (int i = 0; i < n; i++) {
+        char path[32], b[4096];
+        snprintf(path, sizeof path, "%d/status", p[order[i]].look);
+        if (i > 0 && p[order[i]].stack != p[order[i - 1]].stack) {
+            sum += most;
+            most = 0;
+        }
+        uint64_t bytes = read_small(l->proc, path, b, sizeof b) ? kb(b, "\nRssAnon:") * 1024 : 0;
+        if (most < bytes) most = bytes;
+    }
+    return sum + most;
+}
+
+static void measure(const launcher *l, int init, const box_request *q, measured *m)
 {
     const uint64_t limit = q->memory_bytes;
-    static int pids[MAX_PIDS];
-    static process p[MAX_PIDS];
+    static int order[MAX_PIDS];
     objects o = { 0 };
     uint64_t resident = 0, space = 0, vsize = 0, most_shared = 0, fixed = l->page->tmpfs_bytes + l->page->shm_bytes;
     process of_init;
@@ -234,19 +331,25 @@ void launcher_measure(const launcher *l, int init, const box_request *q, measure
             continue;
         }
         m->cpu_us += p[i].own_us + p[i].children_us;
-        resident += p[i].rss;
-        vsize += p[i].vsize;
         m->n_processes++;
     }
     if (m->cpu_us > q->cpu_us) return;
+    const int n_spaces = one_of_each(n, order);
     for (int i = 0; i < n; i++) {
-        if (p[i].rss && !look_at_descriptors(l, pids[i], &o)) m->hidden = true;
+        if (p[i].again) continue;
+        resident += p[i].rss;
+        vsize += p[i].vsize;
+    }
+    if (resident + fixed > limit && (m->bytes = at_least(l, order, n_spaces)) > limit) return;
+    for (int i = 0; i < n; i++) {
+        if (p[i].rss && !look_at_descriptors(l, p[i].look, &o)) m->hidden = true;
     }
     const uint64_t open_bytes = fixed + total(&o), plain = resident + open_bytes;
     const bool room = vsize + open_bytes > limit; /* else nothing that is mapped can be too much */
     for (int i = 0; i < n && (room || open_bytes > WORTH_MAPPING); i++) {
         uint64_t shared = 0;
-        if (p[i].rss) space += look_at_space(l, pids[i], &o, &shared);
+        if (p[i].again) continue;
+        if (p[i].rss) space += look_at_space(l, p[i].look, &o, &shared);
         resident -= shared < p[i].rss ? shared : p[i].rss;
         if (most_shared < shared) most_shared = shared;
     }
@@ -260,9 +363,16 @@ void launcher_measure(const launcher *l, int init, const box_request *q, measure
     if (m->bytes > limit && !o.full) {
         resident = 0;
         for (int i = 0; i < n; i++) {
-            if (p[i].rss) resident += exact(l, pids[i], p[i].rss);
+            if (p[i].rss && !p[i].again) resident += exact(l, p[i].look, p[i].rss);
         }
         m->bytes = resident + fixed;
     }
     free(o.v);
+}
+
+void launcher_measure(const launcher *l, int init, const box_request *q, measured *m)
+{
+    l->page->waits = launcher_now_us();
+    measure(l, init, q, m);
+    l->page->waits = 0;
 }

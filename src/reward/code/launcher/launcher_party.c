@@ -339,13 +339,35 @@ no:
     return -1;
 }
 
+#define LOCKED_US 100000        /* honest programs hold the lock of an address space for some milliseconds */
+#define LOCKED_LOOKS 5
+
+/* Whether the launcher, process 1 of l->proc, has been waiting in a look for long: in the kernel, not for a processor. */
+static bool is_kept_from_looking(const launcher *l, unsigned *looks)
+{
+    char b[256];
+    uint64_t since = l->page->waits;
+    if (!since || launcher_now_us() < since + LOCKED_US) {
+        *looks = 0;
+        return false;
+    }
+    int fd = openat(l->proc, "1/stat", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read(fd, b, sizeof b - 1);
+    if (fd >= 0) close(fd);
+    b[n > 0 ? n : 0] = 0;
+    const char *at = strrchr(b, ')');
+    if (at && at[1] == ' ' && at[2] == 'D') ++*looks;
+    return *looks >= LOCKED_LOOKS;
+}
+
 /* Wait for the program, or for the launcher's word to stop; at the same time reap all orphans. Returns the status, -1 when stopped. */
-static int wait_for(const party *p, pid_t program_pid, int ctl, launcher_page *page)
+static int wait_for(const launcher *l, const party *p, pid_t program_pid, int ctl, bool *blocked)
 {
     sigset_t unblocked;
     sigemptyset(&unblocked);
     struct pollfd f = { .fd = ctl, .events = POLLIN };
     int wait_ms = 5;
+    unsigned looks = 0;
     for (;;) {
         int status;
         pid_t pid;
@@ -355,14 +377,16 @@ static int wait_for(const party *p, pid_t program_pid, int ctl, launcher_page *p
         struct timespec t = { 0, wait_ms * 1000000L };
         int n = ppoll(&f, 1, &t, &unblocked);
         if (n > 0) return -1;
-        look(p, page);
+        *blocked = is_kept_from_looking(l, &looks);
+        if (*blocked) return -1;
+        look(p, l->page);
         if (wait_ms < 15) wait_ms++;
     }
 }
 
-static void finish(const party *p, pid_t program_pid, int ctl, int start, int status, launcher_page *page)
+static void finish(const party *p, pid_t program_pid, int ctl, int start, tell t, launcher_page *page)
 {
-    tell t = { .kind = TELL_REPORT, .status = status };
+    const int status = t.status;
     kill(-1, SIGKILL);
     for (;;) {
         int s;
@@ -410,7 +434,9 @@ _Noreturn void launcher_init(const launcher *l, const party *p, int ctl)
     for (unsigned i = 0; i < p->q.n_fds; i++) close(p->fd[i]);
     if (p->proof_w >= 0) close(p->proof_w);
     close(start[1]);
-    int status = wait_for(p, pid, ctl, l->page);
-    finish(p, pid, ctl, start[0], status, l->page);
+    bool blocked = false;
+    tell t = { .kind = TELL_REPORT, .status = wait_for(l, p, pid, ctl, &blocked) };
+    t.blocked = blocked;
+    finish(p, pid, ctl, start[0], t, l->page);
     _exit(0);
 }

@@ -124,17 +124,35 @@ static void fail(watch *w, int error, const char *what)
     snprintf(w->r->what, sizeof w->r->what, "%s", what);
 }
 
+/* What the other parties that have a budget together with this one have used, as far as their launchers know. */
+static uint64_t others_us(const party *p)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; p->together && i < p->q.n_together; i++) sum += i == p->q.together ? 0 : p->together[i];
+    return sum;
+}
+
+static void tell_others(const party *p, uint64_t cpu_us)
+{
+    if (p->together) p->together[p->q.together] = cpu_us;
+}
+
 static void on_report(watch *w, const tell *t, int fd)
 {
     box_reply *r = w->r;
     w->reported = true;
     r->cpu_us = t->cpu_us;
+    tell_others(w->p, t->cpu_us);
     /* not their sum: a process may have had the files mapped, so that its high-water mark has them in it */
     if (t->maxrss_bytes > r->peak_bytes) r->peak_bytes = t->maxrss_bytes;
     if (t->tmpfs_bytes + t->shm_bytes > r->peak_bytes) r->peak_bytes = t->tmpfs_bytes + t->shm_bytes;
     r->taken = t->taken;
     r->n_taken = t->taken_bytes;
     *w->taken_fd = fd;
+    if (t->blocked && !w->stopped) {
+        r->end = END_MEMORY; /* what it has cannot be told, and looks wait only where it may be too much */
+        return;
+    }
     if (w->stopped && (r->end != END_STOPPED || t->status == -1)) return;
     if (t->exec_error) {
         r->end = END_NOT_STARTED;
@@ -194,7 +212,10 @@ static uint64_t own_cpu_us(void)
 
 static void look(watch *w)
 {
-    const box_request *q = &w->p->q;
+    box_request mine = w->p->q; /* with what the others have left of the time */
+    const box_request *q = &mine;
+    const uint64_t others = others_us(w->p);
+    mine.cpu_us -= others < mine.cpu_us ? others : mine.cpu_us;
     measured m;
     uint64_t cost = own_cpu_us();
     launcher_measure(w->l, w->init, q, &m);
@@ -202,6 +223,7 @@ static void look(watch *w)
      * grow while processes end, so that their sum is too large. */
     if (m.cpu_us > q->cpu_us || (m.bytes > q->memory_bytes && m.n_processes > 1)) launcher_measure(w->l, w->init, q, &m);
     cost = own_cpu_us() - cost;
+    tell_others(w->p, m.cpu_us);
     if (m.bytes > w->r->peak_bytes) w->r->peak_bytes = m.bytes;
     w->hidden = m.hidden ? w->hidden + 1 : 0;
     if (m.bytes > q->memory_bytes) stop(w, END_MEMORY);
@@ -211,7 +233,7 @@ static void look(watch *w)
     uint64_t cpu_left = q->cpu_us > m.cpu_us ? q->cpu_us - m.cpu_us : 0;
     w->r->cpu_us = m.cpu_us; /* until init reports the exact sum */
     uint64_t wait = memory_left / FILL_RATE;
-    if (cpu_left / w->l->processors < wait) wait = cpu_left / w->l->processors;
+    if (cpu_left / w->l->processors < wait) wait = cpu_left / w->l->processors; /* also of the others: all processors are counted here */
     if (wait > LONGEST_LOOK_US) wait = LONGEST_LOOK_US;
     if (wait < SHORTEST_LOOK_US || w->hidden) wait = SHORTEST_LOOK_US;
     if (wait < 4 * cost) wait = 4 * cost; /* looking must not become the work; what it costs is our CPU time: on a busy machine it takes much longer */
@@ -267,7 +289,7 @@ static void judge(const watch *w, box_reply *r)
     r->proof_cut = w->s[2].cut;
     if (r->end != END_EXITED && r->end != END_SIGNALED) return;
     if (r->peak_bytes > q->memory_bytes) r->end = END_MEMORY;
-    else if (r->cpu_us > q->cpu_us) r->end = END_CPU; /* SIGXCPU alone says nothing: anyone may send it */
+    else if (r->cpu_us + others_us(w->p) > q->cpu_us) r->end = END_CPU; /* SIGXCPU alone says nothing: anyone may send it */
     else if (r->out_cut || r->err_cut) r->end = END_OUTPUT;
 }
 
