@@ -41,8 +41,10 @@ static void fuzz_solution(const char *text, size_t n)
         require(!r1_code_native_source(&run, "0", &out, NULL));
         require(out.len > n && (!n || memmem(out.data, out.len, text, n)) && memmem(out.data, out.len, test_text, step) && memmem(out.data, out.len, test_text + step, sizeof test_text - 1 - step));
         (void)r1_code_has_assembly(&run);
-        if (r1_code_redefines(&run, what, sizeof what)) require(what[0]);
-        const char *forbidden = i & 1 ? r1_code_cpp_forbidden(&run) : NULL;
+        bool found;
+        const char *forbidden = NULL;
+        require(!r1_code_redefines(&run, &found, what, sizeof what, NULL) && (!found || what[0]));
+        if (i & 1) require(!r1_code_cpp_forbidden(&run, &forbidden, NULL));
         require(!forbidden || *forbidden);
         r1_buf_deinit(&out);
     }
@@ -57,13 +59,15 @@ static void fuzz_test(const char *text, size_t n)
         r1_code_run run = { NULL, &t, { "int f(int x) { return x; }", 26 }, NULL };
         r1_buf out;
         t.test = (r1_code_text){ text, n };
-        size_t n_steps = r1_code_steps(&t, places, R1_CODE_STEPS);
-        require(n_steps <= R1_CODE_STEPS && r1_code_steps(&t, NULL, 3) == r1_min(n_steps, 3));
+        size_t n_steps, n_few;
+        require(!r1_code_steps(&t, places, R1_CODE_STEPS, &n_steps, NULL) && !r1_code_steps(&t, NULL, 3, &n_few, NULL));
+        require(n_steps <= R1_CODE_STEPS && n_few == r1_min(n_steps, 3));
         for (size_t k = 0; k < n_steps; k++) require(places[k] > (k ? places[k - 1] : 0) && places[k] <= n && strchr(";}", text[places[k] - 1]));
         r1_buf_init(&out, SIZE_MAX / 2);
         require(!r1_code_native_source(&run, "0", &out, NULL));
         require(!n_steps || memmem(out.data, out.len, text, places[0]));
-        if (i) (void)r1_code_cpp_forbidden(&run);
+        const char *why;
+        if (i) require(!r1_code_cpp_forbidden(&run, &why, NULL));
         r1_buf_deinit(&out);
     }
 }

@@ -550,13 +550,14 @@ static const char *judge(const source *s, const source *test, const r1_code_run 
     return gives_container(s, test, run->task->prompt) ? "returns a container of its own, whose size the test would believe" : NULL;
 }
 
-const char *r1_code_cpp_forbidden(const r1_code_run *run)
+r1_status r1_code_cpp_forbidden(const r1_code_run *run, const char **why, r1_error *err)
 {
     source s, test;
-    const char *why = "could not be examined: no memory";
+    *why = NULL;
     bool ok = r1_code_split(&s, run->solution);
-    if (r1_code_split(&test, run->task->test) && ok) why = s.full ? "has too many words to be examined" : judge(&s, &test, run);
+    ok = r1_code_split(&test, run->task->test) && ok;
+    if (ok) *why = s.full ? "has too many words to be examined" : judge(&s, &test, run);
     r1_code_words_free(&s);
     r1_code_words_free(&test);
-    return why;
+    return ok ? R1_OK : r1_fail(err, R1_ENOMEM, "no memory for the words of a solution");
 }

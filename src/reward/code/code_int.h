@@ -70,12 +70,12 @@ bool r1_code_is_library(const char *name, size_t n);
 /* Whether the test takes the function of that name from the library. */
 bool r1_code_is_taken(const r1_code_run *run, const char *name, size_t n);
 /* Whether the solution's text defines such a function, or otherwise changes what the test's words mean; what: its name. */
-bool r1_code_redefines(const r1_code_run *run, char *what, size_t size);
+r1_status r1_code_redefines(const r1_code_run *run, bool *found, char *what, size_t size, r1_error *err) R1_MUST_CHECK;
 /* code_cpp.c. What the solution does that could decide the test's comparisons, behind "the solution"; NULL: nothing. */
-const char *r1_code_cpp_forbidden(const r1_code_run *run);
+r1_status r1_code_cpp_forbidden(const r1_code_run *run, const char **why, r1_error *err) R1_MUST_CHECK;
 /* code_steps.c. Positions of the test behind which its main has to come past, in order, at most that many; places may be NULL. */
 #define R1_CODE_STEPS 2000
-size_t r1_code_steps(const r1_code_task *t, size_t *places, size_t most);
+r1_status r1_code_steps(const r1_code_task *t, size_t *places, size_t most, size_t *n, r1_error *err) R1_MUST_CHECK;
 /* code_assembly.c. Whether the solution may have something of its own in the text for the assembler; whether that text holds what could change the
  * test's part, and what. */
 bool r1_code_has_assembly(const r1_code_run *run);

@@ -165,9 +165,10 @@ static r1_status link_program(r1_code_run *run, const char *compiler, const char
         snprintf(names[3], sizeof names[3], "-DR1_ABORT=r1_abort_%s", mark);
         snprintf(names[4], sizeof names[4], "-DR1_FD=%d", r1_code_proof_fd(number));
         snprintf(names[5], sizeof names[5], "-DR1_STEP=r1_step_%s", mark);
-        size_t n_steps = r1_code_steps(run->task, NULL, R1_CODE_STEPS);
+        size_t n_steps = 0;
+        s = r1_code_steps(run->task, NULL, R1_CODE_STEPS, &n_steps, err);
         snprintf(names[6], sizeof names[6], "-DR1_STEPS=%zu", n_steps);
-        s = number_options(number, n_steps, defs, err);
+        if (!s) s = number_options(number, n_steps, defs, err);
         snprintf(names[7], sizeof names[7], "-DR1_ALLOW=%d", allowances(run->task));
         snprintf(names[8], sizeof names[8], "-DR1_UNCAUGHT=r1_uncaught_%s", mark);
         for (int i = 0; i < 9; i++) argv[k++] = names[i];
@@ -196,16 +197,19 @@ r1_status r1_code_build(r1_code_run *run, const char *number, char **program, si
     *program = NULL;
     const r1_box_program *p = r1_code_find(run, run->task->language == R1_CODE_CPP ? R1_TOOL_GXX : R1_TOOL_GCC);
     if (!p) return R1_OK;
-    if (number && r1_code_redefines(run, what, sizeof what)) {
+    bool found = false;
+    const char *forbidden = NULL;
+    r1_status s = number ? r1_code_redefines(run, &found, what, sizeof what, err) : R1_OK;
+    if (!s && found) {
         r1_code_say(run->result, R1_CODE_COMPILE_ERROR, "the solution redefines %s, which the test relies on", what);
         return R1_OK;
     }
-    const char *forbidden = number && run->task->language == R1_CODE_CPP ? r1_code_cpp_forbidden(run) : NULL;
+    if (!s && number && run->task->language == R1_CODE_CPP) s = r1_code_cpp_forbidden(run, &forbidden, err);
     if (forbidden) {
         r1_code_say(run->result, R1_CODE_COMPILE_ERROR, "the solution %s", forbidden);
         return R1_OK;
     }
-    r1_status s = r1_code_number(mark, err);
+    if (!s) s = r1_code_number(mark, err);
     if (!s && number && r1_code_has_assembly(run)) {
         s = compile(run, p->path, mark, true, &object, &n_object, err);
         if (s || !object) return s;

@@ -230,14 +230,16 @@ static bool is_one_value(const r1_code_words *w, size_t i)
 }
 
 /* What no honest solution does, and what changes the meaning of macros or symbols behind the back of what is restored. NULL: nothing. */
-static const char *meddles(const r1_code_run *run)
+static const char *meddles(const r1_code_run *run, r1_status *status, r1_error *err)
 {
     static const char *const counted[] = { "__LINE__", "__FILE__", "__COUNTER__", "__DATE__", "__TIME__", "__TIMESTAMP__", "__INCLUDE_LEVEL__", "__BASE_FILE__" };
     static const char *const signs[] = { "push_macro", "pop_macro", "ZNSt", "ZNKSt", "ZNSs", "ZNKSs", "ZSt" };
     r1_code_words w;
-    const char *why = r1_code_split(&w, run->solution) ? NULL : "more than there is memory for";
+    const char *why = NULL;
     bool pragma = false;
-    for (size_t i = 0; i < R1_COUNT(signs) && !why; i++)
+    *status = r1_code_split(&w, run->solution) ? R1_OK : r1_fail(err, R1_ENOMEM, "no memory for the words of a solution");
+    if (*status) w.n = 0;
+    for (size_t i = 0; i < R1_COUNT(signs) && !why && !*status; i++)
         if (strstr(w.text, signs[i])) why = i < 2 ? "saved macros" : "symbols of the C++ library";
     for (size_t i = 1; i < w.n && !why; i++) {
         pragma = pragma || r1_code_word_is(&w, i, "_Pragma");
@@ -254,10 +256,8 @@ static const char *meddles(const r1_code_run *run)
     return why;
 }
 
-bool r1_code_redefines(const r1_code_run *run, char *what, size_t size)
+static bool redefines(const r1_code_run *run, char *what, size_t size)
 {
-    const char *why = meddles(run);
-    if (why) return snprintf(what, size, "%s", why), true;
     static const char *const labels[] = { "asm", "__asm", "__asm__", "redefine_extname" };
     r1_code_text s = run->solution;
     bool label = false, inlined = false;
@@ -278,6 +278,15 @@ bool r1_code_redefines(const r1_code_run *run, char *what, size_t size)
     }
     /* a task without entry_point may be about a function that has such a name: then it calls no other. C++: code_cpp.c */
     return inlined && n_other && (snprintf(what, size, "%.*s", (int)r1_min(n_name, 60), s.data + name), true);
+}
+
+r1_status r1_code_redefines(const r1_code_run *run, bool *found, char *what, size_t size, r1_error *err)
+{
+    r1_status s;
+    const char *why = meddles(run, &s, err);
+    if (why) snprintf(what, size, "%s", why);
+    *found = why || (!s && redefines(run, what, size));
+    return s;
 }
 
 /* ---- headers ---- */
@@ -329,8 +338,8 @@ static r1_status add_test(const r1_code_task *t, const char *mark, r1_buf *out, 
 {
     size_t *places = malloc(R1_CODE_STEPS * sizeof *places), at = 0;
     if (!places) return r1_fail(err, R1_ENOMEM, "no memory for the steps of a test");
-    size_t n = r1_code_steps(t, places, R1_CODE_STEPS);
-    r1_status s = R1_OK;
+    size_t n = 0;
+    r1_status s = r1_code_steps(t, places, R1_CODE_STEPS, &n, err);
     for (size_t i = 0; i < n && !s; i++) {
         s = r1_buf_add(out, t->test.data + at, places[i] - at, err);
         if (!s) s = r1_buf_addf(out, err, " r1_step_%s(%zu);", mark, i);

@@ -91,24 +91,25 @@ static size_t end_of_statement(const words *w, size_t i)
     return 0;
 }
 
-size_t r1_code_steps(const r1_code_task *t, size_t *places, size_t most)
+r1_status r1_code_steps(const r1_code_task *t, size_t *places, size_t most, size_t *n, r1_error *err)
 {
     words prompt, w;
-    size_t n = 0;
+    *n = 0;
     bool ok = r1_code_split(&prompt, t->prompt);
     ok = r1_code_split(&w, t->test) && ok;
+    r1_status s = ok ? R1_OK : r1_fail(err, R1_ENOMEM, "no memory for the steps of a test");
     ok = ok && strlen(w.text) == t->test.n; /* else places in it are not those of the test */
     size_t at = ok && !ends_elsewhere(&prompt) && !ends_elsewhere(&w) ? find_main(&w) : 0;
     size_t first = at ? (size_t)(w.t[at - 1].s - w.text) : 0;
-    while (at && at < w.n && n < most && !ONE_OF(&w, at, "}", "return")) {
+    while (at && at < w.n && *n < most && !ONE_OF(&w, at, "}", "return")) {
         size_t end = end_of_statement(&w, at);
         size_t behind = end ? (size_t)(w.t[end].s - w.text) + 1 : 0;
         if (!end || has_directive(w.text + first, behind - first)) break;
-        if (places) places[n] = behind;
-        n++;
+        if (places) places[*n] = behind;
+        ++*n;
         at = end + 1;
     }
     r1_code_words_free(&prompt);
     r1_code_words_free(&w);
-    return n;
+    return s;
 }
