@@ -20,6 +20,8 @@ class Guest(Peer):
         self.globals = self.module.__dict__
         self.next_live, self.floor, self.references = 0, 0, None
         self.overwritten, self.borrowed, self.calls = {}, None, {}
+        self.held = {}  # by number of an object that `with` may enter: containers of the test that the call which made it got, and what was in them
+        self.foreign = {}  # exceptions of the test, and their numbers there
         self.errors = {}  # the last exceptions that the tester was told of, by number: one that comes back is itself
         self.read_inside = set()  # names that functions of the solution read
         self.count_references()
@@ -157,6 +159,14 @@ class Guest(Peer):
         return {str(k): self.deep(e.value, v) for k, v in (kwargs or {}).items()}
 
     def rebuild_exception(self, x):
+        out = self.make_exception(x)
+        if "own" in x:
+            self.foreign[id(out)] = out, x["own"]
+            if len(self.foreign) > 16:
+                del self.foreign[next(iter(self.foreign))]
+        return out
+
+    def make_exception(self, x):
         if x.get("n") in self.errors:
             return self.errors[x["n"]]
         c = self.exported[x["x"]["h"]] if "x" in x else self.globals.get(x["p"]) if "p" in x else BUILTIN_CLASSES.get(x["c"])
@@ -178,7 +188,7 @@ class Guest(Peer):
         op, target, args, kwargs = m[0], m[1], m[2], m[3]
         options = m[4] if len(m) > 4 else {}
         d = Decoder(self)
-        objects, before, undo, reply = [], [], None, {}
+        objects, before, undo, held, reply = [], [], None, None, {}
         outer, self.borrowed = self.borrowed, []
         self.depth += 1
         try:
@@ -189,6 +199,12 @@ class Guest(Peer):
                 objects = d.objects
                 before = snapshot(objects)
                 undo = self.redirect(options)
+                if "held" in options:
+                    held = self.held[target["h"]]
+                    into = Decoder(self, held[0])
+                    for i, content in options["held"]:
+                        self.deep(into.fill, held[0][i], content)
+                    held[1] = snapshot(held[0])
                 value = getattr(self, "do_" + op)(target, args, kwargs)
             finally:
                 if undo:
@@ -208,12 +224,19 @@ class Guest(Peer):
                 self.calls[reply["ok"]["o"]] = [objects, snapshot(objects)]
             if op == "step":
                 reply["calls"] = self.changed_by_calls()
+            if held:
+                reply["held"] = self.held_changes(held)
+            made = value.x if type(value) is Kept else value
+            if op in ("call", "new") and objects and hasattr(type(made), "__enter__") and id(made) in self.ids:
+                self.held[self.ids[id(made)]] = [objects, snapshot(objects)]
         except BaseException as x:
             if op == "step":
                 reply["calls"] = self.changed_by_calls()
             reply = {"ex": self.exception(x), **{k: reply[k] for k in ("out", "err", "rest", "files", "log", "warn", "calls") if k in reply}}
             try:
                 reply["lent"] = self.returned()
+                if held:
+                    reply["held"] = self.held_changes(held)
                 e = Encoder(self, objects)
                 reply["live"] = self.live_changes(e)
                 reply["m"] = self.deep(changes, e, objects, before)
@@ -238,6 +261,11 @@ class Guest(Peer):
                 call[1] = snapshot(call[0])
             if done:
                 del self.calls[i]
+        return out
+
+    def held_changes(self, held):
+        out = self.deep(changes, Encoder(self, held[0]), *held)
+        held[1] = snapshot(held[0])
         return out
 
     def returned(self):
@@ -270,6 +298,11 @@ class Guest(Peer):
             out["d"] = {k: self.deep(e.value, v) for k, v in vars(x).items() if not k.startswith("_")}
         except BaseException:
             out["a"], out["d"] = [out["t"]], {}
+        for n in ("filename", "filename2", "name", "path"):  # what only the class itself keeps
+            if type(getattr(x, n, None)) in (str, int, bytes):
+                out["d"][n] = e.value(getattr(x, n))
+        if id(x) in self.foreign and self.foreign[id(x)][0] is x:
+            out["own"] = self.foreign[id(x)][1]
         if isinstance(x, SystemExit):
             out["a"] = [x.code if type(x.code) in (int, str, bool, type(None)) else str(x.code)]
         if self.globals.get(c.__name__) is c:

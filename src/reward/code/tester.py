@@ -5,6 +5,7 @@
 import _thread
 
 NO_EXCEPTIONS_OF = ("unittest", "doctest", "pytest", "_pytest", "asyncio")  # those that steer a test instead of failing it
+ENTERED = ("__enter__", "__exit__")  # while these run, an object may change what it was made with, as a generator does
 PLAIN_TYPES = (*SCALARS, list, tuple, dict, set)
 PLAIN_BASES = frozenset("int float str complex bytes tuple list dict set frozenset".split())
 
@@ -23,6 +24,8 @@ class Tester(Peer):
         self.solution_reads = []  # global names that the solution sets and its functions read
         self.origin, self.steady_values, self.task_of = "", {}, {}
         self.lent, self.watched, self.calls = None, {}, {}
+        self.held, self.holding = {}, None  # by object of the solution that `with` may enter: containers that the call which made it got; those of this request
+        self.own_errors = {}  # the last exceptions of the test that the solution was told of, by number
         self.tree = None  # functions of the test's source, by line
         self.failed, self.lines = [], []  # failed assertions of the test inside what the solution called; the lines of the test
 
@@ -56,20 +59,29 @@ class Tester(Peer):
             live = self.live_changes()
             if live:
                 options["live"] = live
+            held = self.held.get(target["h"]) if op == "dunder" and args[0] in ENTERED else None
+            if held:
+                options["held"] = self.deep(changes, Encoder(self, held[0]), *held)
+                held[1] = snapshot(held[0])
             if options:
                 message.append(options)
             self.deep(self.send, message)
             outer, self.lent = self.lent, []  # members of objects of the test that the solution sees meanwhile
+            holding, self.holding = self.holding, held
             try:
                 self.origin = op
                 if op not in ("plain", "steady"):  # even a step may change what is told
                     self.steady_values.clear()
-                return self.answer(e.objects, op)
+                objects = list(e.objects)
+                out = self.answer(e.objects, op)
+                if op in ("call", "new") and objects and isinstance(out, RemoteObject) and hasattr(type(out), "__enter__"):
+                    self.held[out.r1_target["h"]] = [objects, snapshot(objects)]
+                return out
             except Exception:
                 del self.failed[before:]  # it came back to the test, which can see it
                 raise
             finally:
-                self.lent = outer
+                self.lent, self.holding = outer, holding
 
     def answer(self, objects, op):
         while True:
@@ -119,13 +131,17 @@ class Tester(Peer):
                 del self.calls[i]
         for i, changed in m.get("lent", ()):
             self.apply(Decoder(self, self.lent[i]), changed, self.lent[i])
+        if "held" in m and self.holding:
+            objects_held = self.holding[0]
+            self.apply(Decoder(self, objects_held), m["held"], objects_held)
+            self.holding[1] = snapshot(objects_held)
         if "ex" in m:
             self.live_fill(m.get("live", ()), d)
             self.apply(d, m.get("m", []), objects)
             x = self.rebuild_exception(m["ex"])
             if isinstance(x, (StopIteration, StopAsyncIteration)) and op in ("call", "new"):
                 y = RuntimeError("the function raised StopIteration")  # it would end a loop of the test, and all(map(...)) would hold
-                REMOTE_EXCEPTIONS[id(y)] = y, *REMOTE_EXCEPTIONS[id(x)][1:]
+                REMOTE_EXCEPTIONS[id(y)] = y, *REMOTE_EXCEPTIONS.get(id(x), (x, "", str(x), None))[1:]
                 x = y
             raise RemoteFailure(x)
         # changes come first: their encoder saw the arguments first
@@ -239,6 +255,10 @@ class Tester(Peer):
             out = {"a": [str(x)]}
         if id(x) in REMOTE_EXCEPTIONS:
             out["n"] = REMOTE_EXCEPTIONS[id(x)][3]
+        elif type(x).__module__.partition(".")[0] not in NO_EXCEPTIONS_OF:
+            out["own"] = next(reversed(self.own_errors), 0) + 1
+            self.own_errors[out["own"]] = x
+            self.own_errors.pop(out["own"] - 16, None)
         for c in type(x).__mro__:
             module = c.__module__
             if "r1_target" in c.__dict__:
@@ -428,6 +448,8 @@ class Tester(Peer):
 
     def rebuild_exception(self, x, depth=0):
         """An exception of the class of that name, where it is one of Python's own, of its library, of the prompt or of the solution."""
+        if "own" in x and x["own"] in self.own_errors:
+            return self.own_errors[x["own"]]
         args = self.deep(Decoder(self).run, x["a"])
         c = None
         if "x" in x:
@@ -619,6 +641,15 @@ def source_line(x, lines):
     return lines[line - 1].strip()[:200] if 0 < line <= len(lines) else ""
 
 
+def raised_by_test(x, line):
+    """Whether the test's own `raise` made it, and not because of an exception of the solution."""
+    tb = x.__traceback__
+    while tb and tb.tb_next:
+        tb = tb.tb_next
+    return (bool(tb) and tb.tb_frame.f_code.co_filename == "test.py" and (line.startswith("raise") or ": raise " in line)
+            and not isinstance(x, WireError) and not any(id(y) in REMOTE_EXCEPTIONS for y in (x, x.__cause__, x.__context__)))
+
+
 def start(tester, init, space):
     """The first half: compile the test, hear how the solution loaded. None, or verdict and reason."""
     try:
@@ -701,6 +732,8 @@ def run(tester, code, entry, space):
 def describe_with_line(x, tester):
     verdict, reason = describe_failure(x)
     line = source_line(x, tester.lines)
+    if verdict == "runtime_error" and raised_by_test(x, line):
+        verdict = "wrong_answer"
     told = tester.unlike_one_file() if verdict in ("wrong_answer", "runtime_error") else ""
     return verdict, (reason + (": " + line if line and verdict == "wrong_answer" and not str(x) else ""))[:300 - len(told)] + told
 

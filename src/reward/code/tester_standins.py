@@ -34,7 +34,7 @@ class RemoteFunction:
     def __getattr__(self, name):
         if name == "__signature__":
             return remote_signature(self)
-        if name.startswith("_") and name not in ("__annotations__", "__defaults__", "__kwdefaults__", "__wrapped__"):
+        if name.startswith("_") and name not in ("__annotations__", "__defaults__", "__kwdefaults__", "__wrapped__", "__code__"):
             raise AttributeError(name)
         return remote_attribute(self, name)
 
@@ -45,6 +45,7 @@ class RemoteFunction:
             self.r1_peer.ask("set", self.r1_target, (name, value))
 
     __doc__ = property(lambda self: remote_attribute(self, "__doc__"))
+    __class__ = property(lambda self: FunctionType)  # what isinstance and inspect ask after the type
 
     def __get__(self, x, c=None):  # as functions do, should the test put one into a class
         return self if x is None else MethodType(self, x)
