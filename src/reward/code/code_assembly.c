@@ -14,7 +14,7 @@ bool r1_code_has_assembly(const r1_code_run *run)
 {
     static const char *const signs[] = { "asm", "attribute", "[[", "ident", "sccs", "section" };
     r1_code_words w;
-    bool found = !r1_code_split(&w, run->solution) || w.glues;
+    bool found = !r1_code_split(&w, run->solution, run->task->language == R1_CODE_CPP) || w.glues;
     for (size_t i = 0; i < R1_COUNT(signs) && !found; i++) found = strstr(w.text, signs[i]) != NULL;
     r1_code_words_free(&w);
     return found;

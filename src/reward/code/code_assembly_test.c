@@ -34,7 +34,8 @@ TEST(asm_holds_instructions_labels_and_data_only)
 
 TEST(only_some_solutions_are_looked_at)
 {
-    r1_code_run run = { .solution = { "int f(void) { return 1; }", 25 } };
+    r1_code_task task = { .language = R1_CODE_CPP };
+    r1_code_run run = { .task = &task, .solution = { "int f(void) { return 1; }", 25 } };
     EXPECT(!r1_code_has_assembly(&run));
     static const char *const with[] = { "a\\\nsm(\"nop\");", "__asm__(\"\");", "[[gnu::section(\"x\")]] int a;", "#ident \"x\"\n", "#define C(a, b) a##b\n", "__attribute__((used)) int a;" };
     for (size_t i = 0; i < R1_COUNT(with); i++) {

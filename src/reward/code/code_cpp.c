@@ -504,8 +504,8 @@ r1_status r1_code_rename(const r1_code_run *run, const char *mark, r1_buf *out, 
 {
     const r1_code_task *t = run->task;
     source test, s;
-    bool ok = r1_code_split(&s, run->solution);
-    r1_status status = r1_code_split(&test, t->test) && ok ? R1_OK : r1_fail(err, R1_ENOMEM, "no memory for the words of a test");
+    bool ok = r1_code_split(&s, run->solution, true);
+    r1_status status = r1_code_split(&test, t->test, true) && ok ? R1_OK : r1_fail(err, R1_ENOMEM, "no memory for the words of a test");
     for (size_t i = 1; i < test.n && !status; i++) {
         bool elsewhere = is(&test, i, "main") || !defines(&test, i) || r1_code_has_word(t->prompt, test.t[i].s, test.t[i].n) || is_awaited(&s, &test, i);
         if (t->entry_point.n == test.t[i].n && !memcmp(t->entry_point.data, test.t[i].s, test.t[i].n)) elsewhere = true;
@@ -554,8 +554,8 @@ r1_status r1_code_cpp_forbidden(const r1_code_run *run, const char **why, r1_err
 {
     source s, test;
     *why = NULL;
-    bool ok = r1_code_split(&s, run->solution);
-    ok = r1_code_split(&test, run->task->test) && ok;
+    bool ok = r1_code_split(&s, run->solution, true);
+    ok = r1_code_split(&test, run->task->test, true) && ok;
     if (ok) *why = s.full ? "has too many words to be examined" : judge(&s, &test, run);
     r1_code_words_free(&s);
     r1_code_words_free(&test);

@@ -89,20 +89,33 @@ bool r1_code_replaces(const r1_code_run *run, const char *object, size_t n, char
 typedef struct r1_code_word {
     const char *s;
     unsigned n;
-    unsigned macro; /* inside a #define or #undef, the word itself included */
+    unsigned macro; /* inside a #define or #undef, the word itself included: that one is R1_CODE_DIRECTIVE */
 } r1_code_word;
+#define R1_CODE_DIRECTIVE 2
 typedef struct r1_code_words {
     char *text; /* with broken lines joined; the words point into it */
     r1_code_word *t;
     size_t n;
     bool glues; /* a macro holds # # */
+    bool joins; /* a line end was joined */
+    bool raw;   /* there is a raw string */
     bool full;  /* there are more */
 } r1_code_words;
-/* false: no memory. Either way r1_code_words_free. */
-bool r1_code_split(r1_code_words *out, r1_code_text text) R1_MUST_CHECK;
+/* cpp: numbers may hold '. false: no memory. Either way r1_code_words_free. */
+bool r1_code_split(r1_code_words *out, r1_code_text text, bool cpp) R1_MUST_CHECK;
 void r1_code_words_free(r1_code_words *w);
 bool r1_code_word_is(const r1_code_words *w, size_t i, const char *text);
 bool r1_code_word_is_name(const r1_code_words *w, size_t i);
+
+/* code_macro.c. What words of the test, and others by which headers mean things, mean as macros; mark: drawn for this run, so that the solution cannot undefine
+ * what is remembered. Save goes before the solution, restore behind it. run and mark are kept, not copied. */
+typedef struct r1_code_macros r1_code_macros;
+r1_status r1_code_macros_open(r1_code_macros **out, const r1_code_run *run, const char *mark, r1_error *err) R1_MUST_CHECK;
+void r1_code_macros_free(r1_code_macros *m);
+r1_status r1_code_macros_save(const r1_code_macros *m, r1_buf *out, r1_error *err) R1_MUST_CHECK;
+r1_status r1_code_macros_restore(const r1_code_macros *m, r1_buf *out, r1_error *err) R1_MUST_CHECK;
+/* Whether the function asked for, or with a message of the compiler a word of it, is a macro of the solution and nothing else; what: its name. */
+bool r1_code_macros_only(const r1_code_macros *m, r1_code_text message, char *what, size_t size);
 
 /* Whether the identifier stands in the text. */
 bool r1_code_has_word(r1_code_text t, const char *word, size_t n);

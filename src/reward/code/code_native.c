@@ -15,6 +15,7 @@
  * Not withstood, by anything that leaves both in one address space: a solution that finds the stub's code in its own process and
  * calls it, or jumps past a comparison and no further. It needs the addresses, which are random, and has no name for them. Judge hostile C by stdio tasks, whose expected outputs are outside. */
 #include "reward/code/code_int.h"
+#include <ctype.h>
 #include <stdio.h>
 
 #define COMPILE_CPU_S 20
@@ -33,14 +34,41 @@ static void compile_limits(r1_box_limits *l)
     l->stack_bytes = UINT64_C(64) << 20;
 }
 
+/* Files that the compiler makes in between get a name that says something: /tmp/ccAbCdEf.s is program.s. */
+static void name_files(r1_box_result *b)
+{
+    static const char temporary[] = "/tmp/cc", plain[] = "program";
+    enum { DRAWN = 6 };
+    size_t out = 0, n = b->n_err;
+    for (size_t i = 0; i < n; out++) {
+        size_t k = 0;
+        const char *p = b->err + i;
+        bool named = n - i > sizeof temporary - 1 + DRAWN && !memcmp(p, temporary, sizeof temporary - 1);
+        while (named && k < DRAWN && isalnum((unsigned char)p[sizeof temporary - 1 + k])) k++;
+        if (k < DRAWN || p[sizeof temporary - 1 + k] != '.') {
+            b->err[out] = b->err[i++];
+            continue;
+        }
+        memcpy(b->err + out, plain, sizeof plain - 1);
+        out += sizeof plain - 2;
+        i += sizeof temporary - 1 + DRAWN;
+    }
+    if (n) b->err[b->n_err = out] = 0;
+}
+
 /* The first line of the compiler's messages that says what is wrong. */
 static void first_error(const r1_box_result *b, char *out, size_t size)
 {
-    const char *at = NULL;
-    static const char *const signs[] = { "undefined reference", "multiple definition", "error:" };
-    for (size_t i = 0; i < R1_COUNT(signs) && !at; i++) at = b->n_err ? strstr(b->err, signs[i]) : NULL;
-    const char *start = at ? at : b->err ? b->err : "", *end;
-    while (start > b->err && start[-1] != '\n') start--;
+    const char *at = NULL, *text = b->n_err ? b->err : "";
+    static const char *const signs[] = { "undefined reference", "multiple definition", "error:", "Error:" }, *const large[] = { "File size limit exceeded", "No space left on device", "File too large" };
+    for (size_t i = 0; i < R1_COUNT(large); i++)
+        if (strstr(text, large[i])) {
+            snprintf(out, size, "the compiled program is too large: %s", large[i]);
+            return;
+        }
+    for (size_t i = 0; i < R1_COUNT(signs) && !at; i++) at = strstr(text, signs[i]);
+    const char *start = at ? at : text, *end;
+    while (start > text && start[-1] != '\n') start--;
     end = strchr(start, '\n');
     snprintf(out, size, "%.*s", (int)r1_min(end ? (size_t)(end - start) : strlen(start), 300), start);
 }
@@ -55,6 +83,7 @@ static r1_status tool_run(r1_code_run *run, const r1_box_party *party, char **ou
     *out = NULL;
     r1_status s = r1_code_box(run, party, 1, &b, NULL, NULL, err);
     if (s) return s;
+    name_files(&b);
     r->cpu_ms = cpu, r->peak_mb = peak; /* those of the program are asked for, not the compiler's */
     if (b.end == R1_BOX_DENIED || b.end == R1_BOX_NOT_STARTED) {
         (void)r1_code_limit_verdict(run, &b, "the compiler");
@@ -190,6 +219,36 @@ int r1_code_proof_fd(const char *number)
     return 10 + (number[0] + 7 * number[1]) % 50;
 }
 
+/* Refuse a solution whose function is a macro; with `failed`, say so where that is why the test did not compile. */
+static r1_status explain_macros(r1_code_run *run, bool failed, r1_error *err)
+{
+    char what[80];
+    r1_code_macros *m;
+    if (failed && !strncmp(run->result->reason, "solution:", 9)) return R1_OK; /* wrong in itself */
+    r1_code_text message = { run->result->reason, failed ? strlen(run->result->reason) : 0 };
+    r1_status s = r1_code_macros_open(&m, run, "", err);
+    if (s) return s;
+    if (r1_code_macros_only(m, message, what, sizeof what))
+        r1_code_say(run->result, R1_CODE_COMPILE_ERROR, "%s is only a macro of the solution; such do not reach the test, which needs a function or a value of that name", what);
+    r1_code_macros_free(m);
+    return R1_OK;
+}
+
+/* What is refused before it is compiled: then the result has its reason. */
+static r1_status refuse(r1_code_run *run, r1_error *err)
+{
+    char what[160];
+    r1_status s = explain_macros(run, false, err);
+    if (s || run->result->reason[0]) return s;
+    const char *forbidden = NULL;
+    bool found = false;
+    s = r1_code_redefines(run, &found, what, sizeof what, err);
+    if (!s && found) r1_code_say(run->result, R1_CODE_COMPILE_ERROR, "the solution redefines %s, which the test relies on", what);
+    else if (!s && run->task->language == R1_CODE_CPP) s = r1_code_cpp_forbidden(run, &forbidden, err);
+    if (forbidden) r1_code_say(run->result, R1_CODE_COMPILE_ERROR, "the solution %s", forbidden);
+    return s;
+}
+
 r1_status r1_code_build(r1_code_run *run, const char *number, char **program, size_t *n, r1_error *err)
 {
     char mark[R1_CODE_NUMBER], what[160], *object = NULL;
@@ -197,19 +256,9 @@ r1_status r1_code_build(r1_code_run *run, const char *number, char **program, si
     *program = NULL;
     const r1_box_program *p = r1_code_find(run, run->task->language == R1_CODE_CPP ? R1_TOOL_GXX : R1_TOOL_GCC);
     if (!p) return R1_OK;
-    bool found = false;
-    const char *forbidden = NULL;
-    r1_status s = number ? r1_code_redefines(run, &found, what, sizeof what, err) : R1_OK;
-    if (!s && found) {
-        r1_code_say(run->result, R1_CODE_COMPILE_ERROR, "the solution redefines %s, which the test relies on", what);
-        return R1_OK;
-    }
-    if (!s && number && run->task->language == R1_CODE_CPP) s = r1_code_cpp_forbidden(run, &forbidden, err);
-    if (forbidden) {
-        r1_code_say(run->result, R1_CODE_COMPILE_ERROR, "the solution %s", forbidden);
-        return R1_OK;
-    }
-    if (!s) s = r1_code_number(mark, err);
+    r1_status s = number ? refuse(run, err) : R1_OK;
+    if (s || run->result->reason[0]) return s;
+    s = r1_code_number(mark, err);
     if (!s && number && r1_code_has_assembly(run)) {
         s = compile(run, p->path, mark, true, &object, &n_object, err);
         if (s || !object) return s;
@@ -230,7 +279,7 @@ r1_status r1_code_build(r1_code_run *run, const char *number, char **program, si
     r1_box_file file = { "program.o", object, n_object, 0 };
     if (!s && object) s = link_program(run, p->path, number, mark, &file, program, n, err);
     free(object);
-    return s;
+    return !s && number && !*program ? explain_macros(run, true, err) : s;
 }
 
 /* ---- running a function task ---- */
@@ -255,7 +304,7 @@ static void decide(r1_code_run *run, const r1_box_result *b, const char *number)
     r1_box_describe(b, how, sizeof how);
     if (r1_code_limit_verdict(run, b, "the program")) return;
     if (kind == 'A') r1_code_say(r, R1_CODE_WRONG_ANSWER, "a test failed in line %d of the test: %.*s", atoi(said), n_text, text ? text + 1 : "");
-    else if (kind == 'S') r1_code_say(r, R1_CODE_RUNTIME_ERROR, "%.*s", n_text, text ? text + 1 : "");
+    else if (kind == 'S') r1_code_say(r, R1_CODE_WRONG_ANSWER, "%.*s", n_text, text ? text + 1 : "");
     else if (kind == 'R') r1_code_say(r, R1_CODE_WRONG_ANSWER, "%.*s (status %d)", n_text, text ? text + 1 : "", atoi(said));
     else if (b->end == R1_BOX_SIGNALED && r1_code_err_has(b, "std::bad_alloc")) r1_code_say(r, R1_CODE_MEMORY_LIMIT, "the program ran out of memory (std::bad_alloc)");
     else if (b->end == R1_BOX_SIGNALED) r1_code_say(r, R1_CODE_RUNTIME_ERROR, "the program %s", how);

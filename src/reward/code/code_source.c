@@ -1,32 +1,21 @@
 /* The one file that a C or C++ function task becomes.
  *
  *   headers   all that prompt, solution or test include from the system, once more and first
- *   saved     what the words of the test mean as macros at that point
- *   prompt, solution
+ *   prompt
+ *   saved     what the words of the test mean as macros at that point (code_macro.c)
+ *   solution
  *   restored  the same words again, so that no macro of the solution changes the test; our assert
  *   test
  *   a pointer to its main, under a name drawn for this run; C++: to what tells exceptions that leave it
  *
- * The same is done to the macros that the solution defines and a header had defined, and to names with an underscore in front, by which headers
- * mean things. Options that the solution sets by a pragma end with it.
+ * Options that the solution sets by a pragma end with it. Words are saved behind the last whole line of the prompt.
  *
  * What the solution could open and not close is closed: a comment by the "*" "/" that follows it, a last line that ends with a
- * backslash by an empty line; an open #if, string or brace makes the file no program. A macro in capitals that only the solution defines, and a
- * test may mean, stays. */
+ * backslash by an empty line; an open #if, string or brace makes the file no program. */
 #define _GNU_SOURCE
 #include "reward/code/code_int.h"
 #include <ctype.h>
 #include <dlfcn.h>
-
-#define NAMES_MAX 20000
-
-static const char *const keywords[] = {
-    "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float", "for", "goto", "if", "inline", "int", "long",
-    "register", "return", "short", "signed", "sizeof", "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while", "main", "assert",
-};
-static const char *const cpp_keywords[] = { "bool", "true", "false", "nullptr", "class", "namespace", "operator", "private", "public", "protected", "template",
-                                            "this", "throw", "try", "catch", "typename", "using", "virtual", "constexpr", "new", "delete", "std" };
-static const char *const often_macros[] = { "bool", "true", "false", "nullptr", "min", "max", "defined" };
 
 static bool is_word_char(char c)
 {
@@ -71,95 +60,6 @@ bool r1_code_is_taken(const r1_code_run *run, const char *name, size_t n)
     const r1_code_task *t = run->task;
     if ((t->entry_point.n == n && !memcmp(t->entry_point.data, name, n)) || in(harmless, R1_COUNT(harmless), name, n)) return false;
     return r1_code_is_library(name, n) && r1_code_has_word(t->test, name, n) && !r1_code_has_word(t->prompt, name, n);
-}
-
-/* ---- words of the test ---- */
-
-typedef struct word {
-    const char *s;
-    size_t n;
-} word;
-
-static int compare_words(const void *a, const void *b)
-{
-    const word *x = a, *y = b;
-    int c = memcmp(x->s, y->s, r1_min(x->n, y->n));
-    return c ? c : (x->n > y->n) - (x->n < y->n);
-}
-
-/* The macros that the solution defines or undefines. */
-static size_t collect_macros(const r1_code_words *solution, word *out, size_t max)
-{
-    size_t n = 0;
-    for (size_t i = 1; i < solution->n && n < max; i++)
-        if (solution->t[i].macro && (r1_code_word_is(solution, i - 1, "define") || r1_code_word_is(solution, i - 1, "undef")))
-            out[n++] = (word){ solution->t[i].s, solution->t[i].n };
-    return n;
-}
-
-/* Each identifier of t, and of the n that are there, once, sorted. */
-static size_t collect(r1_code_text t, word *out, size_t n, size_t max)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < t.n && n < max; i++) {
-        if (!is_word_char(t.data[i])) continue;
-        size_t start = i;
-        while (i < t.n && is_word_char(t.data[i])) i++;
-        if (!isdigit((unsigned char)t.data[start])) out[n++] = (word){ t.data + start, i - start };
-    }
-    qsort(out, n, sizeof *out, compare_words);
-    for (size_t i = 0; i < n; i++)
-        if (!kept || compare_words(&out[kept - 1], &out[i])) out[kept++] = out[i];
-    return kept;
-}
-
-typedef enum protection { LEAVE, IF_DEFINED, ALWAYS } protection;
-
-/* What to do about a macro of the solution: undo it always, or only where a header gave the word a meaning. */
-static protection protect(const r1_code_run *run, word w)
-{
-    r1_code_text entry = run->task->entry_point;
-    static const char built_in[] = "__builtin_";
-    bool of_test = r1_code_has_word(run->task->test, w.s, w.n);
-    if (w.n > 200 || (entry.n == w.n && !memcmp(entry.data, w.s, w.n))) return LEAVE;
-    if (w.n > 2 && w.s[0] == '_' && w.s[1] == '_') {
-        if (!r1_code_has_word(run->solution, w.s, w.n)) return LEAVE;
-        return of_test && memcmp(w.s, built_in, r1_min(w.n, sizeof built_in - 1)) ? IF_DEFINED : ALWAYS;
-    }
-    bool keyword = in(keywords, R1_COUNT(keywords), w.s, w.n) || (run->task->language == R1_CODE_CPP && in(cpp_keywords, R1_COUNT(cpp_keywords), w.s, w.n));
-    if (!of_test && w.s[0] != '_' && !keyword) return IF_DEFINED;
-    if (keyword) return ALWAYS;
-    if (in(often_macros, R1_COUNT(often_macros), w.s, w.n)) return w.n == 7 && w.s[0] == 'd' ? LEAVE : IF_DEFINED;
-    for (size_t i = 0; i < w.n; i++)
-        if (islower((unsigned char)w.s[i])) return ALWAYS;
-    return IF_DEFINED;
-}
-
-/* mark: drawn for this run, so that the solution cannot undefine what is remembered. */
-static r1_status save_words(const r1_code_run *run, const word *words, size_t n, const char *mark, r1_buf *out, r1_error *err)
-{
-    r1_status s = R1_OK;
-    for (size_t i = 0; i < n && !s; i++) {
-        protection p = protect(run, words[i]);
-        int len = (int)words[i].n;
-        if (p == ALWAYS) s = r1_buf_addf(out, err, "#pragma push_macro(\"%.*s\")\n", len, words[i].s);
-        if (p == IF_DEFINED)
-            s = r1_buf_addf(out, err, "#ifdef %.*s\n#pragma push_macro(\"%.*s\")\n#define r1_had_%s_%.*s\n#endif\n", len, words[i].s, len, words[i].s, mark, len, words[i].s);
-    }
-    return s;
-}
-
-static r1_status restore_words(const r1_code_run *run, const word *words, size_t n, const char *mark, r1_buf *out, r1_error *err)
-{
-    r1_status s = R1_OK;
-    for (size_t i = 0; i < n && !s; i++) {
-        protection p = protect(run, words[i]);
-        int len = (int)words[i].n;
-        if (p == ALWAYS) s = r1_buf_addf(out, err, "#pragma pop_macro(\"%.*s\")\n", len, words[i].s);
-        if (p == IF_DEFINED)
-            s = r1_buf_addf(out, err, "#ifdef r1_had_%s_%.*s\n#pragma pop_macro(\"%.*s\")\n#endif\n", mark, len, words[i].s, len, words[i].s);
-    }
-    return s;
 }
 
 /* ---- definitions that stand in the place of the library's ---- */
@@ -213,22 +113,6 @@ static bool is_inlined(r1_code_text t, size_t i)
     return false;
 }
 
-/* Whether the macro whose name is word i stays as one value where it is used: balanced, and nothing at the top that binds weaker than a comparison. */
-static bool is_one_value(const r1_code_words *w, size_t i)
-{
-    int depth = 0;
-    bool parameters = i + 1 < w->n && r1_code_word_is(w, i + 1, "(") && w->t[i].s + w->t[i].n == w->t[i + 1].s;
-    for (i++; parameters && i < w->n && !r1_code_word_is(w, i - 1, ")"); i++) {}
-    for (; i < w->n && w->t[i].macro && !r1_code_word_is(w, i, "define") && !r1_code_word_is(w, i, "undef"); i++) {
-        char c = *w->t[i].s;
-        bool twice = i + 1 < w->n && w->t[i + 1].macro && w->t[i].s + 1 == w->t[i + 1].s && w->t[i + 1].s[0] == c;
-        if (!depth && (c == ',' || ((c == '|' || c == '&') && twice))) return false;
-        depth += (strchr("([{", c) != NULL) - (strchr(")]}", c) != NULL);
-        if (depth < 0) return false;
-    }
-    return !depth;
-}
-
 /* What no honest solution does, and what changes the meaning of macros or symbols behind the back of what is restored. NULL: nothing. */
 static const char *meddles(const r1_code_run *run, r1_status *status, r1_error *err)
 {
@@ -237,7 +121,7 @@ static const char *meddles(const r1_code_run *run, r1_status *status, r1_error *
     r1_code_words w;
     const char *why = NULL;
     bool pragma = false;
-    *status = r1_code_split(&w, run->solution) ? R1_OK : r1_fail(err, R1_ENOMEM, "no memory for the words of a solution");
+    *status = r1_code_split(&w, run->solution, run->task->language == R1_CODE_CPP) ? R1_OK : r1_fail(err, R1_ENOMEM, "no memory for the words of a solution");
     if (*status) w.n = 0;
     for (size_t i = 0; i < R1_COUNT(signs) && !why && !*status; i++)
         if (strstr(w.text, signs[i])) why = i < 2 ? "saved macros" : "symbols of the C++ library";
@@ -246,11 +130,7 @@ static const char *meddles(const r1_code_run *run, r1_status *status, r1_error *
         if ((r1_code_word_is(&w, i - 1, "define") || r1_code_word_is(&w, i - 1, "undef")) && in(counted, R1_COUNT(counted), w.t[i].s, w.t[i].n)) why = "the macros of the compiler";
     }
     if (pragma && w.glues && !why) why = "macros by glued pragmas";
-    for (size_t i = 1; i < w.n && !why; i++) {
-        word name = { w.t[i].s, w.t[i].n };
-        if (!w.t[i].macro || !r1_code_word_is(&w, i - 1, "define") || !r1_code_has_word(run->task->test, name.s, name.n) || protect(run, name) == ALWAYS) continue;
-        if (!is_one_value(&w, i)) why = "a word of the test by a macro without parentheses";
-    }
+    if (w.raw && w.joins && !why) why = "lines by raw strings and joined lines"; /* inside a raw string lines are not joined */
     if (w.full && !why) why = "more words than are examined";
     r1_code_words_free(&w);
     return why;
@@ -291,26 +171,37 @@ r1_status r1_code_redefines(const r1_code_run *run, bool *found, char *what, siz
 
 /* ---- headers ---- */
 
-/* #include <name> at the start of each line of t. */
-static r1_status add_headers(r1_code_text t, r1_buf *out, r1_error *err)
+/* The name of a header from the system in the line, with its signs; *n: its length. NULL: none. */
+static const char *header_of(const char *line, size_t n, size_t *len)
+{
+    const char *p = line, *end = line + n;
+    while (p < end && (*p == ' ' || *p == '\t')) p++;
+    if (p == end || *p++ != '#') return NULL;
+    while (p < end && (*p == ' ' || *p == '\t')) p++;
+    if ((size_t)(end - p) < 7 || memcmp(p, "include", 7)) return NULL;
+    for (p += 7; p < end && (*p == ' ' || *p == '\t');) p++;
+    const char *close = p < end && *p == '<' ? memchr(p, '>', (size_t)(end - p)) : p + 1 < end && *p == '"' ? memchr(p + 1, '"', (size_t)(end - p - 1)) : NULL;
+    if (!close || close - p > 100) return NULL;
+    *len = (size_t)(close - p) + 1;
+    for (const char *q = p + 1; q < close; q++)
+        if (!is_word_char(*q) && !strchr("./+-", *q)) return NULL;
+    return memmem(p, *len, "..", 2) || p[1] == '/' ? NULL : p;
+}
+
+/* The headers that lines of t include, each if it is there. A compiler that was asked about a name in vain leaves out a later #include of the same name
+ * without a word (gcc does): headers of the prompt and the test that this system lacks are passed over so, but one that only the
+ * solution asks for is looked up by another name, so that it is an error there. */
+static r1_status add_headers(r1_code_text t, bool of_solution, r1_buf *out, r1_error *err)
 {
     for (size_t i = 0; i < t.n;) {
         const char *line = t.data + i, *lf = memchr(line, '\n', t.n - i);
-        size_t n = lf ? (size_t)(lf - line) : t.n - i;
+        size_t n = lf ? (size_t)(lf - line) : t.n - i, len = 0;
         i += n + 1;
-        const char *p = line, *end = line + n;
-        while (p < end && (*p == ' ' || *p == '\t')) p++;
-        if (p == end || *p++ != '#') continue;
-        while (p < end && (*p == ' ' || *p == '\t')) p++;
-        if ((size_t)(end - p) < 7 || memcmp(p, "include", 7)) continue;
-        for (p += 7; p < end && (*p == ' ' || *p == '\t');) p++;
-        const char *close = p < end && *p == '<' ? memchr(p, '>', (size_t)(end - p)) : NULL;
-        if (!close || close - p > 100) continue;
-        int len = (int)(close - p) + 1;
-        bool safe = true;
-        for (const char *q = p + 1; q < close; q++) safe = safe && (is_word_char(*q) || strchr("./+-", *q));
-        if (!safe || memmem(p, (size_t)len, "..", 2) || p[1] == '/') continue;
-        r1_status s = r1_buf_addf(out, err, "#if __has_include(%.*s)\n#include %.*s\n#endif\n", len, p, len, p);
+        const char *name = header_of(line, n, &len);
+        if (!name) continue;
+        const char *dot = of_solution || *name == '"' ? "./" : "";
+        int k = (int)len - 2;
+        r1_status s = r1_buf_addf(out, err, "#if __has_include(<%s%.*s>)\n#include <%.*s>\n#endif\n", dot, k, name + 1, k, name + 1);
         if (s) return s;
     }
     return R1_OK;
@@ -349,26 +240,53 @@ static r1_status add_test(const r1_code_task *t, const char *mark, r1_buf *out, 
     return s ? s : r1_buf_add(out, t->test.data + at, t->test.n - at, err);
 }
 
+/* The length of the prompt's lines that are complete, and no part of a comment or a macro that goes on; *next: the number of the line behind them. */
+static size_t whole_lines(r1_code_text t, size_t *next)
+{
+    size_t whole = 0, line = 1;
+    bool comment = false;
+    for (size_t i = 0; i < t.n; i++) {
+        const char *p = t.data + i;
+        bool pair = i + 1 < t.n;
+        if (*p == '\n') {
+            line++;
+            if (!comment && !(i && p[-1] == '\\')) whole = i + 1, *next = line;
+        } else if (comment) {
+            if (*p == '*' && pair && p[1] == '/') comment = false, i++;
+        } else if (*p == '/' && pair && p[1] == '*') {
+            comment = true, i++;
+        } else if (*p == '/' && pair && p[1] == '/') {
+            while (i + 1 < t.n && t.data[i + 1] != '\n') i++;
+        } else if (*p == '"' || *p == '\'') {
+            for (i++; i < t.n && t.data[i] != *p && t.data[i] != '\n'; i++)
+                if (t.data[i] == '\\') i++;
+            if (i < t.n && t.data[i] == '\n') i--;
+        }
+    }
+    return whole;
+}
+
 r1_status r1_code_native_source(const r1_code_run *run, const char *mark, r1_buf *out, r1_error *err)
 {
     const r1_code_task *t = run->task;
     r1_code_text parts[] = { t->prompt, run->solution, t->test };
     bool cpp = t->language == R1_CODE_CPP;
-    word *words = malloc(NAMES_MAX * sizeof *words);
-    r1_code_words solution = { .text = NULL };
-    r1_status s = words && r1_code_split(&solution, run->solution) ? R1_OK : r1_fail(err, R1_ENOMEM, "no memory for the words of a test");
-    size_t n = s ? 0 : collect(t->test, words, collect_macros(&solution, words, NAMES_MAX / 2), NAMES_MAX);
+    r1_code_macros *macros;
+    r1_status s = r1_code_macros_open(&macros, run, mark, err);
+    if (s) return s;
     if (r1_code_has_word(t->prompt, "_GNU_SOURCE", 11) || r1_code_has_word(run->solution, "_GNU_SOURCE", 11))
         s = r1_buf_adds(out, "#ifndef _GNU_SOURCE\n#define _GNU_SOURCE\n#endif\n", err);
-    for (int i = 0; i < 3 && !s; i++) s = add_headers(parts[i], out, err);
-    if (!s) s = save_words(run, words, n, mark, out, err);
+    for (int i = 0; i < 3 && !s; i++) s = add_headers(parts[i], i == 1, out, err);
+    size_t lines = 1, whole = whole_lines(t->prompt, &lines);
     if (!s) s = r1_buf_adds(out, "#line 1 \"solution\"\n", err);
-    if (!s) s = r1_buf_add(out, t->prompt.data, t->prompt.n, err);
+    if (!s) s = r1_buf_add(out, t->prompt.data, whole, err);
+    if (!s) s = r1_code_macros_save(macros, out, err);
+    if (!s) s = r1_buf_addf(out, err, "#line %zu \"solution\"\n", lines);
+    if (!s) s = r1_buf_add(out, t->prompt.data + whole, t->prompt.n - whole, err);
     if (!s) s = r1_buf_add(out, run->solution.data, run->solution.n, err);
     if (!s) s = r1_buf_adds(out, "\n\n/**/\n", err);
-    if (!s) s = restore_words(run, words, n, mark, out, err);
-    free(words);
-    r1_code_words_free(&solution);
+    if (!s) s = r1_code_macros_restore(macros, out, err);
+    r1_code_macros_free(macros);
     if (!s) s = r1_buf_adds(out, "#pragma GCC reset_options\n#pragma pack()\n", err);
     if (!s) s = r1_buf_addf(out, err, "#undef NDEBUG\n#undef main\n#define r1_test_%s\n#include <assert.h>\n", mark);
     if (!s) s = add_ends(run, mark, out, err);

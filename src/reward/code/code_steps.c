@@ -95,8 +95,8 @@ r1_status r1_code_steps(const r1_code_task *t, size_t *places, size_t most, size
 {
     words prompt, w;
     *n = 0;
-    bool ok = r1_code_split(&prompt, t->prompt);
-    ok = r1_code_split(&w, t->test) && ok;
+    bool ok = r1_code_split(&prompt, t->prompt, t->language == R1_CODE_CPP);
+    ok = r1_code_split(&w, t->test, t->language == R1_CODE_CPP) && ok;
     r1_status s = ok ? R1_OK : r1_fail(err, R1_ENOMEM, "no memory for the steps of a test");
     ok = ok && strlen(w.text) == t->test.n; /* else places in it are not those of the test */
     size_t at = ok && !ends_elsewhere(&prompt) && !ends_elsewhere(&w) ? find_main(&w) : 0;

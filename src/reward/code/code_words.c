@@ -27,7 +27,10 @@ static size_t behind_text(const char *p, size_t n, size_t i, const r1_code_word 
 {
     char quote = p[i];
     if (quote != '"' && quote != '\'') return i;
-    bool raw = quote == '"' && before && before->n <= 3 && before->s + before->n == p + i && before->s[before->n - 1] == 'R';
+    static const char *const prefixes[] = { "R", "LR", "uR", "UR", "u8R" };
+    bool raw = false;
+    for (size_t k = 0; k < R1_COUNT(prefixes) && quote == '"' && before && before->s + before->n == p + i; k++)
+        raw = raw || (before->n == strlen(prefixes[k]) && !memcmp(before->s, prefixes[k], before->n));
     if (raw) {
         size_t open = i + 1;
         while (open < n && p[open] != '(') open++;
@@ -51,15 +54,29 @@ static size_t behind_comment(const char *p, size_t n, size_t i)
     return i;
 }
 
-/* Words and signs of the text; '==' and the like are two signs. Strings and comments are no words. */
-static void split(r1_code_words *s, const char *p, size_t n)
+/* The position behind <name>, when it stands at i. */
+static size_t behind_header(const char *p, size_t n, size_t i)
 {
-    bool line_start = true, define = false, directive = false;
+    size_t at = i;
+    while (at < n && (p[at] == ' ' || p[at] == '\t')) at++;
+    if (at == n || p[at] != '<') return i;
+    while (at < n && p[at] != '>' && p[at] != '\n') at++;
+    return at < n && p[at] == '>' ? at + 1 : i;
+}
+
+/* Words and signs of the text; '==' and the like are two signs. Strings and comments are no words. */
+static void split(r1_code_words *s, const char *p, size_t n, bool cpp)
+{
+    enum { NO_DIRECTIVE, NAME_NEXT, NAME_SEEN } directive = NO_DIRECTIVE;
+    bool line_start = true;
+    unsigned define = 0;
     for (size_t i = 0; i < n && s->n < WORDS_MAX;) {
-        if (p[i] == '\n') line_start = true, define = directive = false;
+        if (p[i] == '\n') line_start = true, define = 0, directive = NO_DIRECTIVE;
         size_t next = behind_comment(p, n, i); /* a # may stand behind one */
         if (next == i) {
             next = behind_text(p, n, i, s->n ? &s->t[s->n - 1] : NULL);
+            const r1_code_word *last = s->n ? &s->t[s->n - 1] : NULL;
+            if (next > i && last && last->s + last->n == p + i && last->s[last->n - 1] == 'R') s->raw = true;
             line_start = line_start && next == i;
         }
         if (next > i) {
@@ -72,19 +89,26 @@ static void split(r1_code_words *s, const char *p, size_t n)
         }
         size_t start = i++;
         if (is_word(p[start]))
-            while (i < n && (is_word(p[i]) || (isdigit((unsigned char)p[start]) && p[i] == '\''))) i++;
-        if (line_start && (p[start] == '#' || (p[start] == '%' && p[i] == ':'))) directive = true;
-        else if (directive && ((i - start == 6 && !memcmp(p + start, "define", 6)) || (i - start == 5 && !memcmp(p + start, "undef", 5)))) define = true;
-        else if (directive && !define && (i - start == 7 && !memcmp(p + start, "include", 7))) while (i < n && p[i] != '\n') i++;
+            while (i < n && (is_word(p[i]) || (cpp && isdigit((unsigned char)p[start]) && p[i] == '\'' && i + 1 < n && is_word(p[i + 1])))) i++;
+        size_t len = i - start;
+        if (line_start && (p[start] == '#' || (p[start] == '%' && p[i] == ':'))) {
+            directive = NAME_NEXT;
+            if (p[start] == '%') i++;
+        } else if (directive == NAME_NEXT) {
+            directive = NAME_SEEN;
+            if ((len == 6 && !memcmp(p + start, "define", 6)) || (len == 5 && !memcmp(p + start, "undef", 5))) define = R1_CODE_DIRECTIVE;
+            else if (len >= 6 && (!memcmp(p + start, "include", r1_min(len, 7)) || !memcmp(p + start, "import", 6))) i = behind_header(p, n, i);
+        }
         if (define && ((p[start] == '#' && p[i] == '#') || (p[start] == '%' && p[i] == ':'))) s->glues = true;
         line_start = false;
         if (directive && !define) continue; /* other directives may stand between any two words */
         s->t[s->n++] = (r1_code_word){ p + start, (unsigned)(i - start), define };
+        if (define) define = 1;
     }
 }
 
 /* The text with broken lines joined and the signs <% %> <: :> as braces and brackets. */
-static char *joined(r1_code_text text, size_t *n)
+static char *joined(r1_code_text text, size_t *n, bool *joins)
 {
     char *out = malloc(text.n + 1);
     *n = 0;
@@ -94,6 +118,7 @@ static char *joined(r1_code_text text, size_t *n)
             while (k < text.n && (text.data[k] == ' ' || text.data[k] == '\t' || text.data[k] == '\r')) k++;
             if (k < text.n && text.data[k] == '\n') {
                 i = k;
+                *joins = true;
                 continue;
             }
         }
@@ -111,13 +136,15 @@ static char *joined(r1_code_text text, size_t *n)
     return out;
 }
 
-bool r1_code_split(r1_code_words *out, r1_code_text text)
+bool r1_code_split(r1_code_words *out, r1_code_text text, bool cpp)
 {
     size_t n = 0;
-    *out = (r1_code_words){ .text = joined(text, &n) };
+    bool joins = false;
+    char *whole = joined(text, &n, &joins);
+    *out = (r1_code_words){ .text = whole, .joins = joins };
     out->t = malloc((r1_min(n, WORDS_MAX) + 1) * sizeof *out->t);
     if (!out->text || !out->t) return false;
-    split(out, out->text, n);
+    split(out, out->text, n, cpp);
     out->full = out->n == WORDS_MAX;
     return true;
 }
