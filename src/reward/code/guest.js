@@ -344,12 +344,12 @@ function wait(op, ms) {
     }
     next(loop);
   };
-  let patience = 2; // rounds in which nothing is left but intervals
+  let patience = ms < FOREVER ? 2 : Infinity; // rounds in which nothing is left but intervals
   const last = () => {
     if (waiting !== w) return;
     if (!intervals.some((t) => !t._destroyed) || !patience--) { w.finish(); return; }
     process.once('beforeExit', last);
-    later(() => {}, Math.min(500, ms / 2));
+    later(() => {}, Math.min(500, ms / 2)); // intervals do not keep the loop going
   };
   const w = {
     finish: () => { if (waiting === w) end({ w: peer.liveChanges(new Encoder(peer)), m: [], ok: peer.settled.splice(0) }, (f) => f()); },

@@ -600,12 +600,13 @@ process.on('exit', (code) => {
 });
 // Nothing is left to do here; timers of the solution may still call what the test handed to it, or settle what it waits for.
 process.on('beforeExit', () => {
-  if (failure || peer.ended || (drained && Date.now() - drained > 10000)) return;
+  if (failure || peer.ended || (drained && finished && !peer.pending.size && Date.now() - drained > 10000)) return;
   drained = drained || Date.now();
   const before = served;
   let n = 0;
-  // where the solution has nothing of the test that it could call, only what fails at once is waited for
-  try { n = peer.turn('drain', !peer.exported.length ? 100 : served ? 2000 : 5000); } catch (x) { fail(x); }
+  // what the test has a promise of is waited for; where the solution has nothing of the test that it could call, only what fails at once
+  const waits = peer.pending.size || !finished;
+  try { n = peer.turn('drain', waits ? FOREVER : peer.exported.length ? 5000 : 100); } catch (x) { fail(x); }
   if ((served !== before || n || peer.settled.length) && !failure) soon(() => {}); // then once more
 });
 process.exit = (code) => { exited = true; exit(code); };

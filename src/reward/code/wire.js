@@ -16,6 +16,7 @@ function printAtOnce() {
 const { readSync, writeSync } = fs;
 const MESSAGE_MAX = 1 << 28;
 const LINK = 3;
+const FOREVER = 1e9; // ms
 const parse = JSON.parse, stringify = JSON.stringify, isArray = Array.isArray, getProto = Object.getPrototypeOf, keysOf = Object.keys;
 const describe = Object.getOwnPropertyDescriptor, isFrozen = Object.isFrozen, freeze = Object.freeze;
 const define = Object.defineProperty, create = Object.create, is = Object.is, objectProto = Object.prototype;
