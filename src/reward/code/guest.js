@@ -1,6 +1,6 @@
 // guest: the process that holds the solution of a JavaScript function task (wire.js comes before this text). It runs the source as a script and
 // then does what the tester asks. It has no secret.
-const vm = require('vm');
+const vm = require('vm'), { isProxy } = require('util').types;
 const { setTimeout: later, clearTimeout: clearLater, setImmediate: soon, setInterval: realInterval } = globalThis;
 let intervals = []; // those of the solution that may still run: alone they do not keep a test from ending
 globalThis.setInterval = Object.assign((...args) => {
@@ -20,6 +20,7 @@ class Guest extends Peer {
     this.watched = new Set();
     this.settled = []; // what came of promises of the solution, until the tester hears it
     this.originals = new Map(); // what the test has replaced
+    this.files = null; // once files are told: what is known of them
     this.borrowed = null; // members of objects of the test that the call sees
     this.calls = new Map();
     this.nextCall = 0;
@@ -69,6 +70,10 @@ class Guest extends Peer {
     return this.kept.has(x);
   }
 
+  stays(x) {
+    return isProxy(x);
+  }
+
   remote(kind, x) {
     let r = this.remotes.get(x.id);
     if (r === undefined) {
@@ -93,10 +98,11 @@ class Guest extends Peer {
     if (kind === 'g') return { next: (...a) => peer.ask('method', id, ['next', ...a]), return: (...a) => peer.ask('method', id, ['return', ...a]), [Symbol.iterator]() { return this; } };
     if (kind === 'G') return { next: (...a) => peer.ask('method', id, ['next', ...a]), return: (...a) => peer.ask('method', id, ['return', ...a]), [Symbol.asyncIterator]() { return this; } };
     if (kind === 'p') return new Promise((resolve, reject) => peer.promised.set(id, { resolve, reject }));
-    if (kind === 's') return Symbol('test');
+    if (kind === 's') return Symbol('' + x.name);
     return new Proxy(create(null), {
       get: (t, name) => {
         if (name === Symbol.iterator) return x.t ? () => peer.ask('iterate', id, []) : undefined;
+        if (name === Symbol.asyncIterator) return x.A ? () => peer.ask('iterate', id, ['async']) : undefined;
         return typeof name === 'string' ? peer.ask('get', id, [name]) : undefined;
       },
       set: (t, name, v) => { peer.ask('set', id, ['' + name, v]); return true; },
@@ -131,7 +137,7 @@ class Guest extends Peer {
   }
 
   serve(m) {
-    const [op, id, args, options, live, shared] = m;
+    const [op, id, args, options, live, shared, files] = m;
     let objects = [], before = [], reply, undo = () => {};
     const outer = this.borrowed;
     this.borrowed = [];
@@ -139,6 +145,7 @@ class Guest extends Peer {
     try {
       if (live) this.liveFill(null, live);
       if (shared) this.share(shared);
+      if (files) this.shareFiles(files);
       const d = new Decoder(this);
       const list = d.fillList([], args);
       objects = d.objects;
@@ -157,6 +164,7 @@ class Guest extends Peer {
     }
     this.depth--;
     this.borrowed = outer;
+    this.addFiles(reply);
     try { send(reply); } catch (x) {
       if (x instanceof Ended) process.exit(0);
       send({ m: [], ex: { E: { c: 'RangeError', m: '' + (x && x.message), n: 'RangeError', s: '', d: [] } }, t: '' + (x && x.message) });
@@ -227,6 +235,16 @@ class Guest extends Peer {
     }
   }
 
+  // The test works with files: it has sent those it changed, and hears of those that are changed here.
+  shareFiles(files) {
+    this.files ||= [];
+    if (files.length) writeFiles(files, this.files);
+  }
+  addFiles(reply) {
+    const files = this.files ? changedFiles(this.files) : [];
+    if (files.length) reply.files = files;
+  }
+
   do_has(id, args) { return args[0] in this.own(id); }
   do_get(id, args) {
     const x = this.own(id), v = x[args[0]];
@@ -271,7 +289,7 @@ class Guest extends Peer {
   do_protoset(id, args) { this.own(id).prototype[args[0]] = args[1]; }
 
   do_del(id, args) { delete this.own(id)[args[0]]; }
-  do_iterate(id) { return this.own(id)[Symbol.iterator](); }
+  do_iterate(id, args) { return this.own(id)[args[0] === 'async' ? Symbol.asyncIterator : Symbol.iterator](); }
   do_keys(id) { return keysOf(this.own(id)); }
   do_entries(id) { const x = this.own(id); return keysOf(x).map((k) => [k, typeof x[k] === 'function' ? undefined : x[k]]); }
 
@@ -321,6 +339,7 @@ function turn() {
     if (!isArray(m) || (m[0] !== 'turn' && m[0] !== 'drain')) { peer.serve(m); continue; }
     if (m[4]) peer.liveFill(null, m[4]);
     if (m[5]) peer.share(m[5]);
+    if (m[6]) peer.shareFiles(m[6]);
     wait(m[0], +m[1]);
     try { peer.settle(m[2]); } catch (x) { waiting.fail(x); }
     return;
@@ -338,6 +357,7 @@ function wait(op, ms) {
     reply.lent = peer.returned();
     reply.c = peer.changedByCalls();
     peer.borrowed = null;
+    peer.addFiles(reply);
     try { send(reply); } catch (x) {
       if (x instanceof Ended) process.exit(0);
       send({ m: [], ex: new Encoder(peer).value(x), t: thrownText(x) });

@@ -32,12 +32,14 @@ for (const name of ['readFileSync', 'openSync', 'createReadStream', 'readFile'])
 // what a program prints must be out, and counted, before it goes on
 for (const stream of [process.stdout, process.stderr]) if (stream._handle && stream._handle.setBlocking) stream._handle.setBlocking(true);
 
-process.argv = [process.argv[0], 'solution.js'];
+const path = process.cwd() + '/solution.js';
+process.argv = [process.argv[0], path];
+if (/__filename|\bargv\b/.test(source)) fs.writeFileSync(path, source); // for threads and children that run it again
 if (module_form) load('data:text/javascript,' + encodeURIComponent(source));
 else {
-  const main = new Module('solution.js', null);
-  main.filename = 'solution.js';
+  const main = new Module('.', null);
+  main.filename = path;
   main.paths = [];
   process.mainModule = main;
-  main._compile(source, 'solution.js');
+  main._compile(source, path);
 }

@@ -39,6 +39,8 @@ class Tester extends Peer {
     this.environment = null;
     this.calls = new Map(); // arguments of calls that go on
     this.lent = null;
+    this.files = null; // where the test works with files: what is known of them
+    this.received = new Set(); // files that the solution wrote
     this.asked = 0;
     this.used = false; // whether the test has asked for anything of the solution
     this.primitives = new Map();
@@ -105,7 +107,7 @@ class Tester extends Peer {
     if (op !== 'turn' && op !== 'drain') this.used = true;
     try {
       const live = this.liveChanges(new Encoder(this));
-      send([op, id, e.list(args), this.redirections(), live.length ? live : undefined, this.shared()]);
+      send([op, id, e.list(args), this.redirections(), live.length ? live : undefined, this.shared(), this.files ? changedFiles(this.files) : undefined]);
       for (;;) {
         const m = this.hear();
         if (isArray(m)) { served++; this.serve(m); continue; }
@@ -167,6 +169,7 @@ class Tester extends Peer {
   answer(m, objects, op) {
     const d = new Decoder(this, objects);
     const value = this.plain(() => {
+      if (m.files && this.files) for (const path of writeFiles(m.files, this.files)) this.received.add(path);
       for (const [n, changed] of m.lent || []) {
         const own = this.lent[n], into = new Decoder(this, own);
         for (const [i, content] of changed) {
@@ -246,7 +249,7 @@ class Tester extends Peer {
     const name = args[0];
     if (typeof x === 'object') {
       if (op === 'keys') return keysOf(x);
-      if (op === 'iterate') return x[Symbol.iterator]();
+      if (op === 'iterate') return x[name === 'async' ? Symbol.asyncIterator : Symbol.iterator]();
       if (typeof name !== 'string' || DENIED.has(name)) return undefined;
       if (op === 'get') {
         const v = x[name];
@@ -275,7 +278,7 @@ class Tester extends Peer {
   make(kind, x, d) {
     const peer = this, id = x.id;
     if (kind === 'f') return this.makeFunction(x, d);
-    if (kind === 's') return Symbol('solution');
+    if (kind === 's') return Symbol(x.name);
     if (kind === 'p') return new Promise((resolve, reject) => { peer.pending.set(id, { resolve, reject }); peer.pumpSoon(); });
     if (kind === 'g') {
       const it = create(iteratorProto);
@@ -411,6 +414,7 @@ class Tester extends Peer {
       get: (t, name, self) => {
         if (own(name)) return Reflect.get(t, name, self);
         if (name === Symbol.iterator) return x.t ? () => peer.ask('iterate', id) : undefined;
+        if (name === Symbol.asyncIterator) return x.A ? () => peer.ask('iterate', id, ['async']) : undefined;
         if (name === Symbol.toPrimitive) return (hint) => peer.primitive(id, hint);
         if (typeof name === 'symbol' || name === 'constructor' || name === '__proto__') return Reflect.get(t, name);
         return read(name);
@@ -534,6 +538,17 @@ function makeScope() {
 
 const RESERVED = new Set(['require', 'module', 'arguments', 'r1_scope', 'r1_require', 'r1_module']);
 
+// `require` of the test: what the solution wrote is data, and not loaded as code.
+function testRequire() {
+  return Object.assign((name) => {
+    if (peer.received.size && /^[./]/.test(name)) {
+      const path = realpathSync(require.resolve(name));
+      if (peer.received.has(path) && !path.endsWith('.json')) throw new Error('a file that the solution wrote is not loaded as code: ' + name);
+    }
+    return require(name);
+  }, require);
+}
+
 // A source without comments and texts in quotes.
 function withoutTexts(source) {
   return source.replace(/\/\*[\s\S]*?\*\/|\/\/[^\n]*|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"/g, ' ');
@@ -563,6 +578,7 @@ function main(init) {
   if ('ex' in hello) { try { peer.answer({ ...hello, m: [] }, [], 'load'); } catch (x) { report(...explain(x)); } leave(); }
   patchTimers();
   patchAssert(test.split('\n'));
+  if (/\bfs\b/.test(test)) peer.files = [];
   if (entry && peer.ask('glob', 0, [entry.split('.')[0]]) === null) {
     report('runtime_error', 'ReferenceError: the solution does not define ' + entry);
     leave();
@@ -573,7 +589,7 @@ function main(init) {
   const module = { get exports() { return peer.ask('exports', 0); } };
   let result;
   try {
-    result = script.runInThisContext()(makeScope(), require, module);
+    result = script.runInThisContext()(makeScope(), testRequire(), module);
   } catch (x) {
     fail(x);
   }

@@ -13,7 +13,7 @@ const fs = require('fs');
 function printAtOnce() {
   for (const stream of [process.stdout, process.stderr]) if (stream._handle && stream._handle.setBlocking) stream._handle.setBlocking(true);
 }
-const { readSync, writeSync } = fs;
+const { readSync, writeSync, readdirSync, statSync, readFileSync, writeFileSync, mkdirSync, rmSync, realpathSync } = fs;
 const MESSAGE_MAX = 1 << 28;
 const LINK = 3;
 const FOREVER = 1e9; // ms
@@ -82,14 +82,23 @@ function scalar(x) {
   }
 }
 
+const symbolsOf = Object.getOwnPropertySymbols;
+const WELL_KNOWN = new Set(Object.getOwnPropertyNames(Symbol).map((n) => Symbol[n]).filter((v) => typeof v === 'symbol'));
+
 // Whether a plain object has methods or computed members of its own: it then stays where it is.
 function lives(x) {
-  const keys = keysOf(x);
+  const keys = keysOf(x), symbols = symbolsOf(x);
+  for (let i = 0; i < symbols.length; i++) if (typeof describe(x, symbols[i]).value === 'function' || describe(x, symbols[i]).get) return true;
   for (let i = 0; i < keys.length; i++) {
     const d = describe(x, keys[i]);
     if (d.get || d.set || typeof d.value === 'function') return true;
   }
   return false;
+}
+
+// How an object can be gone through.
+function iterable(x) {
+  return { t: typeof x[Symbol.iterator] === 'function', A: typeof x[Symbol.asyncIterator] === 'function' ? 1 : undefined };
 }
 
 // One message going out. `objects`: what both sides know by number.
@@ -129,6 +138,10 @@ class Encoder {
     const frozen = isFrozen(x), n = frozen ? undefined : this.peer.liveNumber(x, this), out = { [kind]: content() };
     if (n !== undefined) out.w = n;
     if (frozen) out.F = 1;
+    if (kind === 'o' || kind === 'O') { // members whose names are symbols of a program's own
+      const more = symbolsOf(x).filter((k) => !WELL_KNOWN.has(k) && describe(x, k).enumerable);
+      if (more.length) out.s = more.map((k) => [this.value(k), this.value(x[k])]);
+    }
     if (kind === 'a') { // of a match or a template
       const more = ownProperty(x, 'raw') ? ['raw'] : ownProperty(x, 'index') ? ['index', 'input', 'groups'] : [];
       if (more.length) out.p = more.map((k) => [k, this.value(x[k])]);
@@ -142,7 +155,7 @@ class Encoder {
       case 'number': return x - x === 0 && !is(x, -0) ? x : { n: is(x, -0) ? '-0' : '' + x };
       case 'undefined': return { u: 1 };
       case 'bigint': return { i: bigText(x) };
-      case 'symbol': return Symbol.keyFor(x) === undefined ? this.peer.export(x, 's', '') : { y: Symbol.keyFor(x) };
+      case 'symbol': return Symbol.keyFor(x) === undefined ? this.peer.export(x, 's', x.description === undefined ? '' : x.description) : { y: Symbol.keyFor(x) };
       case 'function': return this.fn(x);
       default: return x === null ? null : this.object(x);
     }
@@ -177,7 +190,7 @@ class Encoder {
     const p = getProto(x), name = p === bufferProto ? 'Buffer' : mapGet(protoNames, p);
     if (isArray(x) && name !== 'Array' && this.peer.keeps(x)) return this.instance(x);
     if (isArray(x) || p === objectProto || p === null || name === 'Map' || name === 'Set' || name === 'Buffer' || TYPED.includes(name)) {
-      if (p === objectProto && mapGet(this.index, x) === undefined && lives(x)) return { ...this.peer.export(x, 'z', 'Object'), C: null, t: typeof x[Symbol.iterator] === 'function', o: 1 };
+      if (p === objectProto && mapGet(this.index, x) === undefined && (this.peer.stays(x) || lives(x))) return { ...this.peer.export(x, 'z', 'Object'), C: null, ...iterable(x), o: 1 };
       const again = mapGet(this.index, x) === undefined ? this.peer.liveAlready(x) : undefined;
       if (again !== undefined) return { W: again };
       const i = this.known(x);
@@ -197,7 +210,7 @@ class Encoder {
 
   instance(x) {
     const c = x.constructor;
-    return { ...this.peer.export(x, 'z', typeof c === 'function' ? '' + c.name : ''), C: typeof c === 'function' ? this.fn(c) : null, t: !!x[Symbol.iterator] };
+    return { ...this.peer.export(x, 'z', typeof c === 'function' ? '' + c.name : ''), C: typeof c === 'function' ? this.fn(c) : null, ...iterable(x) };
   }
 
   error(x) {
@@ -251,6 +264,13 @@ class Decoder {
     if (kind === 'a' && x.p !== undefined)
       for (const [k, w] of x.p)
         if (['raw', 'index', 'input', 'groups'].includes(k)) define(out, k, { value: this.value(w), writable: true, configurable: true, enumerable: k !== 'raw' });
+    if ((kind === 'o' || kind === 'O') && x.s !== undefined)
+      for (const [k, w] of x.s) {
+        const name = this.value(k);
+        const member = this.value(w);
+        if (typeof name !== 'symbol' || WELL_KNOWN.has(name) || /^nodejs\./.test(Symbol.keyFor(name)) || typeof member === 'function') throw new WireError('a symbol');
+        define(out, name, { value: member, writable: true, enumerable: true, configurable: true });
+      }
     if (x.w !== undefined && CONTAINERS.has(kind)) this.peer.becomesLive(x.w, out);
     if (x.F === 1 && CONTAINERS.has(kind)) freeze(out);
     return out;
@@ -357,6 +377,64 @@ function changes(encoder, objects, before) {
   return out;
 }
 
+// ---- files: test and solution each have a folder; what one writes the other finds ----
+
+const FOLDERS = ['.', '/tmp'], FILES_MAX = 32 << 20;
+
+function filesIn(folder, prefix, depth, out) {
+  for (const e of readdirSync(folder, { withFileTypes: true })) {
+    if (e.isDirectory()) {
+      out.set(prefix + e.name, '');
+      if (depth < 8) filesIn(folder + '/' + e.name, prefix + e.name + '/', depth + 1, out);
+    } else if (e.isFile()) {
+      const s = statSync(folder + '/' + e.name);
+      out.set(prefix + e.name, s.mtimeMs + ' ' + s.size + ' ' + s.ino);
+    }
+  }
+}
+
+// What has changed since `known`, which is brought up to date: [folder, path, content in hexadecimal]; a folder has no content, what is gone has 0.
+function changedFiles(known) {
+  const out = [];
+  let total = 0;
+  try {
+    FOLDERS.forEach((folder, i) => {
+      const old = known[i] || new Map(), now = new Map();
+      filesIn(folder, '', 0, now);
+      for (const [path, stamp] of now) {
+        if (old.get(path) === stamp) continue;
+        const content = stamp ? readFileSync(folder + '/' + path) : null;
+        total += content ? content.length : 0;
+        if (total <= FILES_MAX) push(out, [i, path, content ? content.toString('hex') : null]);
+      }
+      for (const path of [...old.keys()].reverse()) if (!now.has(path)) push(out, [i, path, 0]);
+      known[i] = now;
+    });
+  } catch { /* a folder that is changing */ }
+  return out;
+}
+
+// The files written. No packages: a `require` of the test would run them.
+function writeFiles(files, known) {
+  const written = [];
+  for (const [i, path, content] of files) {
+    const parts = ('' + path).split('/');
+    if ((i !== 0 && i !== 1) || parts.some((p) => p === '' || p === '.' || p === '..')) throw new WireError('a file');
+    if (parts.includes('node_modules') || parts[parts.length - 1] === 'package.json') continue;
+    const full = FOLDERS[i] + '/' + path;
+    try {
+      if (content === null) mkdirSync(full, { recursive: true });
+      else if (content === 0) rmSync(full, { recursive: true, force: true });
+      else {
+        writeFileSync(full, Buffer.from('' + content, 'hex'));
+        push(written, realpathSync(full));
+      }
+    } catch { /* as it is */ }
+  }
+  FOLDERS.forEach((folder, i) => { known[i] = new Map(); filesIn(folder, '', 0, known[i]); });
+  return written;
+}
+
 // A source with import and export at the start of lines, as one that has require: for what is a module by its form alone.
 function withoutModules(source) {
   return source
@@ -433,6 +511,10 @@ class Peer {
   }
 
   keeps() {
+    return false;
+  }
+
+  stays() {
     return false;
   }
 
