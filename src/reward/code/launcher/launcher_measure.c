@@ -38,6 +38,7 @@
 typedef struct objects {
     struct { uint64_t dev, inode, bytes; bool open; } *v; /* open: seen as a descriptor, so the size is what is allocated */
     size_t n, cap;
+    uint64_t bytes;     /* of all */
     bool full;
 } objects;
 
@@ -64,14 +65,9 @@ static void put(objects *o, uint64_t dev, uint64_t inode, uint64_t bytes, bool o
         o->v[i].open = open;
         o->n++;
     }
-    if (o->v[i].open == open && o->v[i].bytes < bytes) o->v[i].bytes = bytes;
-}
-
-static uint64_t total(const objects *o)
-{
-    uint64_t sum = 0;
-    for (size_t i = 0; i < o->cap; i++) sum += o->v ? o->v[i].bytes : 0;
-    return sum;
+    if (o->v[i].open != open || o->v[i].bytes >= bytes) return;
+    o->bytes += bytes - o->v[i].bytes;
+    o->v[i].bytes = bytes;
 }
 
 /* A whole small file of /proc, NUL-terminated; false when it is gone. */
@@ -341,20 +337,26 @@ static void measure(const launcher *l, int init, const box_request *q, measured 
         vsize += p[i].vsize;
     }
     if (resident + fixed > limit && (m->bytes = at_least(l, order, n_spaces)) > limit) return;
-    for (int i = 0; i < n; i++) {
+    /* once it is too much there is no need to go on: with many processes that takes long, and they take more meanwhile */
+    for (int i = 0; i < n && fixed + o.bytes <= limit; i++) {
         if (p[i].rss && !look_at_descriptors(l, p[i].look, &o)) m->hidden = true;
     }
-    const uint64_t open_bytes = fixed + total(&o), plain = resident + open_bytes;
+    const uint64_t open_bytes = fixed + o.bytes, plain = resident + open_bytes;
     const bool room = vsize + open_bytes > limit; /* else nothing that is mapped can be too much */
     for (int i = 0; i < n && (room || open_bytes > WORTH_MAPPING); i++) {
         uint64_t shared = 0;
         if (p[i].again) continue;
+        if (room && fixed + o.bytes + space > limit) {
+            m->bytes = fixed + o.bytes + space;
+            free(o.v);
+            return;
+        }
         if (p[i].rss) space += look_at_space(l, p[i].look, &o, &shared);
         resident -= shared < p[i].rss ? shared : p[i].rss;
         if (most_shared < shared) most_shared = shared;
     }
     /* init's count of the files may be some milliseconds old: what a process has of them is there */
-    fixed += total(&o);
+    fixed += o.bytes;
     if (fixed < most_shared) fixed = most_shared;
     fixed += space;
     m->bytes = resident + fixed;

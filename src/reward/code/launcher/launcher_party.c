@@ -339,25 +339,45 @@ no:
     return -1;
 }
 
-#define LOCKED_US 100000        /* honest programs hold the lock of an address space for some milliseconds */
-#define LOCKED_LOOKS 5
+#define LOCKED_US 50000         /* honest programs hold the lock of an address space for some milliseconds */
+#define LOCKED_LOOKS 3
+#define LOCKED_TOO_LONG_US 2000000 /* on a busy machine the holder of a lock may wait for a processor, but not that long */
 
-/* Whether the launcher, process 1 of l->proc, has been waiting in a look for long: in the kernel, not for a processor. */
-static bool is_kept_from_looking(const launcher *l, unsigned *looks)
+/* How the launcher waits for a lock of the party's. */
+typedef struct lock_wait {
+    uint64_t since;         /* which look: page->waits */
+    uint64_t available;     /* memory of the machine when we first saw it, in kB */
+    unsigned looks;         /* of ours in which it waited in the kernel, not for a processor */
+} lock_wait;
+
+static const char *read_proc(const launcher *l, const char *path, char *to, size_t size)
+{
+    int fd = openat(l->proc, path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read(fd, to, size - 1);
+    if (fd >= 0) close(fd);
+    to[n > 0 ? n : 0] = 0;
+    return to;
+}
+
+static uint64_t available_kb(const launcher *l)
+{
+    char b[1024];
+    const char *at = strstr(read_proc(l, "meminfo", b, sizeof b), "MemAvailable:");
+    return at ? strtoull(at + 13, NULL, 10) : 0;
+}
+
+/* Whether the launcher, process 1 of l->proc, is kept from looking: for long, or while the machine lost as much memory as the party may have. */
+static bool is_kept_from_looking(const launcher *l, uint64_t limit, lock_wait *w)
 {
     char b[256];
     uint64_t since = l->page->waits;
-    if (!since || launcher_now_us() < since + LOCKED_US) {
-        *looks = 0;
-        return false;
-    }
-    int fd = openat(l->proc, "1/stat", O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? 0 : read(fd, b, sizeof b - 1);
-    if (fd >= 0) close(fd);
-    b[n > 0 ? n : 0] = 0;
-    const char *at = strrchr(b, ')');
-    if (at && at[1] == ' ' && at[2] == 'D') ++*looks;
-    return *looks >= LOCKED_LOOKS;
+    if (!since) return false;
+    if (since != w->since) *w = (lock_wait){ since, available_kb(l), 0 };
+    const char *at = strrchr(read_proc(l, "1/stat", b, sizeof b), ')');
+    if (at && at[1] == ' ' && at[2] == 'D') w->looks++;
+    uint64_t us = launcher_now_us() - since;
+    if (us < LOCKED_US || w->looks < LOCKED_LOOKS) return false;
+    return us > LOCKED_TOO_LONG_US || available_kb(l) + limit / 1024 < w->available;
 }
 
 /* Wait for the program, or for the launcher's word to stop; at the same time reap all orphans. Returns the status, -1 when stopped. */
@@ -367,7 +387,7 @@ static int wait_for(const launcher *l, const party *p, pid_t program_pid, int ct
     sigemptyset(&unblocked);
     struct pollfd f = { .fd = ctl, .events = POLLIN };
     int wait_ms = 5;
-    unsigned looks = 0;
+    lock_wait w = { 0, 0, 0 };
     for (;;) {
         int status;
         pid_t pid;
@@ -377,7 +397,7 @@ static int wait_for(const launcher *l, const party *p, pid_t program_pid, int ct
         struct timespec t = { 0, wait_ms * 1000000L };
         int n = ppoll(&f, 1, &t, &unblocked);
         if (n > 0) return -1;
-        *blocked = is_kept_from_looking(l, &looks);
+        *blocked = is_kept_from_looking(l, p->q.memory_bytes, &w);
         if (*blocked) return -1;
         look(p, l->page);
         if (wait_ms < 15) wait_ms++;

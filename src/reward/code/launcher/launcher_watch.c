@@ -236,7 +236,9 @@ static void look(watch *w)
     if (cpu_left / w->l->processors < wait) wait = cpu_left / w->l->processors; /* also of the others: all processors are counted here */
     if (wait > LONGEST_LOOK_US) wait = LONGEST_LOOK_US;
     if (wait < SHORTEST_LOOK_US || w->hidden) wait = SHORTEST_LOOK_US;
-    if (wait < 4 * cost) wait = 4 * cost; /* looking must not become the work; what it costs is our CPU time: on a busy machine it takes much longer */
+    /* looking must not become the work; what it costs is our CPU time: on a busy machine it takes much longer */
+    cost *= m.bytes > q->memory_bytes / 2 ? 1 : 4;
+    if (wait < cost) wait = cost;
     w->next_look = launcher_now_us() + wait;
 }
 
