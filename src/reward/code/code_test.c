@@ -267,6 +267,7 @@ TEST(a_test_that_tests_nothing_is_an_error)
         { "python", "def test_a(fixture):\n    assert f(1) == 1\n", R1_EFORMAT, 0, 0 },
         { "python", "import unittest\nunittest.main()\n", R1_EFORMAT, 0, 0 },
         { "python", "import unittest\n@unittest.skip('x')\nclass T(unittest.TestCase):\n def test_a(self): f(1)\n", R1_EFORMAT, 0, 0 },
+        { "python", "def test_a(): assert f(1) == 1\ndef test_b(fixture): assert f(1) == 2\n", R1_EFORMAT, 0, 0 },
         { "python", "f(1)\n", R1_OK, 1, 1 },
         { "python", "import unittest\nclass T(unittest.TestCase):\n def test_a(self): f(1)\n def test_b(self): self.assertEqual(f(1), 1)\n", R1_OK, 2, 2 },
         { "python", "import unittest\nclass T(unittest.TestCase):\n def test_a(self): f(1)\n def test_b(self): self.assertEqual(f(1), 2)\n", R1_OK, 2, 1 },

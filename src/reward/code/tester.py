@@ -691,6 +691,8 @@ def start(tester, init, space):
         tester.watched["log"] = 1
     if "unittest" in init["test"]:
         tester.runs.watch()
+    if "doctest" in init["test"]:
+        tester.runs.watch_doctest()
     watch_patches(tester, init["test"], used, texts_in(code, set()), names)
     return run(tester, code, init["entry"], space)
 
@@ -724,6 +726,8 @@ def run(tester, code, entry, space):
         return describe_with_line(runs.failed or tester.failed[0], tester)
     if runs.cases and runs.cases == runs.skipped == runs.tests:
         return ("no_verdict" if tester.used else "task"), "every test of 'test' is skipped"
+    if runs.left:
+        return "task", "'test' has %s, which wants arguments, and nothing calls it" % runs.left[0]
     if not tester.used and not runs.tests and not any(asserts(c) for c in (code, getattr(checked, "__code__", None)) if c):
         return "task", "'test' asks nothing of the solution, so it would test nothing"
     return None

@@ -8,6 +8,7 @@ class Runs:
         self.called = set()  # functions and methods named test... that were called
         self.failed = None   # the first exception that unittest noted
         self.cases = self.skipped = self.n_failed = 0  # tests of unittest that ran, by the text itself or here
+        self.left = []  # functions named test... that want arguments nobody gave
         self.tests = self.passed = 0  # as they are counted for the result; 0: the text is one test
 
     def compile(self, text):
@@ -65,6 +66,17 @@ class Runs:
             return old(result, *args)
         TestResult.addSkip = skipped
 
+    def watch_doctest(self):
+        from doctest import DocTestRunner
+        runs, run = self, DocTestRunner.run
+
+        def noted(runner, test, *args, **kwargs):
+            out = run(runner, test, *args, **kwargs)
+            if out.failed:
+                runs.failed = runs.failed or AssertionError("%d of %d examples of %s" % (*out, test.name))
+            return out
+        DocTestRunner.run = noted
+
     def run_cases(self, space):
         unittest = sys.modules.get("unittest")
         if unittest and not self.cases:
@@ -86,14 +98,15 @@ class Runs:
         for name, v in list(space.items()):
             if getattr(v, "__module__", None) != "__main__" or type(name) is not str:
                 continue
-            if type(v) is FunctionType and name.startswith("test") and not wants_arguments(v, 0):
-                found.append(v)
+            if type(v) is FunctionType and name.startswith("test"):
+                (self.left if wants_arguments(v, 0) else found).append(v)
             elif type(v) is type and name.startswith("Test") and v.__init__ is object.__init__:
                 found += [bound_test(v, n) for n, m in vars(v).items() if n.startswith("test") and type(m) is FunctionType and not wants_arguments(m, 1)]
         self.tests += len(found)
         for f in found:
             finish(f())
             self.passed += 1
+        self.left = [f.__name__ for f in self.left if f.__name__ not in self.called]
 
 
 def wants_arguments(f, given):
