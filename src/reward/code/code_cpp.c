@@ -2,9 +2,10 @@
  *
  *   namespaces of the library   only std::hash of any type, and a few other templates (less, tuple_size ...) of a type of the solution's own
  *   comparisons                 between types of its own only: else a wrong result could be equal to everything
- *   arithmetic                  with other types too, when the result is of its own type, which then converts to nothing
+ *   arithmetic                  with other types too, when the result is of its own type, which then converts to nothing, or the test has no such sign
  *   the result of a function    that the test calls: no own type that is compared and made out of others without being asked, and no container
- *                               of its own, whose size it could tell as it likes, unless the test or the prompt names the type
+ *                               of its own, whose size it could tell as it likes, unless the test or the prompt names the type; or the test
+ *                               compares such objects with one another only, asks for plain members, or takes them as the range of a loop over plain values
  *
  *   functions                   none that the test takes from the library for comparing, beside one that is tested; no operator new for everybody
  *
@@ -13,6 +14,7 @@
  * Looks at words of the solution, not at what the compiler makes of them: where macros could hide a word (one that holds `operator`, or glues
  * it together), the solution is refused. */
 #include "reward/code/code_int.h"
+#include <ctype.h>
 
 #define OPERATORS_MAX 500 /* each is looked up in all words */
 #define DEPTH_MAX 64
@@ -166,6 +168,19 @@ static bool converts(const source *s)
     return false;
 }
 
+/* Whether the test may have the sign as an operator between two values, or before one that is no number. */
+static bool has_sign(const source *test, char sign)
+{
+    for (size_t k = 0; k < test->n; k++) {
+        char next = k + 1 < test->n && test->t[k].s + 1 == test->t[k + 1].s ? *test->t[k + 1].s : 0, last = k && test->t[k - 1].s + 1 == test->t[k].s ? *test->t[k - 1].s : 0;
+        if (*test->t[k].s != sign) continue;
+        if (sign != '~' && (next == sign || last == sign || next == '=' || (sign == '-' && next == '>'))) continue; /* ++ += && -> */
+        bool first = k && !is_name(test, k - 1) && !isdigit((unsigned char)*test->t[k - 1].s) && !ONE_OF(test, k - 1, ")", "]");
+        if (!(sign == '-' && first && next && isdigit((unsigned char)next))) return true;
+    }
+    return false;
+}
+
 static bool bad_operator(const source *s, size_t i, const source *test)
 {
     size_t at = i + 1, n = 0, result = 0;
@@ -190,6 +205,7 @@ static bool bad_operator(const source *s, size_t i, const source *test)
     if (around && tested(s, around, test)) about = true;
     if (!foreign || about) return false;
     if (compares || logical) return true;
+    if (!has_sign(test, *s->t[sign].s)) return false; /* the solution's own affair */
     size_t from = i;
     while (from > 0 && !ONE_OF(s, from - 1, ";", "}", "{", ":", ">", ")")) from--;
     return converts(s) || !is_own(s, from, i, &result);
@@ -304,6 +320,24 @@ static bool compares_others(const source *s, const source *test)
     return compared && made;
 }
 
+/* Words of types of the language that are followed by nothing else's. */
+static bool is_word_of_types(const source *s, size_t i)
+{
+    return ONE_OF(s, i, "int", "long", "short", "unsigned", "signed", "char", "bool", "float", "double", "void", "int64_t", "uint64_t", "int32_t", "uint32_t", "const", "static", "inline", "constexpr",
+                  "extern", "auto", "std");
+}
+
+/* Whether a macro gives a word of types the meaning of something that is none: #define int Own. */
+static bool bad_type_macro(const source *s)
+{
+    for (size_t i = 1; i < s->n; i++) {
+        if (s->t[i - 1].macro != R1_CODE_DIRECTIVE || !(is_word_of_types(s, i) || is_library_type(s, i))) continue;
+        for (size_t k = i + 1; k < s->n && s->t[k].macro == 1; k++)
+            if (!is_word_of_types(s, k) && !is_library_type(s, k) && !ONE_OF(s, k, ":", "__int128", "__extension__")) return true;
+    }
+    return false;
+}
+
 /* Whether the result [from, to) is a type of the language or the library, or a pointer. */
 static bool is_plain(const source *s, size_t from, size_t to)
 {
@@ -346,30 +380,6 @@ static bool called(const source *s, size_t i, const source *test)
     return false;
 }
 
-/* What the test calls, made by the solution so that its result may be such a type. */
-static bool bad_result(const source *s, const source *test)
-{
-    int depth = 0;
-    if (!compares_others(s, test)) return false;
-    for (size_t i = 0; i + 1 < s->n; i++) {
-        depth += is(s, i, "{") - is(s, i, "}");
-        if (!i || !is_name(s, i) || s->t[i].macro || !called(s, i, test)) continue;
-        bool after_name = is_name(s, i - 1) && !ONE_OF(s, i - 1, "return", "else", "throw", "case", "new"), list = is(s, i + 1, "(");
-        if (is(s, i - 1, ":")) {
-            if (i > 3 && is(s, i - 4, "using") && !is(s, i - 3, "std")) return true; /* using other::f; */
-            continue;
-        }
-        if (!list && !depth && (after_name || is(s, i - 1, "}"))) return true; /* a variable that can be called */
-        if (!list || depth || !(after_name || ONE_OF(s, i - 1, ">", "&", "*"))) continue;
-        size_t from = i;
-        while (from > 0 && !ONE_OF(s, from - 1, ";", "}") && !s->t[from - 1].macro) from--;
-        if (is(s, from, "template")) from = behind(s, from + 1, "<", ">");
-        size_t type = 0;
-        if (!is_plain_or_short(s, from, i) && !(is_own(s, from, i, &type) && tested(s, type, test))) return true;
-    }
-    return false;
-}
-
 /* ---- containers that a test would believe ---- */
 
 typedef struct names { size_t word[DEPTH_MAX], n; } names;
@@ -401,6 +411,144 @@ static bool is_container(const source *s, size_t i, const names *list)
         bool member = depth == 1 && !ONE_OF(s, at - 1, ".", ">", ":", "return", "=", "(", ",");
         if (member && is(s, at + 1, "(") && ONE_OF(s, at, "size", "begin", "end", "length", "empty", "at", "compare", "find", "count")) return true;
         if (member && is(s, at, "operator") && is(s, at + 1, "[")) return true;
+    }
+    return false;
+}
+
+/* ---- classes whose objects the test makes for itself only ---- */
+
+/* The word that names the class of word `type` where it is defined. */
+static size_t class_word(const source *s, size_t type)
+{
+    for (size_t k = 1; k + 1 < s->n; k++)
+        if (same(s, k, type) && ONE_OF(s, k - 1, "struct", "class") && ONE_OF(s, k + 1, "{", ":", "final")) return k;
+    return type;
+}
+
+/* The declaration of a member at word i, directly in a class, starts at the result; 0: it is no declaration. */
+static size_t start_of_member(const source *s, size_t i)
+{
+    if (!(is_name(s, i - 1) && !ONE_OF(s, i - 1, "return", "goto", "case", "new", "else")) && !ONE_OF(s, i - 1, "*", "&", ">")) return 0;
+    size_t from = i;
+    while (from > 0 && !ONE_OF(s, from - 1, ";", "{", "}", ":")) from--;
+    return from;
+}
+
+/* Whether the class of word `type`, with no base, has the member of the test's word k, and that is of a type of the language or the library. */
+static bool has_plain_member(const source *s, size_t type, const source *test, size_t k)
+{
+    bool found = false;
+    size_t at = type + 1;
+    if (!is(s, at, "{")) return false;
+    for (int depth = 0; at < s->n; at++) {
+        depth += is(s, at, "{") - is(s, at, "}");
+        if (!depth) break;
+        if (depth != 1 || s->t[at].n != test->t[k].n || memcmp(s->t[at].s, test->t[k].s, s->t[at].n)) continue;
+        size_t from = start_of_member(s, at);
+        if (!from) continue;
+        if (!is_plain_or_short(s, from, at)) return false;
+        found = true;
+    }
+    return found;
+}
+
+/* Whether a value of the class of word `type` has in it one of another own class, which the test does not declare. */
+static bool has_hidden_member(const source *s, size_t type, const source *test)
+{
+    size_t at = type + 1;
+    while (at < s->n && !ONE_OF(s, at, "{", ";", "(")) at++;
+    if (!is(s, at, "{")) return false;
+    for (int depth = 0; at + 1 < s->n; at++) {
+        depth += is(s, at, "{") - is(s, at, "}");
+        if (!depth) return false;
+        if (depth == 1 && is_name(s, at) && is_name(s, at + 1) && !same(s, at, type) && !ONE_OF(s, at - 1, "struct", "class", "enum", "union", "friend") && own_type(s, at) && !tested(s, at, test) &&
+            !is(s, at + 2, "(")) return true;
+    }
+    return false;
+}
+
+/* Whether the test's word k names the class of word `type`, or a function that the solution lets return it. */
+static bool gives(const source *s, size_t type, const source *test, size_t k)
+{
+    if (k >= test->n || !is_name(test, k) || !is(test, k + 1, "(")) return false;
+    if (s->t[type].n == test->t[k].n && !memcmp(s->t[type].s, test->t[k].s, test->t[k].n)) return true;
+    for (size_t i = 1; i + 1 < s->n; i++)
+        if (s->t[i].n == test->t[k].n && !memcmp(s->t[i].s, test->t[k].s, s->t[i].n) && same(s, i - 1, type) && is(s, i + 1, "(")) return true;
+    return false;
+}
+
+static bool is_equality(const source *test, size_t k)
+{
+    return ONE_OF(test, k, "=", "!") && is(test, k + 1, "=") && test->t[k].s + 1 == test->t[k + 1].s;
+}
+
+/* Whether the whole condition from the "(" at k is a comparison of two such objects, both made by the solution: what they are equal to is its affair. */
+static bool compares_such(const source *s, size_t type, const source *test, size_t k)
+{
+    if (!k || !ONE_OF(test, k - 1, "assert", "if") || !is(test, k, "(") || !gives(s, type, test, k + 1)) return false;
+    size_t sign = behind(test, k + 2, "(", ")");
+    return is_equality(test, sign) && gives(s, type, test, sign + 2) && is(test, behind(test, sign + 3, "(", ")"), ")");
+}
+
+/* Whether word k of the test is called for a loop over values of a plain type: for (int x : R(5)). */
+static bool is_looped(const source *test, size_t k, size_t end)
+{
+    size_t from = k - 1;
+    if (k < 4 || !is(test, k - 1, ":") || !is_name(test, k - 2) || !is(test, end, ")")) return false;
+    while (from > 0 && !is(test, from - 1, "(")) from--;
+    return from > 1 && is(test, from - 2, "for") && is_plain(test, from, k - 2) && !ONE_OF(test, k - 3, "*");
+}
+
+/* Whether the test uses word i of the solution, which makes objects of the class of word `type`, only where such an object is compared with another that the solution
+ * makes, or a plain member of it is asked for; or, all the time, as the range of a loop. Then nothing of the test's own is compared with one. */
+static bool is_harmless(const source *s, size_t i, size_t type, const source *test)
+{
+    const names none = { .n = 0 };
+    size_t n_loops = 0, n_others = 0;
+    for (size_t k = 0; k < test->n; k++) {
+        if (test->t[k].n != s->t[i].n || memcmp(test->t[k].s, s->t[i].s, s->t[i].n)) continue;
+        if (k < 2 || !is(test, k + 1, "(") || ONE_OF(test, k - 1, ".", ">")) return false;
+        size_t end = behind(test, k + 1, "(", ")"), left = k - 2; /* of an equality before the word: the ")" before it, or the word before "(" */
+        bool loop = is_looped(test, k, end);
+        n_loops += loop;
+        n_others += !loop;
+        if (loop || (is(test, end, ".") && has_plain_member(s, type, test, end + 1) && !is_container(s, type, &none)) || compares_such(s, type, test, k - 1)) continue;
+        if (!is_equality(test, left) || !left || !is(test, left - 1, ")")) return false;
+        size_t open = left - 1;
+        for (int depth = 0; open > 0; open--) {
+            depth += is(test, open, ")") - is(test, open, "(");
+            if (!depth) break;
+        }
+        if (open < 2 || !compares_such(s, type, test, open - 2)) return false;
+    }
+    return !n_loops || !n_others;
+}
+
+/* What the test calls, made by the solution so that its result may be such a type. */
+static bool bad_result(const source *s, const source *test, const r1_code_run *run)
+{
+    r1_code_text entry = run->task->entry_point;
+    int depth = 0;
+    if (!compares_others(s, test)) return false;
+    for (size_t i = 0; i + 1 < s->n; i++) {
+        depth += is(s, i, "{") - is(s, i, "}");
+        if (!i || !is_name(s, i) || s->t[i].macro || !called(s, i, test)) continue;
+        bool after_name = is_name(s, i - 1) && !ONE_OF(s, i - 1, "return", "else", "throw", "case", "new"), list = is(s, i + 1, "(");
+        if (is(s, i - 1, ":")) {
+            if (i > 3 && is(s, i - 4, "using") && !is(s, i - 3, "std")) return true; /* using other::f; */
+            continue;
+        }
+        bool class = ONE_OF(s, i - 1, "struct", "class") && !(entry.n == s->t[i].n && !memcmp(entry.data, s->t[i].s, entry.n));
+        if (class && is(s, i + 1, "{") && !(i > 1 && is(s, i - 2, ">")) && is_harmless(s, i, i, test)) continue;
+        if (!list && !depth && (after_name || is(s, i - 1, "}"))) return true; /* a variable that can be called */
+        if (!list || depth || !(after_name || ONE_OF(s, i - 1, ">", "&", "*"))) continue;
+        size_t from = i;
+        while (from > 0 && !ONE_OF(s, from - 1, ";", "}") && !s->t[from - 1].macro) from--;
+        if (is(s, from, "template")) from = behind(s, from + 1, "<", ">");
+        size_t type = 0;
+        if (is_plain_or_short(s, from, i)) continue;
+        bool own = is_own(s, from, i, &type), named = own && tested(s, type, test);
+        if (named ? has_hidden_member(s, class_word(s, type), test) : !(own && from + 1 == i && is_harmless(s, i, class_word(s, type), test))) return true;
     }
     return false;
 }
@@ -535,6 +683,7 @@ static const char *judge(const source *s, const source *test, const r1_code_run 
 {
     if (glued(s, "namespace") || glued(s, "operator") || glued(s, "template")) return "hides words of C++ in macros";
     size_t n_operators = 0;
+    if (bad_type_macro(s)) return "gives a name of types another meaning by a macro";
     for (size_t i = 0; i < s->n; i++) n_operators += is(s, i, "operator") || is(s, i, "namespace");
     if (n_operators > OPERATORS_MAX) return "has too many operators to be examined";
     for (size_t i = 0; i < s->n; i++) {
@@ -543,9 +692,9 @@ static const char *judge(const source *s, const source *test, const r1_code_run 
         if (is(s, i, "operator") && s->t[i].macro) return "hides words of C++ in macros";
         if (is(s, i, "namespace") && bad_namespace(s, i)) return "adds to a namespace of the library, which the test relies on";
         if (is(s, i, "template") && bad_specialisation(s, i)) return "specialises what is the library's, which the test relies on";
-        if (is(s, i, "operator") && bad_operator(s, i, test)) return "defines a comparison or arithmetic of types that are not its own";
+        if (is(s, i, "operator") && bad_operator(s, i, test)) return "defines a comparison or arithmetic of types that are not its own, which the test could use; it may compile, but a pass would prove nothing";
     }
-    if (bad_result(s, test)) return "returns a type of its own that decides the test's comparisons";
+    if (bad_result(s, test, run)) return "lets a class of its own decide the test's comparisons; it may compile, but a pass would prove nothing";
     if (overloads(s, test, run)) return "defines a function that the test takes from the library";
     return gives_container(s, test, run->task->prompt) ? "returns a container of its own, whose size the test would believe" : NULL;
 }
