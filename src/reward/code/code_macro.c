@@ -223,8 +223,9 @@ static bool is_value(const r1_code_macros *m, const word *name, int nested)
         body b = { m, d->at + 1, d->at + 1, 0, 0 };
         if (r1_code_word_is(w, d->at - 1, "undef")) continue;
         if (r1_code_word_is(w, b.from, "(") && w->t[b.from].macro == 1 && w->t[d->at].s + w->t[d->at].n == w->t[b.from].s) {
-            for (b.first_parameter = ++b.from; b.from < w->n && !r1_code_word_is(w, b.from, ")"); b.from++)
+            for (b.first_parameter = ++b.from; b.from < w->n && w->t[b.from].macro == 1 && !r1_code_word_is(w, b.from, ")"); b.from++)
                 if (r1_code_word_is(w, b.from, ".")) return false;
+            if (b.from == w->n || !r1_code_word_is(w, b.from, ")")) return false;
             b.end = b.from++;
         }
         for (b.to = b.from; b.to < w->n && w->t[b.to].macro == 1;) b.to++;

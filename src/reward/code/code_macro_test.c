@@ -51,6 +51,11 @@ TEST(what_could_change_a_comparison_does_not)
     EXPECT_STR(fate("#define MACRO(a) ((a) += 1)\n", "MACRO"), "undone");
     EXPECT_STR(fate("#define MACRO(a) (++(a))\n", "MACRO"), "undone");
     EXPECT_STR(fate("#define MACRO(...) (5)\n", "MACRO"), "undone");
+    EXPECT_STR(fate("#define MACRO(a", "MACRO"), "undone");
+    EXPECT_STR(fate("#define MACRO(", "MACRO"), "undone");
+    EXPECT_STR(fate("#define MACRO(a)", "MACRO"), "undone");
+    EXPECT_STR(fate("#define MACRO", "MACRO"), "undone");
+    EXPECT_STR(fate("#define MACRO(a\nint b; int f(int x) { return x; }\n", "MACRO"), "undone");
     EXPECT_STR(fate("#define MACRO(a) #a\n", "MACRO"), "undone");
     EXPECT_STR(fate("#define MACRO 5\n#undef MACRO\n#define MACRO x\n", "MACRO"), "undone");
 }
