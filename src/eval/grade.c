@@ -224,7 +224,8 @@ static r1_status run_code(r1_grader *g, const r1_item *item, const r1_code_task 
     if (st == R1_OK && !r) st = r1_fail(err, R1_ENOMEM, "no memory for a verdict");
     if (st == R1_OK) st = code_checker(g, &checker, err);
     if (st == R1_OK) st = run_in_place(g, checker, t, &whole, r, err);
-    if (st == R1_ELIMIT) st = verdict(s, false, "too_long", err);
+    if (st == R1_EFORMAT) st = r1_context(err, st, "item '%s'", item->id);
+    else if (st == R1_ELIMIT) st = verdict(s, false, "too_long", err);
     else if (st == R1_OK && r->verdict == R1_CODE_UNSUPPORTED) st = r1_fail(err, R1_EUNSUPPORTED, "code cannot be checked here: %s", r->reason);
     else if (st == R1_OK) st = verdict(s, r->verdict == R1_CODE_PASS, r1_code_verdict_name(r->verdict), err);
     free(r);

@@ -50,6 +50,20 @@ TEST(mathematics)
     judged(item_of("gsm8k", "{\"problem\":\"p\",\"answer\":\"1,200\"}"), "The answer is 1200.", 1, NULL, NULL);
 }
 
+/* A test that asks nothing of the solution is a fault of the item, which is named. */
+TEST(a_test_that_tests_nothing)
+{
+    const r1_item *t = item_of("humaneval", "{\"id\":\"one\",\"problem\":\"import math\\n\",\"entry_point\":\"f\",\"test\":\"def check(c):\\n    pass\\n\"}");
+    r1_eval_sample s = { .content = strdup("```python\ndef f(x):\n    return x\n```"), .finish = "stop" };
+    r1_error e = { 0 };
+    r1_status st = r1_grade(grader, t, &s, &e);
+    r1_eval_sample_deinit(&s);
+    if (st == R1_EUNSUPPORTED) SKIP(e.msg);
+    EXPECT_STATUS(st, R1_EFORMAT);
+    EXPECT_CONTAINS(e.msg, "item 'one'");
+    EXPECT_CONTAINS(e.msg, "asks nothing");
+}
+
 TEST(choices)
 {
     const r1_item *t = item_of("x", "{\"problem\":\"p\",\"choices\":[\"stone\",\"apple\",\"iron\"],\"answer\":\"B\"}");
