@@ -1,23 +1,7 @@
 /* Functions given piece by piece: what may change without changing the function, and what may not. */
-#include "tests/test.h"
-
-#include "reward/math/math.h"
+#include "reward/math/math_both_test.h"
 
 #define CASES(lines) "\\begin{cases} " lines " \\end{cases}"
-
-static void expect(const char *gold, const char *answer, bool want)
-{
-    for (int way = 0; way < 2; way++) { /* in both directions */
-        const char *g = way ? answer : gold, *k = way ? gold : answer;
-        r1_math_verdict v;
-        r1_error e = { 0 };
-        EXPECT_OK(r1_math_verify(g, strlen(g), k, strlen(k), R1_MATH_ANSWER, NULL, &v, &e), &e);
-        bool equal = v.equal;
-        r1_math_reason why = v.reason;
-        r1_math_verdict_deinit(&v);
-        EXPECT_MSG(equal == want, "gold '%s', answer '%s': %s", g, k, r1_math_reason_name(why));
-    }
-}
 
 TEST(order_and_notation_do_not_matter)
 {
