@@ -81,7 +81,9 @@ bool r1_code_assembly_forbidden(const char *text, size_t n, char *what, size_t s
         if (len >= 7 && !memcmp(line, "#NO_APP", 7)) app = false;
         for (size_t k = 0; k < len; k++) {
             if (line[k] != '.' || (k && is_name_char(line[k - 1])) || !in(line + k, len - k, never, R1_COUNT(never))) continue;
-            return tell(what, size, line + k, r1_min(strcspn(line + k, " \t\n\";,\\"), len - k));
+            size_t word = 1;
+            while (k + word < len && !strchr(" \t\";,\\", line[k + word])) word++;
+            return tell(what, size, line + k, word);
         }
         for (size_t from = 0, to; app && from < len && line[0] != '#'; from = to + 1) {
             const char *semicolon = memchr(line + from, ';', len - from);
