@@ -9,6 +9,8 @@
 #
 # Objects, programs and generated files go to build/BUILD-CC. docs/where.md says what is where.
 
+.DEFAULT_GOAL := all
+
 BUILD   ?= release
 CC      ?= cc
 OBJCOPY ?= objcopy

@@ -145,6 +145,10 @@ bad 'a fault in the corpus' 'failed on ./fuzz/corpus/planted/a' replay -n 0
 printf 'xyz' >fuzz/corpus/planted/a
 good 'a corpus without faults' replay -n 0
 
+# ---- the Makefile ----
+alone() { make -C "$tools/.." -np 2>/dev/null | grep -x '\.DEFAULT_GOAL := all' >/dev/null; }
+good 'make alone makes everything' alone
+
 # ---- examples in documents ----
 project; mkdir -p b tests/golden
 printf '```sh test\necho hello\n```\n\n```output\nhello\n```\n' >docs/e.md
