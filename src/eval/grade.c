@@ -211,7 +211,9 @@ static r1_status run_code(r1_grader *g, const r1_item *item, const r1_code_task 
     char *code;
     size_t n;
     r1_code_checker *checker;
-    r1_status st = r1_code_extract(t, s->content, strlen(s->content), &code, &n, err);
+    r1_code_task wanted = *t; /* of a method, its class is what an answer defines */
+    if (item->check == R1_EVAL_FUNCTION && in_class(item)) wanted.entry_point = (r1_code_text){ "Solution", 8 };
+    r1_status st = r1_code_extract(&wanted, s->content, strlen(s->content), &code, &n, err);
     if (st) return st;
     if (!code) return verdict(s, false, "no_code", err);
     st = set_text(&s->extracted, code, n, err);

@@ -237,6 +237,17 @@ static r1_status keep(r1_verdict *v, r1_span text, r1_error *err)
     return R1_OK;
 }
 
+/* A response without code for the task: why. */
+static r1_status no_code(const request *q, const r1_code_task *t, bool closed, r1_verdict *v, r1_error *err)
+{
+    char why[160] = "the thought is never closed, so there is no code";
+    const char *other;
+    size_t n = closed ? r1_code_other_language(t, q->text.p, q->text.n, &other) : 0;
+    if (n) snprintf(why, sizeof why, "the response has no block of %s, only of '%.*s'", r1_code_language_name(t->language), (int)r1_min(n, 40), other);
+    else if (closed) snprintf(why, sizeof why, "the response has no code");
+    return r1_reward_code_without(t, r1_code_verdict_name(R1_CODE_WRONG_ANSWER), why, v, err);
+}
+
 /* The program of an item: the answer as it is, or the code in a response. */
 static r1_status check_solution(request *q, const r1_code_task *t, r1_verdict *v, r1_error *err)
 {
@@ -258,8 +269,7 @@ static r1_status check_solution(request *q, const r1_code_task *t, r1_verdict *v
             return R1_OK;
         }
     } else {
-        s = r1_reward_code_without(t, r1_code_verdict_name(R1_CODE_WRONG_ANSWER),
-                                   parts.answer.p ? "the response has no code" : "the thought is never closed, so there is no code", v, err);
+        s = no_code(q, t, parts.answer.p != NULL, v, err);
     }
     free(code);
     return s;

@@ -147,7 +147,7 @@ TEST(code_of_an_item_runs)
     r1_verdict_deinit(&v);
     EXPECT_OK(check("{" TASK ",\"response\":\"</think>```c\\nint x;\\n```\"}", &v, &e), &e);
     EXPECT_STR(v.word, "wrong_answer");
-    EXPECT_STR(v.reason, "the response has no code");
+    EXPECT_STR(v.reason, "the response has no block of python, only of 'c'");
     EXPECT_CONTAINS(v.details, "\"tests\":1");
     r1_verdict_deinit(&v);
 #undef TASK

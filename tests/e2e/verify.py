@@ -252,4 +252,18 @@ def programs_in_files():
     assert got[2]["extracted"].startswith("def f(x)") and "never closed" in got[3]["reason"] and "'task'" in got[4]["error"], got
 
 
+@test
+def code_out_of_responses():
+    t = {"kind": "function", "language": "python", "prompt": "", "test": "def check(f):\n    assert f(3) == 9\n", "entry_point": "f"}
+    js = {"kind": "function", "language": "javascript", "prompt": "", "test": "console.assert(f(3) === 9)"}
+    path = tmp("responses.jsonl", items(
+        {"id": 1, "kind": "code", "task": t, "response": "1. Do:\n   ```python\n   def f(x):\n       return x * x\n   ```\n"},
+        {"id": 2, "kind": "code", "task": t, "response": "<answer>```python\ndef f(x):\n    return x * x\n```</answer>"},
+        {"id": 3, "kind": "code", "task": t, "response": "```python\ndef f(x):\n    return x * x\n```\nTest:\n```python\nassert f(1) == 1\n```"},
+        {"id": 4, "kind": "code", "task": js, "response": "```typescript\nfunction f(x) { return x * x }\n```"}))
+    got = lines(r1("verify", path))
+    assert [g["verdict"] for g in got] == ["pass"] * 3 + ["wrong_answer"], got
+    assert got[0]["extracted"] == "def f(x):\n    return x * x\n" and got[3]["reason"] == "the response has no block of javascript, only of 'typescript'", got
+
+
 main()

@@ -100,10 +100,14 @@ const char *r1_code_verdict_name(r1_code_verdict v);
 const char *r1_code_language_name(r1_code_language l);
 
 /* Take the code out of a model's response: what follows the last </think> (a thought never closed has no code), there the last complete
- * fenced block whose language fits, or the last complete block of no language, or, when there is no fence at all, the whole
- * text. For a function task whose block starts the function again, the code is as it is; a prompt before it does no harm.
+ * fenced block whose language fits (one of c fits C++ where there is none of its own), or the last complete block of no language, or, when
+ * there is no fence at all, the whole text. Of blocks that fit equally, one that defines the entry point, or the function the prompt begins
+ * or the test asserts something of, goes before those that do not. Lines lose the indent of their fence. For a function task whose block starts the function again, the code
+ * is as it is; a prompt before it does no harm.
  * Writes a NUL-terminated copy. *code is NULL with R1_OK when there is none. Errors: R1_ENOMEM. */
 r1_status r1_code_extract(const r1_code_task *t, const char *response, size_t n, char **code, size_t *n_code, r1_error *err) R1_MUST_CHECK;
+/* The language that the last complete block which does not fit the task names: its place in the response and its length, 0 for none. */
+size_t r1_code_other_language(const r1_code_task *t, const char *response, size_t n, const char **name);
 
 /* Whether what a program printed is what is expected: lines end at LF; blanks, tabs and CR before it and one final LF are
  * ignored; all lines and their number. tolerance >= 0: tokens between blanks, numbers equal when they differ by at most
