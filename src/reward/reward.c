@@ -215,6 +215,7 @@ static r1_status part_of(const request *q, r1_span *out, r1_error *err)
 
 static r1_status check_math(request *q, r1_verdict *v, r1_error *err)
 {
+    if (!r1_span_trim(q->gold).n) return r1_fail(err, R1_EFORMAT, "'gold' is empty, expected the right answer");
     if (q->is_response && q->opened) { /* the checker knows the thought by its tags */
         r1_response r;
         r1_response_split(q->text.p, q->text.n, true, &r);
@@ -287,6 +288,21 @@ static r1_status check_code(request *q, r1_verdict *v, r1_error *err)
     return s;
 }
 
+/* Without any mark, a first line that is only a letter counts, unless what follows gives another; then the last line does. */
+static const char *choose(const request *q, const r1_choices *choices, r1_span *answer, char found[R1_CHOICES_MOST + 1])
+{
+    r1_response r;
+    r1_span marked;
+    if (q->is_response) {
+        r1_response_split(q->text.p, q->text.n, q->opened, &r);
+        if (r1_response_final(r.answer, &marked) == R1_FINAL_NONE && r1_choice_leads(r.answer)) {
+            const char *why = r1_choice_check(q->gold.p, choices, r.answer, found);
+            if (!why || strcmp(why, "hedged")) return why;
+        }
+    }
+    return r1_choice_check(q->gold.p, choices, *answer, found);
+}
+
 static r1_status check_choice(request *q, r1_verdict *v, r1_error *err)
 {
     const char *texts[R1_CHOICES_MOST], *gold = q->gold.p;
@@ -300,11 +316,14 @@ static r1_status check_choice(request *q, r1_verdict *v, r1_error *err)
         texts[i] = json_string_value(json_array_get(list, i));
         if (!texts[i]) return r1_fail(err, R1_EFORMAT, "choice %zu is %s, expected a string", i + 1, r1_json_kind(json_array_get(list, i)));
     }
-    if (r1_choice_check(gold, &choices, q->gold, NULL))
+    if (r1_choice_check(gold, &choices, q->gold, found))
         return r1_fail(err, R1_EFORMAT, "'gold' is '%.40s', expected the letter of a choice, or several parted by commas", gold);
+    char last = found[strlen(found) - 1]; /* they are in order */
+    if (choices.n && last >= 'A' + (int)choices.n)
+        return r1_fail(err, R1_EFORMAT, "'gold' is '%.40s', but there are %zu choices, expected A to %c", gold, choices.n, (char)('A' + (int)choices.n - 1));
     const char *why = final_answer(q, false, &answer);
     if (why) return r1_verdict_set(v, false, why, answer, err);
-    why = r1_choice_check(gold, &choices, answer, found);
+    why = choose(q, &choices, &answer, found);
     return r1_verdict_set(v, !why, why ? why : "right", *found ? r1_span_of(found) : answer, err);
 }
 

@@ -173,6 +173,8 @@ const char *r1_countdown_check(const r1_countdown *task, r1_span expression);
 typedef struct r1_choices { const char *const *texts; size_t n; } r1_choices;
 #define R1_CHOICES_MOST 26
 const char *r1_choice_check(const char *gold, const r1_choices *choices, r1_span answer, char found[R1_CHOICES_MOST + 1]);
+/* Whether its first line is only a letter and paragraphs follow, which may explain it. */
+bool r1_choice_leads(r1_span answer);
 
 /* ---- reward_text.c ---- */
 

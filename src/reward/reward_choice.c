@@ -1,7 +1,8 @@
 /* Multiple choice: does the answer choose the gold letter, and nothing else?
  *
  * The answer is read from the front: wrappers and a few leading words go, then a letter must stand alone. Only this letter can be right,
- * so naming several gains nothing; naming another beside it is hedging and wrong. Sentences after its full stop may speak of others.
+ * so naming several gains nothing; naming another beside it is hedging and wrong. Sentences after its full stop, or paragraphs after a
+ * first line that is only the letter, may speak of others, but not call them right.
  */
 #define _GNU_SOURCE
 #include "reward/reward.h"
@@ -50,7 +51,8 @@ static bool unwrap_once(r1_span *s)
         { "\\text{", "}" }, { "\\textbf{", "}" }, { "\\mathrm{", "}" }, { "\\mathbf{", "}" }, { "\\boxed{", "}" }, { "\\fbox{", "}" }, { "{", "}" },
         { "(", ")" }, { "[", "]" },
     };
-    static const char *const words[] = { "the", "correct", "right", "best", "final", "answer", "option", "choice", "letter", "is", "i think", "i choose" };
+    static const char *const words[] = { "the", "correct", "right", "best", "final", "answer", "option", "choice", "letter", "is", "i think", "i choose",
+                                        "hence,", "thus,", "therefore,", "so,", "hence", "thus", "therefore", "so" };
     for (size_t i = 0; i < R1_COUNT(pairs); i++)
         if (s->n > 2 * strlen(pairs[i][0]) && drop(s, pairs[i][0], pairs[i][1])) return true;
     for (size_t i = 0; i < R1_COUNT(groups); i++) {
@@ -131,6 +133,35 @@ static bool hedges(r1_span s)
     return listed && s.n > 0 && is_letter(s.p[0]) && (s.n == 1 || !is_word(s.p[1]));
 }
 
+static bool drop_any(r1_span *s, const char *const *words, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (drop_word(s, words[i])) return true;
+        if (!r1_span_is_word(*s, words[i])) continue;
+        s->n = 0;
+        return true;
+    }
+    return false;
+}
+
+/* "is correct", "is the right answer" ... at the front of what follows a letter. */
+static bool affirms(r1_span s)
+{
+    static const char *const words[] = { "correct", "right", "true", "answer" };
+    s = r1_span_trim(s);
+    if (!drop_word(&s, "is")) return false;
+    (void)drop_word(&s, "the");
+    return drop_any(&s, words, R1_COUNT(words));
+}
+
+/* "is wrong", "cannot be" ... there. */
+static bool denies(r1_span s)
+{
+    static const char *const alone[] = { "isn't", "cannot", "can't" }, *const words[] = { "not", "never", "wrong", "incorrect", "false", "impossible" };
+    s = r1_span_trim(s);
+    return drop_any(&s, alone, R1_COUNT(alone)) || (drop_word(&s, "is") && drop_any(&s, words, R1_COUNT(words)));
+}
+
 /* A list of letters: "A, C", "A and C", "AC" is none. Each letter once. */
 static bool read_letters(r1_span s, char found[R1_CHOICES_MOST + 1])
 {
@@ -191,15 +222,63 @@ static char front_letter(r1_span s, r1_span *rest, bool *parted, bool *ended)
         *ended |= rest->p[0] == '.';
     }
     bool small = s.p[0] >= 'a';
-    if (rest->n && !*parted && !hedges(*rest) && (small || (s.p[0] == 'A' && is_letter(rest->p[0])))) return 0; /* an article: "a dog", "A dog" */
+    if (rest->n && !*parted && !hedges(*rest) && !affirms(*rest) && (small || (s.p[0] == 'A' && is_letter(rest->p[0])))) return 0; /* an article: "a dog", "A dog" */
     return upper(s.p[0]);
+}
+
+static char last_letter(const r1_choices *choices) { return choices->n ? (char)('A' + r1_min(choices->n, R1_CHOICES_MOST) - 1) : 'J'; }
+
+/* The letter that is all of the first line, where a blank line follows; *rest: what comes after. 0 for none. */
+static char leading_letter(r1_span s, r1_span *rest)
+{
+    const char *lf = s.n ? memchr(s.p, '\n', r1_min(s.n, ANSWER_MOST)) : NULL, *end = s.p + s.n, *p = lf;
+    if (!lf) return 0;
+    for (p++; p < end && (*p == ' ' || *p == '\t' || *p == '\r'); p++) {}
+    if (p == end || *p != '\n') return 0;
+    r1_span line = unwrap((r1_span){ s.p, (size_t)(lf - s.p) });
+    *rest = r1_span_trim((r1_span){ p, (size_t)(end - p) });
+    return line.n == 1 && is_letter(line.p[0]) && rest->n ? upper(line.p[0]) : 0;
+}
+
+/* Whether an explanation gives another letter than the one before it: as a line of its own, or as one that is right. */
+static bool gives_another(r1_span s, char chosen, char last)
+{
+    if (hedges(s)) return true;
+    for (size_t i = 0; i < s.n;) {
+        const char *lf = memchr(s.p + i, '\n', s.n - i);
+        r1_span line = { s.p + i, (lf ? (size_t)(lf - s.p) : s.n) - i };
+        i += line.n + 1;
+        for (size_t k = 0; k < line.n; k++) {
+            char c = line.p[k];
+            if (c < 'A' || c > last || c == chosen || (k > 0 && is_word(line.p[k - 1])) || (k + 1 < line.n && is_word(line.p[k + 1]))) continue;
+            r1_span behind = { line.p + k + 1, line.n - k - 1 };
+            while (behind.n && strchr(").*]}", behind.p[0])) behind = (r1_span){ behind.p + 1, behind.n - 1 };
+            if (affirms(behind)) return true;
+        }
+        line = unwrap(line);
+        if (line.n == 1 && is_letter(line.p[0]) && upper(line.p[0]) != chosen) return true;
+    }
+    return false;
+}
+
+bool r1_choice_leads(r1_span answer)
+{
+    r1_span rest;
+    return leading_letter(r1_span_trim(answer), &rest) != 0;
 }
 
 static const char *check_one(char gold, const r1_choices *choices, r1_span answer, char found[R1_CHOICES_MOST + 1])
 {
-    char last = choices->n ? (char)('A' + r1_min(choices->n, R1_CHOICES_MOST) - 1) : 'J';
-    r1_span s = unwrap(answer), rest;
+    char last = last_letter(choices), leading;
+    r1_span s, rest;
     bool parted, ended;
+    if ((leading = leading_letter(answer, &rest)) != 0) {
+        if (gives_another(rest, leading, last)) return "hedged";
+        found[0] = leading;
+        return leading == gold ? NULL : "wrong_choice";
+    }
+    if (answer.n > ANSWER_MOST) return "no_choice";
+    s = unwrap(answer);
     int by_text = choice_of_text(s, choices);
     if (by_text < 0) by_text = choice_of_text(answer, choices);
     if (by_text >= 0) {
@@ -209,6 +288,7 @@ static const char *check_one(char gold, const r1_choices *choices, r1_span answe
     char letter = front_letter(s, &rest, &parted, &ended);
     if (!letter) return "no_choice";
     if (rest.n) {
+        if (!parted && denies(rest) && choice_of_text(rest, choices) < 0) return "no_choice";
         int of_rest = choice_of_text(rest, choices);
         if (of_rest >= 0 && of_rest != letter - 'A') return "mismatch";
         if (of_rest < 0 && (hedges(rest) || (!ended && names_another(rest, letter, last)))) return "hedged";
@@ -225,9 +305,9 @@ const char *r1_choice_check(const char *gold, const r1_choices *choices, r1_span
     if (!found) found = chosen;
     memset(found, 0, R1_CHOICES_MOST + 1);
     answer = r1_span_trim(answer);
-    if (!answer.n || answer.n > ANSWER_MOST || !read_letters(r1_span_trim(r1_span_of(gold)), wanted)) return "no_choice";
+    if (!answer.n || !read_letters(r1_span_trim(r1_span_of(gold)), wanted)) return "no_choice";
     if (!wanted[1]) return check_one(wanted[0], choices, answer, found);
     r1_span s = unwrap(answer);
-    if (!read_letters(s, found)) return "no_choice";
+    if (answer.n > ANSWER_MOST || !read_letters(s, found)) return "no_choice";
     return strcmp(found, wanted) ? "wrong_choice" : NULL;
 }

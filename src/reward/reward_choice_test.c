@@ -42,6 +42,41 @@ TEST(choice_refuses_hedging)
     gives("C", NULL, "C\xc3\xa9", "no_choice");
 }
 
+TEST(choice_takes_what_is_said_to_be_right)
+{
+    static const char *const right[] = { "Hence, A is correct.", "A is correct", "a is correct", "So A is the right answer.", "Therefore, option A is correct, as it fits", "Thus A.", "(A) is right" };
+    for (size_t i = 0; i < R1_COUNT(right); i++) {
+        gives("A", NULL, right[i], NULL);
+        gives("B", NULL, right[i], "wrong_choice");
+    }
+    static const char *const none[] = { "A is not correct", "A is wrong", "C is incorrect.", "C is not the answer", "C cannot be right", "C isn't", "Hence, A dog", "A is a dog", "A is correctly spelled" };
+    for (size_t i = 0; i < R1_COUNT(none); i++) {
+        gives("A", NULL, none[i], "no_choice");
+        gives("C", NULL, none[i], "no_choice");
+    }
+    gives("A", NULL, "A is correct and B is not", "hedged");
+    gives("A", NULL, "A is correct or B", "hedged");
+    static const char *const denials[] = { "is conserved", "is not conserved" };
+    gives("B", &(r1_choices){ denials, 2 }, "B is not conserved", NULL);
+}
+
+TEST(choice_takes_a_first_line_that_is_a_letter)
+{
+    static char text[20000];
+    gives("A", NULL, "A\n\nExplanation: Paris is the capital; B is wrong.", NULL);
+    gives("A", NULL, "**(a)**\r\n \r\nA dog.\n\nB and C are too small.", NULL);
+    gives("B", NULL, "A\n\nExplanation: B is wrong.", "wrong_choice");
+    gives("A", NULL, "A\n\nor B", "hedged");
+    gives("A", NULL, "A\n\nNo, (B) is the correct one.", "hedged");
+    gives("A", NULL, "A\n\nNo:\n**B**\n", "hedged");
+    gives("A", NULL, "A\nB", "no_choice");
+    gives("A", NULL, "A dog\n\nBecause", "no_choice");
+    gives("A,B", NULL, "A\n\nBecause", "no_choice");
+    memset(text, 'x', sizeof text - 1);
+    memcpy(text, "A\n\n", 3);
+    gives("A", NULL, text, NULL);
+}
+
 TEST(choice_knows_texts)
 {
     gives("A", &known, "Paris", NULL);

@@ -43,6 +43,9 @@ TEST(items_of_every_kind)
     gives("{\"kind\":\"choice\",\"id\":1,\"gold\":\"C\",\"answer\":\"(C)\"}", 1, "right", "C");
     gives("{\"kind\":\"choice\",\"gold\":\"C\",\"response\":\"<think>D</think>The answer is C.\"}", 1, "right", "C");
     gives("{\"kind\":\"choice\",\"gold\":\"C\",\"response\":\"It must be\\n\\n**C**\"}", 1, "right", "C");
+    gives("{\"kind\":\"choice\",\"gold\":\"C\",\"response\":\"<think>x</think>C\\n\\nB is too small.\"}", 1, "right", "C");
+    gives("{\"kind\":\"choice\",\"gold\":\"C\",\"response\":\"C\\n\\nNo, I mean\\n\\nB\"}", 0, "wrong_choice", "B");
+    gives("{\"kind\":\"choice\",\"gold\":\"C\",\"response\":\"C\\n\\nThe answer is that one.\"}", 0, "no_choice", "that one");
     gives("{\"kind\":\"choice\",\"gold\":\"C\",\"response\":\"C\",\"opened\":true}", 0, "open_thought", "(none)");
     gives("{\"kind\":\"choice\",\"gold\":\"C\",\"answer\":\"C or D\"}", 0, "hedged", "C or D");
     gives("{\"kind\":\"choice\",\"gold\":\"B\",\"choices\":[\"x\",\"y\"],\"answer\":\"y\"}", 1, "right", "B");
@@ -95,6 +98,9 @@ TEST(wrong_items_are_named)
     refused("{\"kind\":\"exact\",\"gold\":\"a\",\"answer\":\"a\",\"nums\":[1]}", R1_EFORMAT, "'nums'", "ignore_case");
     refused("{\"kind\":\"exact\",\"gold\":1.5,\"answer\":\"a\"}", R1_EFORMAT, "'gold' is a fraction", "a string");
     refused("{\"kind\":\"exact\",\"id\":[],\"gold\":\"a\",\"answer\":\"a\"}", R1_EFORMAT, "'id'", "a string or an integer");
+    refused("{\"kind\":\"choice\",\"gold\":\"E\",\"choices\":[\"a\",\"b\"],\"answer\":\"E\"}", R1_EFORMAT, "'E'", "2 choices, expected A to B");
+    refused("{\"kind\":\"choice\",\"gold\":\"A,C\",\"choices\":[\"a\",\"b\"],\"answer\":\"A\"}", R1_EFORMAT, "'A,C'", "A to B");
+    refused("{\"gold\":\" \",\"answer\":\"1\"}", R1_EFORMAT, "'gold' is empty", "");
     refused("{\"kind\":\"choice\",\"gold\":\"Paris\",\"answer\":\"A\"}", R1_EFORMAT, "'Paris'", "letter");
     refused("{\"kind\":\"choice\",\"gold\":\"A\",\"answer\":\"A\",\"choices\":[\"x\"]}", R1_EFORMAT, "'choices'", "2 to 26");
     refused("{\"kind\":\"choice\",\"gold\":\"A\",\"answer\":\"A\",\"choices\":[\"x\",1]}", R1_EFORMAT, "choice 2", "a string");

@@ -100,6 +100,15 @@ def wrong_lines_are_told_and_the_others_judged():
 
 
 @test
+def faults_of_the_data_are_no_verdicts():
+    path = tmp("faults.jsonl", items({"id": 1, "kind": "choice", "gold": "E", "choices": ["a", "b"], "answer": "E"}, {"id": 2, "gold": "", "answer": "1"},
+                                     {"id": 3, "kind": "choice", "gold": "A", "choices": ["a", "b"], "response": "A\n\nExplanation: B is wrong."},
+                                     {"id": 4, "kind": "choice", "gold": "A", "choices": ["a", "b"], "response": "Hence, A is correct."}))
+    got = lines(fails(3, "2 of 4 lines", "line 1", args=["verify", path]))
+    assert [g.get("verdict") for g in got] == [None, None, 1, 1] and "2 choices" in got[0]["error"] and "'gold' is empty" in got[1]["error"], got
+
+
+@test
 def lines_without_an_id_have_their_number():
     path = tmp("ids.jsonl", "".join('{"id": %s, "gold": "1", "answer": "1"}\n' % x for x in ('"x"', "-5", '""', "null", "1.5", "[1]", "true", "12345678901234567890", '"x"')) + '{"gold": "1"}\n{"id": null}')
     got = lines(fails(3, "6 of 11 lines", "line 5", args=["verify", path]))
