@@ -177,8 +177,12 @@ static json_t *message(const char *role, json_t *content) { return json_pack("{s
 
 r1_status r1_ask_ids(const r1_ask *a, const r1_model *m, const char *template, const char *system, int32_t **ids, size_t *n, r1_error *err)
 {
+    int32_t n_tokens = r1_model_get_info(m)->n_tokens;
     *ids = NULL;
     *n = 0;
+    for (size_t i = 0; i < a->options.sampling.n_bias; i++)
+        if (a->bias && a->bias[i].id >= n_tokens)
+            return r1_fail(err, R1_EINVAL, "'logit_bias' names token %d, expected 0 to %d", a->bias[i].id, n_tokens - 1);
     const json_t *given = json_object_get(a->json, "messages");
     json_t *prompt = json_object_get(a->json, "prompt"); /* may hold a NUL */
     json_t *messages = json_is_array(given) ? json_copy((json_t *)given) : json_array();

@@ -77,7 +77,7 @@ def wrong_lines_get_their_error_and_the_others_go_on():
     got = answers(p.out)
     assert [a["id"] for a in got] == [1, None, None, 2, 3, None, 4, 5, 6, "1", None, 7], got
     assert ["error" in a for a in got] == [False, True, True, True, True, True, True, True, True, False, True, False], got
-    for i, words in {1: ["JSON"], 2: ["'id'"], 3: ["'n'", "top_p"], 4: ["'temperature'"], 5: ["id 1", "line 1"], 6: ["256"], 7: ["99999"], 8: ["nobody"]}.items():
+    for i, words in {1: ["JSON"], 2: ["'id'"], 3: ["'n'", "top_p"], 4: ["'temperature'"], 5: ["id 1", "line 1"], 6: ["256"], 7: ["'logit_bias' names token 99999", "0 to "], 8: ["nobody"]}.items():
         for w in words:
             assert w in got[i]["error"]["message"], (i, got[i])
     assert got[1]["line"] == 2 and got[5]["line"] == 8 and got[6]["error"]["type"] == "too_long" and got[3]["error"]["type"] == "invalid_request"
