@@ -5,6 +5,7 @@
 #include "eval/grade.h"
 #include "eval/plan.h"
 #include "eval/report.h"
+#include "eval/runner.h"
 #include "eval/score.h"
 #include "eval/versus.h"
 #include "base/map.h"
@@ -238,6 +239,7 @@ static r1_status prepare(job *j, r1_error *err)
     if (s == R1_OK) s = take_options(j, err);
     if (s == R1_OK) s = check_plan(j, err);
     if (s == R1_OK) s = r1_plan_open(&j->plan, j->usual, &j->tasks, err);
+    if (s == R1_OK) s = r1_runner_check(j->tasks, j->plan.n_tasks, j->plan.prompt, err);
     if (s == R1_OK && j->c->o.out) s = (j->folder = strdup(j->c->o.out)) ? R1_OK : r1_fail(err, R1_ENOMEM, "no memory for a path");
     else if (s == R1_OK) s = name_folder(j, err);
     if (s == R1_OK && !j->record) s = r1_plan_read(j->folder, &j->record, err);

@@ -39,7 +39,8 @@ static void print_estimate(const char *label, const json_t *e, bool sources)
     if (!isnan(number(e, "stderr"))) printf("  +- %.2f", 100 * number(e, "stderr"));
     const char *which = interval_of(e);
     printf("   95%%: %.2f to %.2f", 100 * end_of(e, which, 0), 100 * end_of(e, which, 1));
-    if (sources && !isnan(number(e, "stderr_samples"))) printf("   (of problems %.2f, of samples %.2f)", 100 * number(e, "stderr_problems"), 100 * number(e, "stderr_samples"));
+    if (sources && !isnan(number(e, "stderr_samples")) && !isnan(number(e, "stderr_problems"))) /* one problem says nothing of others */
+        printf("   (of problems %.2f, of samples %.2f)", 100 * number(e, "stderr_problems"), 100 * number(e, "stderr_samples"));
     putchar('\n');
 }
 

@@ -235,14 +235,30 @@ static r1_status run_code(r1_grader *g, const r1_item *item, const r1_code_task 
     return st;
 }
 
-static r1_status grade_code(r1_grader *g, const r1_item *item, r1_eval_sample *s, r1_error *err)
+static r1_status parse_task(const r1_item *item, r1_code_task **t, r1_error *err)
 {
     json_t *fields;
-    r1_code_task *t = NULL;
+    *t = NULL;
     r1_status st = r1_grade_code_task(item, &fields, err);
     if (st) return st;
-    st = r1_code_task_parse(&t, fields, err);
+    st = r1_code_task_parse(t, fields, err);
     json_decref(fields);
+    return st;
+}
+
+r1_status r1_grade_check(const r1_item *item, r1_error *err)
+{
+    r1_code_task *t;
+    if (item->check != R1_EVAL_FUNCTION && item->check != R1_EVAL_STDIO) return R1_OK;
+    r1_status st = r1_context(err, parse_task(item, &t, err), "item '%s'", item->id);
+    if (st == R1_OK) r1_code_task_free(t);
+    return st;
+}
+
+static r1_status grade_code(r1_grader *g, const r1_item *item, r1_eval_sample *s, r1_error *err)
+{
+    r1_code_task *t;
+    r1_status st = parse_task(item, &t, err);
     if (st == R1_OK) st = run_code(g, item, t, s, err);
     r1_code_task_free(t);
     return st == R1_OK ? R1_OK : r1_context(err, st, "item '%s'", item->id);

@@ -34,4 +34,7 @@ r1_status r1_grade_group(r1_eval_check check, const char *const *answers, size_t
 /* The task of an item of code, as r1_code_task_parse takes it, in *out; the caller decrefs it. Errors: R1_ENOMEM. */
 r1_status r1_grade_code_task(const r1_item *item, json_t **out, r1_error *err) R1_MUST_CHECK;
 
+/* Whether the item's tests are such that an answer can be judged by them. Errors: R1_EFORMAT, which names the item; R1_ENOMEM. */
+r1_status r1_grade_check(const r1_item *item, r1_error *err) R1_MUST_CHECK;
+
 #endif

@@ -61,12 +61,27 @@ static r1_status open_task(const r1_plan *p, size_t i, const char *usual, r1_run
     return s ? s : r1_items_read(&t->items, t->benchmark, &o, t->path, err);
 }
 
+/* One file cannot be that of two benchmarks. */
+static r1_status check_data(const r1_plan *p, r1_error *err)
+{
+    struct stat st;
+    const char *first = NULL;
+    if (!p->data || (stat(p->data, &st) == 0 && S_ISDIR(st.st_mode))) return R1_OK;
+    for (size_t i = 0; i < p->n_tasks; i++) {
+        if (is_file_name(p->tasks[i]) || p->files[i]) continue;
+        if (first && strcmp(first, p->tasks[i]))
+            return r1_fail(err, R1_EINVAL, "--data is '%s' for both %s and %s; expected a folder that has a file for each, or one task", p->data, first, p->tasks[i]);
+        first = p->tasks[i];
+    }
+    return R1_OK;
+}
+
 r1_status r1_plan_open(const r1_plan *p, const char *usual, r1_run_task **out, r1_error *err)
 {
     *out = NULL;
     r1_run_task *tasks = calloc(p->n_tasks + 1, sizeof *tasks);
     if (!tasks) return r1_fail(err, R1_ENOMEM, "no memory for %zu tasks", p->n_tasks);
-    r1_status s = R1_OK;
+    r1_status s = check_data(p, err);
     for (size_t i = 0; i < p->n_tasks && s == R1_OK; i++) {
         s = open_task(p, i, usual, &tasks[i], err);
         for (size_t j = 0; j < i && s == R1_OK; j++)

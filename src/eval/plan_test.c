@@ -197,5 +197,13 @@ TEST(tasks_are_benchmarks_or_files)
     EXPECT_OK(r1_plan_open(&p, NULL, &tasks, &e), &e);
     EXPECT(tasks[0].k == 9 && !strcmp(tasks[0].name, "gsm8k"));
     r1_plan_close(tasks, 1);
+    p.tasks[1] = "svamp";
+    p.n_tasks = 2;
+    EXPECT_STATUS(r1_plan_open(&p, NULL, &tasks, &e), R1_EINVAL);
+    EXPECT_CONTAINS(e.msg, "for both gsm8k and svamp");
+    EXPECT_CONTAINS(e.msg, "--data");
+    p.tasks[1] = path; /* has its own file */
+    EXPECT_OK(r1_plan_open(&p, NULL, &tasks, &e), &e);
+    r1_plan_close(tasks, 2);
     small_run_free(&r);
 }

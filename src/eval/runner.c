@@ -43,15 +43,28 @@ typedef struct runner {
 
 /* ---- questions ------------------------------------------------------------------------------------------------- */
 
-static r1_status make_prompt(const r1_runner_options *o, const r1_run_task *t, const r1_item *item, char **out, r1_error *err)
+static r1_status make_prompt(const char *template, const r1_run_task *t, const r1_item *item, char **out, r1_error *err)
 {
     r1_buf b;
     r1_buf_init(&b, R1_QUESTION_BYTES_MAX);
-    r1_status s = r1_question_make(o->prompt ? o->prompt : r1_question_template(t->benchmark, item), item, &b, err);
+    r1_status s = r1_question_make(template ? template : r1_question_template(t->benchmark, item), item, &b, err);
     if (s == R1_OK && !b.data) s = r1_fail(err, R1_EFORMAT, "the prompt is empty");
     if (s == R1_OK) *out = r1_buf_take(&b, NULL);
     r1_buf_deinit(&b);
     return r1_context(err, s, "task %s, item '%s'", t->name, item->id);
+}
+
+r1_status r1_runner_check(const r1_run_task *tasks, size_t n, const char *template, r1_error *err)
+{
+    r1_status s = R1_OK;
+    for (size_t t = 0; t < n && s == R1_OK; t++)
+        for (size_t i = 0; i < tasks[t].items.n && s == R1_OK; i++) {
+            char *prompt = NULL;
+            s = make_prompt(template, &tasks[t], &tasks[t].items.items[i], &prompt, err);
+            free(prompt);
+            if (s == R1_OK) s = r1_context(err, r1_grade_check(&tasks[t].items.items[i], err), "task %s", tasks[t].name);
+        }
+    return s;
 }
 
 static bool next_question(void *ctx, r1_ask *ask)
@@ -289,7 +302,7 @@ static r1_status prepare(runner *r, r1_error *err)
     r1_status s = r1_grader_open(&r->grader, &(r1_grade_options){ grading_is_over, r, o->graders > 1 ? o->graders / 2 : 1, o->allow_weaker }, err);
     for (size_t t = 0; t < o->n_tasks && s == R1_OK; t++)
         for (size_t i = 0; i < o->tasks[t].items.n && s == R1_OK; i++)
-            s = make_prompt(o, &o->tasks[t], &o->tasks[t].items.items[i], &r->prompts[r->first[t] + i], err);
+            s = make_prompt(o->prompt, &o->tasks[t], &o->tasks[t].items.items[i], &r->prompts[r->first[t] + i], err);
     if (s == R1_OK) count_old(r);
     return s;
 }

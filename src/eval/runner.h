@@ -33,6 +33,10 @@ typedef struct r1_runner_options {
     void *ctx;
 } r1_runner_options;
 
+/* What can be known to be wrong of items before anything is made: their questions, by the template or (NULL) each task's own, and their tests.
+ * Errors: R1_EFORMAT, which names task and item; R1_ENOMEM. */
+r1_status r1_runner_check(const r1_run_task *tasks, size_t n, const char *template, r1_error *err) R1_MUST_CHECK;
+
 /* Make the samples that the log has not. *end (may be NULL) is the last state of things, also after an error. What is finished is
  * in the log, whatever happened.
  * Errors: R1_ECANCELLED (tick); R1_EIO when the first R1_RUNNER_GIVE_UP answers all failed: the last one's sentence; those of the

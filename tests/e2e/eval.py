@@ -433,6 +433,22 @@ def the_list_and_where_files_are():
 
 
 @test
+def nothing_is_made_of_wrong_data():
+    human = jsonl("human.jsonl", [{"task_id": "h/0", "problem": "def f(x):\n", "entry_point": "f", "test": "def check(f):\n    assert f(1) == 1\n"}])
+    fails(3, "task mbpp, item 'h/0'", "{tests}", args=["eval", "mbpp", "--data", human, *TINY, "--out", folder("refused")])
+    slow = jsonl("slow.jsonl", [{"problem": "p", "entry_point": "f", "test": "def check(f):\n    assert f(1) == 1\n", "time_limit_s": "x"}])
+    fails(3, "task humaneval", "item '1'", "'time_limit_s'", args=["eval", "humaneval", "--data", slow, *TINY, "--out", folder("refused")])
+    assert not os.path.exists(folder("refused"))
+
+
+@test
+def one_problem_has_no_error_of_problems():
+    with Server(lambda q, n: {"content": "\\boxed{%s}" % right(q)}) as s:
+        r = r1("eval", sums(1), "--url", s.url, "--out", folder("single"), "--samples", 2)
+    assert "pass@1" in r.text and "nan" not in r.text and "of problems" not in r.text, r.text
+
+
+@test
 def wrong_usage():
     fails(2, "needs a TASK", args=["eval"])
     fails(2, "--model MODEL or --url URL", args=["eval", sums()])
@@ -441,6 +457,7 @@ def wrong_usage():
     fails(2, "split=test", args=["eval", sums(), *TINY, "--where", "split"])
     fails(3, "none of 2 lines is an item with category=no", args=["eval", sums(2), *TINY, "--where", "category=no"])
     fails(2, "given twice", args=["eval", sums(), sums(), *TINY])
+    fails(2, "--data", "gsm8k and svamp", "a folder", args=["eval", "gsm8k", "svamp", "--data", sums(), *TINY])
     fails(3, "line 1: 'answer'", args=["eval", jsonl("bad.jsonl", [{"problem": "x"}]), *TINY])
 
 
