@@ -30,6 +30,7 @@ typedef struct r1_item {
     double rating;               /* of the problem; NaN: none */
     r1_eval_check check;
     const char *language;        /* of code; NULL: none is asked for */
+    bool usual_imports;          /* of code in Python: see docs/cli/r1-verify.md */
     const char **choices; size_t n_choices; /* in the order shown; the right one is `right_choice` */
     size_t right_choice;
     json_t *fields;              /* the line */

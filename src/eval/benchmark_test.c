@@ -156,6 +156,9 @@ TEST(wrong_files_are_refused_by_name)
     refused("mbpp", "{\"problem\":\"p\",\"test_list\":[]}", "a list of texts");
     refused("mbpp", "{\"problem\":\"p\",\"test_list\":[\"assert 1\"],\"test_imports\":\"math\"}", "'test_imports' is a string");
     refused("codeforces", "{\"problem\":\"p\",\"tests\":[{\"stdin\":\"1\"}]}", "stdin and stdout");
+    refused("livecodebench", "{\"problem\":\"p\",\"entry_point\":\"f\",\"checker\":\"float:x\",\"tests\":[{\"input\":\"1\",\"output\":\"1\"}]}", "'checker' is no float:E");
+    refused("livecodebench", "{\"problem\":\"p\",\"entry_point\":\"f\",\"checker\":1,\"tests\":[{\"input\":\"1\",\"output\":\"1\"}]}", "'checker' is no float:E");
+    refused("humaneval", "{\"problem\":\"p\",\"entry_point\":\"f\",\"test\":\"t\",\"checker\":\"float:1e-3\"}", "'checker' belongs to 'tests'");
     refused("codeforces", "{\"problem\":\"p\",\"tests\":[{\"stdin\":\"1\",\"stdout\":\"\"}],\"rating\":\"high\"}", "'rating' is a string");
     refused("codeforces", "{\"problem\":\"p\",\"language\":\"rust\",\"tests\":[{\"stdin\":\"1\",\"stdout\":\"\"}]}", "python, c, cpp or javascript");
     refused("countdown", "{\"problem\":\"p\",\"nums\":[1,2.5],\"target\":3}", "'nums' is an array");

@@ -102,8 +102,13 @@ static r1_status add_literal(r1_buf *b, const char *text, r1_error *err)
 static r1_status call_tests(const r1_item *item, r1_buf *b, r1_error *err)
 {
     const json_t *tests = json_object_get(item->fields, "tests");
+    const char *checker = json_string_value(json_object_get(item->fields, "checker"));
     r1_status s = r1_buf_adds(b, "import json\n\ndef _same(a, b):\n    if isinstance(a, tuple): a = list(a)\n    if isinstance(a, list) and isinstance(b, list):\n"
-                                 "        return len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b))\n    return a == b\n\ndef check(candidate):\n", err);
+                                 "        return len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b))\n", err);
+    if (s == R1_OK && checker) /* float:E, as items.c has made sure */
+        s = r1_buf_addf(b, err, "    if type(a) in (int, float) and type(b) in (int, float) and a != b:\n"
+                                "        return abs(a - b) <= %s * max(1, abs(b)) < float('inf')\n", checker + 6);
+    if (s == R1_OK) s = r1_buf_adds(b, "    return a == b\n\ndef check(candidate):\n", err);
     for (size_t i = 0; i < json_array_size(tests) && s == R1_OK; i++) {
         const json_t *t = json_array_get(tests, i);
         s = r1_buf_adds(b, "    assert _same(candidate(*[json.loads(x) for x in ", err);
@@ -171,6 +176,7 @@ r1_status r1_grade_code_task(const r1_item *item, json_t **out, r1_error *err)
         if (entry) bad |= bad || json_object_set_new(o, "entry_point", json_string(in_class(item) ? "_entry" : entry));
         r1_buf_deinit(&test);
     }
+    if (item->usual_imports) bad |= bad || json_object_set_new(o, "usual_imports", json_true());
     for (size_t i = 0; i < R1_COUNT(limits) && !bad; i++) {
         json_t *v = json_object_get(item->fields, limits[i]);
         if (v && !json_is_null(v) && (program || i < 3)) bad |= json_object_set(o, limits[i], v);

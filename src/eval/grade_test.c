@@ -123,6 +123,37 @@ TEST(functions_with_inputs_and_outputs)
     judged(t, "```python\ndef twice(x):\n    return 2 * x\n```", 1, "pass", NULL);
 }
 
+/* As the harnesses of LeetCode and LiveCodeBench: the usual names are known without an import, and only there. */
+TEST(usual_imports)
+{
+    static const char *const code = "```python\nclass Solution:\n    def most(self, nums: List[int]) -> int:\n        return Counter(nums).most_common(1)[0][0]\n```";
+    judged(item_of("livecodebench", "{\"problem\":\"p\",\"entry_point\":\"most\",\"starter_code\":\"class Solution:\\n    def most(self, nums: List[int]) -> int:\\n\","
+                                    "\"tests\":[{\"input\":\"[1, 7, 7]\",\"output\":\"7\"}]}"), code, 1, "pass", NULL);
+    judged(item_of("livecodebench", "{\"problem\":\"p\",\"tests\":[{\"stdin\":\"9\",\"stdout\":\"3\"}]}"), "```python\nprint(isqrt(int(sys.stdin.readline())))\n```", 1, "pass", NULL);
+    judged(item_of("humaneval", "{\"problem\":\"import math\\n\",\"entry_point\":\"f\",\"test\":\"def check(c):\\n    assert c(9) == 3\"}"), "```python\ndef f(x):\n    return isqrt(x)\n```", 0,
+           "runtime_error", NULL);
+}
+
+TEST(calls_with_a_tolerance)
+{
+    static const char *const third = "```python\ndef third(x):\n    return [x / 3, 'a']\n```";
+    static const char form[] = "{\"problem\":\"p\",\"entry_point\":\"third\",%s\"tests\":[{\"input\":\"1\",\"output\":\"[0.33333, \\\"a\\\"]\"}]}";
+    static const struct { const char *checker; int right; } cases[] = {
+        { "", 0 }, { "\"checker\":null,", 0 }, { "\"checker\":\"float:1e-3\",", 1 }, { "\"checker\":\"float:1e-7\",", 0 }, { "\"checker\":\"float:0\",", 0 },
+    };
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        char line[300];
+        snprintf(line, sizeof line, form, cases[i].checker);
+        judged(item_of("livecodebench", line), third, cases[i].right, cases[i].right ? "pass" : "wrong_answer", NULL);
+    }
+    const r1_item *t = item_of("livecodebench", "{\"problem\":\"p\",\"entry_point\":\"f\",\"checker\":\"float:1\",\"tests\":[{\"input\":\"1\",\"output\":\"1\"}]}");
+    judged(t, "```python\ndef f(x):\n    return 2.0\n```", 1, "pass", NULL);
+    judged(t, "```python\ndef f(x):\n    return float('nan')\n```", 0, "wrong_answer", NULL);
+    judged(t, "```python\ndef f(x):\n    return float('inf')\n```", 0, "wrong_answer", NULL);
+    judged(t, "```python\ndef f(x):\n    return '1'\n```", 0, "wrong_answer", NULL);
+    judged(t, "```python\nclass F(float):\n    def __sub__(self, o): return 0\n    def __eq__(self, o): return True\ndef f(x):\n    return F(9)\n```", 0, "wrong_answer", NULL);
+}
+
 TEST(programs)
 {
     const r1_item *t = item_of("codeforces", "{\"problem\":\"p\",\"language\":\"python\",\"tests\":[{\"stdin\":\"1 2\\n\",\"stdout\":\"3\\n\",\"note\":\"x\"},{\"input\":\"5 5\\n\",\"output\":\"10\\n\"}],"

@@ -72,6 +72,15 @@ static bool is_test_of_program(const json_t *v)
     return (json_is_string(json_object_get(v, "stdin")) && json_is_string(json_object_get(v, "stdout"))) || is_test_of_call(v);
 }
 
+/* float:E */
+static bool is_tolerance(const json_t *v)
+{
+    const char *text = json_string_value(v), *e = text && !strncmp(text, "float:", 6) ? text + 6 : "";
+    char *end = NULL;
+    double value = strtod(e, &end);
+    return *e && strspn(e, "0123456789.eE+-") == strlen(e) && !*end && value >= 0 && isfinite(value);
+}
+
 /* ---- fields ---------------------------------------------------------------------------------------------------- */
 
 static r1_status read_id(parse *p, r1_item *t)
@@ -210,11 +219,16 @@ static r1_status read_code(parse *p, r1_item *t)
         if (!json_is_string(language) || !languages[i]) return wrong(p, "language", language, "python, c, cpp or javascript");
         t->language = languages[i];
     }
+    t->usual_imports = !strcmp(t->language, "python") && (!strcmp(p->b->name, "livecodebench") || json_is_string(json_object_get(o, "starter_code")));
     const json_t *tests = json_object_get(o, "tests"), *list = json_object_get(o, "test_list"), *test = json_object_get(o, "test"), *entry = json_object_get(o, "entry_point");
     if (entry && !json_is_null(entry) && !json_is_string(entry)) return wrong(p, "entry_point", entry, "a name");
     if (t->check == R1_EVAL_STDIO && json_is_string(entry)) t->check = R1_EVAL_FUNCTION;
     if (t->check == R1_EVAL_STDIO)
         return json_array_size(tests) && is_list_of(tests, is_test_of_program) ? R1_OK : wrong(p, "tests", tests, "a list of objects with the texts stdin and stdout, or input and output");
+    const json_t *checker = json_object_get(o, "checker");
+    if (checker && !json_is_null(checker) && !(tests && !test && is_tolerance(checker)))
+        return r1_fail(p->err, R1_EFORMAT, tests && !test ? "'checker' is no float:E with a decimal number E >= 0, such as float:1e-6"
+                                                          : "'checker' belongs to 'tests'; 'test' and 'test_list' compare themselves");
     if (tests && !test)
         return json_array_size(tests) && is_list_of(tests, is_test_of_call) ? R1_OK : wrong(p, "tests", tests, "a list of objects with the texts input and output");
     if (list) {

@@ -42,6 +42,7 @@ typedef struct r1_code_task {
     r1_code_io *tests;                      /* stdio: at least one */
     size_t n_tests;                         /* 1 for function; a run may find that the test has more */
     double tolerance;                       /* of checker float:E; < 0: bytes are compared */
+    bool usual_imports;                     /* Python: the solution has the usual names of the library without an import */
     double time_limit_s;
     uint64_t memory_limit, output_limit;    /* bytes; the latter for each stream */
     json_t *json;                           /* what the texts lie in */

@@ -50,12 +50,12 @@ static bool starts_anew(r1_code_text prompt, r1_code_text solution)
     return true;
 }
 
-/* What the tester gets: prompt, test, name of the function, number. */
+/* What the tester gets: prompt, test, name of the function, number, how long a call may wait for that of another thread. */
 static r1_status tester_input(const r1_code_run *run, const char *number, char **text, r1_error *err)
 {
     const r1_code_task *t = run->task;
-    json_t *o = json_pack("{s:s%, s:s%, s:s%, s:s, s:b}", "prompt", t->prompt.data, t->prompt.n, "test", t->test.data, t->test.n, "entry",
-                          t->entry_point.data, t->entry_point.n, "number", number, "anew", (int)starts_anew(t->prompt, run->solution));
+    json_t *o = json_pack("{s:s%, s:s%, s:s%, s:s, s:b, s:f}", "prompt", t->prompt.data, t->prompt.n, "test", t->test.data, t->test.n, "entry",
+                          t->entry_point.data, t->entry_point.n, "number", number, "anew", (int)starts_anew(t->prompt, run->solution), "patience", 3 * t->time_limit_s);
     *text = o ? json_dumps(o, JSON_ENSURE_ASCII | JSON_COMPACT) : NULL;
     json_decref(o);
     return *text ? R1_OK : r1_fail(err, R1_ENOMEM, "no memory for the text of a test");
@@ -105,7 +105,8 @@ static r1_status open_ends(ends *e, const r1_code_run *run, const char *number, 
     r1_buf source;
     char *input = NULL;
     r1_buf_init(&source, SIZE_MAX / 2);
-    r1_status s = r1_buf_add(&source, run->task->prompt.data, run->task->prompt.n, err);
+    r1_status s = run->task->language == R1_CODE_PYTHON ? r1_buf_adds(&source, run->task->usual_imports ? "1" : "0", err) : R1_OK;
+    if (!s) s = r1_buf_add(&source, run->task->prompt.data, run->task->prompt.n, err);
     if (!s) s = r1_buf_add(&source, run->solution.data, run->solution.n, err);
     if (!s) s = r1_buf_adds(&source, "\n", err);
     if (!s) s = tester_input(run, number, &input, err);

@@ -102,6 +102,18 @@ static bool decide(r1_code_run *run, const r1_box_result *b, size_t i)
     return false;
 }
 
+/* The source in memory; before that of Python stands whether it has the usual names (stdio.py). */
+static r1_status open_source(const r1_code_run *run, int *fd, r1_error *err)
+{
+    r1_buf source;
+    r1_buf_init(&source, SIZE_MAX / 2);
+    r1_status s = run->task->language == R1_CODE_PYTHON ? r1_buf_adds(&source, run->task->usual_imports ? "1" : "0", err) : R1_OK;
+    if (!s) s = r1_buf_add(&source, run->solution.data, run->solution.n, err);
+    if (!s && (*fd = r1_code_memory_file(source.data ? source.data : "", source.len, err)) < 0) s = R1_EIO;
+    r1_buf_deinit(&source);
+    return s;
+}
+
 static r1_status run_test(r1_code_run *run, const program *p, size_t i, bool *passed, r1_error *err)
 {
     const r1_code_io *io = &run->task->tests[i];
@@ -115,7 +127,7 @@ static r1_status run_test(r1_code_run *run, const program *p, size_t i, bool *pa
         party.files = &file;
         party.n_files = 1;
     } else {
-        if ((fds[0].host = r1_code_memory_file(run->solution.data, run->solution.n, err)) < 0) s = R1_EIO;
+        s = open_source(run, &fds[0].host, err);
         if (!s && (fds[1].host = r1_code_memory_file(p->script->data, p->script->n, err)) < 0) s = R1_EIO;
         party.fds = fds;
         party.n_fds = 2;

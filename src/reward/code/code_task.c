@@ -11,7 +11,7 @@
 #define IO_MAX (UINT64_C(256) << 20)    /* inputs and expected outputs of one task together */
 #define TESTS_MAX 100000
 
-static const char *const field_names[] = { "kind", "language", "prompt", "test", "entry_point", "tests", "checker",
+static const char *const field_names[] = { "kind", "language", "prompt", "test", "entry_point", "tests", "checker", "usual_imports",
                                            "time_limit_s", "memory_limit_mb", "output_limit_kb" };
 static const char *const language_names[] = { "python", "c", "cpp", "javascript" };
 static const char *const verdict_names[] = { "pass", "wrong_answer", "runtime_error", "compile_error", "time_limit", "memory_limit",
@@ -190,6 +190,20 @@ static r1_status read_io(r1_code_task *t, const json_t *o, r1_error *err)
     return read_checker(t, o, err);
 }
 
+/* Usual where the entry point is a method of a class, which is LeetCode's form. */
+static r1_status read_imports(r1_code_task *t, const json_t *o, r1_error *err)
+{
+    const json_t *v = json_object_get(o, "usual_imports");
+    const char *entry = json_string_value(json_object_get(o, "entry_point"));
+    bool python = t->language == R1_CODE_PYTHON;
+    t->usual_imports = python && t->kind == R1_CODE_FUNCTION && entry && strstr(entry, "().");
+    if (!v || json_is_null(v)) return R1_OK;
+    if (!json_is_boolean(v)) return r1_fail(err, R1_EFORMAT, "'usual_imports' is %s, expected true or false", r1_json_kind(v));
+    if (json_is_true(v) && !python) return r1_fail(err, R1_EFORMAT, "'usual_imports' belongs to language python");
+    t->usual_imports = json_is_true(v);
+    return R1_OK;
+}
+
 /* ---- the task ---- */
 
 static r1_status read_task(r1_code_task *t, const json_t *o, r1_error *err)
@@ -207,6 +221,8 @@ static r1_status read_task(r1_code_task *t, const json_t *o, r1_error *err)
     if (s) return s;
     t->kind = (r1_code_kind)kind;
     t->language = (r1_code_language)language;
+    s = read_imports(t, o, err);
+    if (s) return s;
     t->memory_limit = (uint64_t)(mb * 1048576);
     t->output_limit = (uint64_t)(kb * 1024);
     return t->kind == R1_CODE_FUNCTION ? read_function(t, o, err) : read_io(t, o, err);

@@ -57,6 +57,8 @@ TEST(what_is_wrong_with_a_task_is_named)
         { "{\"kind\":\"function\",\"language\":\"c\",\"test\":\"int x;\"}", "'test' has no main" },
         { "{\"kind\":\"function\",\"language\":\"python\",\"test\":\"def check(f):\\n    assert f(1)\"}", "'entry_point' is missing" },
         { "{\"kind\":\"stdio\",\"language\":\"c\"}", "'tests' is missing" },
+        { "{\"kind\":\"function\",\"language\":\"python\",\"test\":\"t\",\"usual_imports\":1}", "'usual_imports' is an integer, expected true or false" },
+        { "{\"kind\":\"function\",\"language\":\"javascript\",\"test\":\"t\",\"usual_imports\":true}", "'usual_imports' belongs to language python" },
         { "{\"kind\":\"stdio\",\"language\":\"c\",\"tests\":[]}", "'tests' has 0 entries" },
         { "{\"kind\":\"stdio\",\"language\":\"c\",\"tests\":[{\"stdin\":\"\"}]}", "entry 1 of 'tests': 'stdout' is missing" },
         { "{\"kind\":\"stdio\",\"language\":\"c\",\"tests\":[{\"stdin\":\"\",\"stdout\":\"\",\"x\":1}]}", "unknown field 'x'; a test has stdin, stdout" },

@@ -3,7 +3,7 @@
 def r1_main():
     import builtins, io, os, sys, types
     with os.fdopen(4, "rb") as f:
-        source = f.read()
+        every, source = f.read(1) == b"1", f.read()  # whether it has all usual names
     try:
         code = compile(source, "solution.py", "exec", dont_inherit=True)
     except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as x:
@@ -23,10 +23,10 @@ def r1_main():
     builtins.open = open
 
     module = types.ModuleType("__main__")
-    module.__dict__.update(__builtins__=builtins, __file__="solution.py", __annotations__={})
+    module.__dict__.update(__builtins__=builtins, __file__="solution.py", __annotations__={}, **(usual_names(code, source, True) if every else {}))
     sys.modules["__main__"] = module
     sys.argv = ["solution.py"]
-    sys.setrecursionlimit(sys.getrecursionlimit() + 3)
+    sys.setrecursionlimit((USUAL_DEPTH if every else sys.getrecursionlimit()) + 3)
     return code, module
 
 

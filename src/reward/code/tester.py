@@ -6,6 +6,8 @@ import _thread
 
 NO_EXCEPTIONS_OF = ("unittest", "doctest", "pytest", "_pytest", "asyncio")  # those that steer a test instead of failing it
 ENTERED = ("__enter__", "__exit__")  # while these run, an object may change what it was made with, as a generator does
+REPORTING = _thread.allocate_lock()
+ONE_AT_A_TIME = "; a call of another thread waits for its end: calls of several threads cross one after the other"
 PLAIN_TYPES = (*SCALARS, list, tuple, dict, set)
 PLAIN_BASES = frozenset("int float str complex bytes tuple list dict set frozenset".split())
 
@@ -15,10 +17,12 @@ class Tester(Peer):
         super().__init__(fd, fd)
         self.shared, self.test_names, self.classes, self.own_classes = {}, frozenset(), {}, {}
         self.lock = _thread.RLock()
+        self.patience = 1.0  # seconds that a call waits for that of another thread
+        self.waiting, self.n_answers = 0, 0  # threads of the test whose calls wait for that of another; messages that came
         self.globals, self.prompt_classes = {}, frozenset()
         self.streams = sys.stdin, sys.stdout, sys.stderr
         self.builtins = {n: getattr(builtins, n) for n in ("input", "print", "open")}
-        self.environ, self.argv, self.patchable = None, None, {}
+        self.environ, self.argv, self.patchable, self.solution_modules = None, None, {}, frozenset()
         self.files = {}
         self.runs, self.used = Runs(), False  # whether the test has made use of anything of the solution
         self.solution_reads = []  # global names that the solution sets and its functions read
@@ -50,7 +54,9 @@ class Tester(Peer):
     # ---- asking ----
 
     def ask(self, op, target, args=(), kwargs=None):
-        with self.lock:
+        if not self.lock.acquire(False):
+            self.wait_for_others()
+        try:
             self.used = self.used or op not in ("glob", "seed")
             before = len(self.failed)
             e = Encoder(self)
@@ -82,10 +88,25 @@ class Tester(Peer):
                 raise
             finally:
                 self.lent, self.holding = outer, holding
+        finally:
+            self.lock.release()
+
+    def wait_for_others(self):
+        """Another thread of the test has a call under way. One that waits for this one would wait for ever."""
+        self.waiting += 1
+        while True:
+            before = self.n_answers
+            if self.lock.acquire(True, self.patience):
+                break
+            if self.n_answers == before:
+                report("time_limit", "a call of the solution has not returned for %g s%s" % (self.patience, ONE_AT_A_TIME), self.runs)
+                os._exit(0)
+        self.waiting -= 1
 
     def answer(self, objects, op):
         while True:
             m = self.receive()
+            self.n_answers += 1
             if type(m) is list:
                 self.serve(m)
                 continue
@@ -165,6 +186,8 @@ class Tester(Peer):
 
     def unlike_one_file(self):
         """What the test did that does not reach the other process, where a failure may come from it."""
+        if self.waiting:
+            return ONE_AT_A_TIME
         for n in self.solution_reads:
             if n not in self.globals:
                 continue
@@ -214,7 +237,7 @@ class Tester(Peer):
 
     def patched_global(self, name):
         """A name of the solution that the test patches as one of its own file; no other, such as load_tests, which unittest asks for."""
-        if ("__main__", name) not in self.patchable:
+        if ("__main__", name) not in self.patchable and name not in self.solution_modules:
             raise AttributeError(name)
         return self.globals["__builtins__"][name]
 
@@ -592,8 +615,18 @@ def define_prompt(tester, prompt, entry, space):
 # ---- the run ----
 
 def report(verdict, reason, runs, number=None):
+    REPORTING.acquire()  # for good: one report, then the end
     reason = reason[:300].encode("utf-8", "replace").decode()
     os.write(5, to_json({"verdict": verdict, "reason": reason, "number": number, "tests": runs.tests, "passed": runs.passed}).encode("ascii"))
+
+
+def missing_module(x):
+    """What to add where a module was asked for that is not installed here."""
+    top = x.name.partition(".")[0] if isinstance(x, ModuleNotFoundError) and type(x.name) is str else ""
+    if not top.isidentifier() or top in sys.modules or top in sys.builtin_module_names:
+        return ""
+    from importlib.machinery import PathFinder
+    return "" if PathFinder.find_spec(top) else " (this machine's python3 has no module %s)" % top
 
 
 def describe_failure(x):
@@ -605,7 +638,7 @@ def describe_failure(x):
     except Exception:
         text = ""
     text = text.strip().replace("\n", " ")
-    said = name + (": " + text if text else "")
+    said = name + (": " + text if text else "") + missing_module(x)
     where, tb = "", x.__traceback__
     while tb:
         if tb.tb_frame.f_code.co_filename == "test.py":
@@ -656,7 +689,7 @@ def start(tester, init, space):
         code = tester.runs.compile(init["test"])
     except (SyntaxError, ValueError) as x:
         return "compile_error", "the test: %s" % x
-    tester.solution_starts_anew = init["anew"]
+    tester.solution_starts_anew, tester.patience = init["anew"], init["patience"]
     tester.lines = init["test"].split("\n")
     define_prompt(tester, init["prompt"], init["entry"], space)
     used = names_in(code, set()) - {"r1_called"}
@@ -761,7 +794,15 @@ def watch_patches(tester, test, used, texts, names):
     import re
     if "patch" not in used and "setattr" not in used and not re.search(r"^[ \t]*\w+(\.\w+)+[ \t]*=[^=]", test, re.M):
         return
+    if "__name__" in used:
+        texts = texts | {"__main__" + t for t in texts if t.startswith(".")}
     dotted = {t.rpartition(".")[::2] for t in texts if t.replace(".", "").isidentifier() and "." in t}
+    # modules of the library that the solution has imported under their own names
+    seen = {m[9:].partition(".")[0] for m, _ in dotted if m.startswith("__main__.")} & names & set(sys.stdlib_module_names) - set(tester.globals)
+    dotted |= {(m[9:], n) for m, n in dotted if m.startswith("__main__.") and m[9:].partition(".")[0] in names}
+    if seen:
+        tester.solution_modules = seen
+        tester.globals["__getattr__"] = tester.patched_global
     modules = {m for m in used | {m for m, n in dotted} | {a + "." + b for a in used for b in used if a + "." + b in sys.modules} if m.partition(".")[0] in sys.stdlib_module_names and m.partition(".")[0] not in NOT_PATCHED}
     for m in modules:
         try:
