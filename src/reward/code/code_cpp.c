@@ -32,6 +32,17 @@ static bool one_of(const source *s, size_t i, const char *const *list, size_t n)
 }
 #define ONE_OF(s, i, ...) one_of(s, i, (const char *const[]){ __VA_ARGS__ }, sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(const char *))
 
+/* Whether ## could make the word out of words of the text. */
+static bool glued(const source *s, const char *word, size_t n)
+{
+    bool reach[64] = { true };
+    if (!s->glues || n >= sizeof reach) return s->glues;
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < s->n && reach[i]; k++)
+            if (is_name(s, k) && s->t[k].n <= n - i && s->t[k].n < n && !memcmp(s->t[k].s, word + i, s->t[k].n)) reach[i + s->t[k].n] = true;
+    return reach[n];
+}
+
 /* ---- types of the solution's own ---- */
 
 static bool same(const source *s, size_t a, size_t b)
@@ -146,7 +157,7 @@ static bool has_foreign(const source *s, size_t i, const source *test, size_t *n
 static size_t class_of(const source *s, size_t i)
 {
     for (size_t k = i; k-- > 0 && !ONE_OF(s, k, ";", "}", "{", ")");)
-        if (ONE_OF(s, k, "struct", "class", "union") && is_name(s, k + 1)) return k + 1;
+        if (ONE_OF(s, k, "struct", "class", "union") && is_name(s, k + 1) && !(k && ONE_OF(s, k - 1, "<", ","))) return k + 1; /* Base<struct X> is no head */
     return 0;
 }
 
@@ -301,23 +312,133 @@ static bool makes_of_others(const source *s, size_t i)
     return foreign && n && n <= 1 + n_default;
 }
 
-/* Whether there is a comparison or difference of own types, and an own type made out of others without being asked. */
+/* Own types by their words; all: one that is not known, so any. */
+typedef struct kinds {
+    size_t word[DEPTH_MAX], n;
+    bool all;
+} kinds;
+
+/* Whether the word of an own class may also name something else: typedef Other Word, template <template <class> class Word>. */
+static bool has_other_meaning(const source *s, size_t i)
+{
+    for (size_t k = 2; k + 1 < s->n; k++) {
+        if (!same(s, k, i)) continue;
+        bool maker = ONE_OF(s, k - 1, "struct", "class");
+        if (is(s, k - 1, ".") || (maker && is(s, k - 2, ">") && ONE_OF(s, k + 1, ">", ",", "=", "."))) return true;
+        if (maker || !ONE_OF(s, k + 1, ";", ",", ")", "[", "(")) continue;
+        int angle = 0;
+        size_t from = k;
+        while (from > 0 && !ONE_OF(s, from - 1, ";", "{", "}", "typedef")) from--, angle += is(s, from, "<") - is(s, from, ">");
+        bool itself = from + 2 == k && same(s, from + 1, k); /* typedef struct Word Word; */
+        if (from && is(s, from - 1, "typedef") && angle <= 0 && !itself) return true;
+        if (!from || !is(s, from - 1, "}") || is(s, k + 1, "(")) continue;
+        size_t open = from - 1; /* typedef struct Other { ... } *P, Word; */
+        for (int depth = 0; open > 0; open--) {
+            depth += is(s, open, "}") - is(s, open, "{");
+            if (!depth) break;
+        }
+        size_t class = class_of(s, open);
+        if (class && !same(s, class, k)) return true;
+    }
+    return false;
+}
+
+static void add_kind(const source *s, size_t i, kinds *out)
+{
+    for (size_t k = 0; k < out->n; k++)
+        if (same(s, i, out->word[k])) return;
+    bool named = false; /* a class of that very name, no other name for one */
+    for (size_t k = 1; k + 1 < s->n && !named; k++) named = same(s, k, i) && ONE_OF(s, k - 1, "struct", "class", "union", "enum") && ONE_OF(s, k + 1, "{", ":", "final");
+    if (s->glues || !named || !own_type(s, i) || has_other_meaning(s, i) || out->n == DEPTH_MAX) out->all = true;
+    if (out->n < DEPTH_MAX) out->word[out->n++] = i;
+}
+
+/* The types that take part in the comparison whose `operator` stands at i. */
+static void add_compared(const source *s, size_t i, size_t around, kinds *out)
+{
+    size_t open = i + 1;
+    bool found = around != 0;
+    while (open < s->n && !ONE_OF(s, open, "(", ";", "{")) open++;
+    size_t end = is(s, open, "(") ? behind(s, open, "(", ")") : open;
+    if (around) add_kind(s, around, out);
+    for (size_t k = open; k < end; k++)
+        if (own_type(s, k)) add_kind(s, k, out), found = true;
+    if (!found) out->all = true;
+}
+
+static bool is_macro(const source *s, size_t i)
+{
+    for (size_t k = 1; k < s->n; k++)
+        if (s->t[k - 1].macro == R1_CODE_DIRECTIVE && s->t[k].macro && same(s, k, i)) return true;
+    return false;
+}
+
+/* Whether word i declares a constructor that makes an object out of others; around: the word of the class whose braces are around it, 0 when it has none or its head
+ * is not understood. */
+static bool is_constructor(const source *s, size_t i, size_t around, size_t depth)
+{
+    if (ONE_OF(s, i - 1, "explicit", "~", "return", "=", "new")) return false;
+    if (around && same(s, around, i)) {
+        if (is(s, i + 1, ")") && is(s, i + 2, "(")) return makes_of_others(s, i + 2); /* (Own)(int), or by a macro */
+        if (is_name(s, i + 1) && is_macro(s, i + 1)) return true;
+        return is(s, i + 1, "(") && makes_of_others(s, i + 1);
+    }
+    bool start = !around && depth && ONE_OF(s, i - 1, ";", "{", "}", ":", ">", "]", "constexpr", "inline");
+    return start && is(s, i + 1, "(") && own_type(s, i) && makes_of_others(s, i + 1);
+}
+
+/* Whether a macro opens or closes what it does not close or open, or takes away a word by which constructors are told from others. */
+static bool has_odd_macro(const source *s)
+{
+    int depth[3] = { 0 };
+    for (size_t i = 1; i < s->n; i++) {
+        bool name = s->t[i].macro && s->t[i - 1].macro == R1_CODE_DIRECTIVE;
+        if (name && ONE_OF(s, i, "explicit", "return", "new", "struct", "class", "typedef", "using")) return true;
+        if (s->t[i].macro == 1 && !name) {
+            depth[0] += is(s, i, "{") - is(s, i, "}");
+            depth[1] += is(s, i, "(") - is(s, i, ")");
+            depth[2] += is(s, i, "[") - is(s, i, "]");
+        }
+        bool end = s->t[i].macro == 1 && (i + 1 == s->n || s->t[i + 1].macro != 1);
+        if (end && (depth[0] || depth[1] || depth[2])) return true;
+    }
+    return false;
+}
+
+/* Whether macros have such a type's name in them, or can glue it together, where a constructor could be hidden. */
+static bool is_spoken_of(const source *s, const kinds *types)
+{
+    for (size_t k = 0; k < types->n; k++) {
+        const r1_code_word *w = &s->t[types->word[k]];
+        if (glued(s, w->s, w->n)) return true;
+        for (size_t i = 1; i < s->n; i++)
+            if (s->t[i].macro == 1 && same(s, i, types->word[k]) && !ONE_OF(s, i - 1, "<", ",")) return true;
+    }
+    return false;
+}
+
+/* Whether there is a comparison or difference of an own type that is made out of others without being asked. */
 static bool compares_others(const source *s, const source *test)
 {
-    bool compared = false, made = false;
+    kinds compared = { .n = 0 }, made = { .n = 0 };
     size_t classes[DEPTH_MAX] = { 0 }, depth = 0; /* of the braces around i */
     if (is(s, 0, "{")) depth++;
-    for (size_t i = 1; i + 2 < s->n && !(compared && made); i++) {
+    for (size_t i = 1; i + 2 < s->n; i++) {
         if (is(s, i, "{") && ++depth < DEPTH_MAX) classes[depth] = class_of(s, i);
         if (is(s, i, "}") && depth) depth--;
         size_t around = depth < DEPTH_MAX ? classes[depth] : 0;
-        if (is(s, i, "operator") && is(s, i + 1, "!") && !is(s, i + 2, "=") && !(around && tested(s, around, test))) compared = made = true; /* both true and not */
-        if (is(s, i, "operator") && ONE_OF(s, i + 1, "=", "!", "<", ">", "-") && !(ONE_OF(s, i + 1, "<", ">") && same(s, i + 1, i + 2))) compared = true;
-        if (is(s, i - 1, "using") && is_name(s, i) && is(s, i + 1, ":") && is(s, i + 2, ":") && around) made = true; /* inherited constructors */
-        if (!is_name(s, i) || !is(s, i + 1, "(") || ONE_OF(s, i - 1, "explicit", "~", "return", "=", "new", ",", "(")) continue;
-        if (around && same(s, around, i) && !tested(s, i, test) && makes_of_others(s, i + 1)) made = true;
+        bool sign = is(s, i, "operator") && ONE_OF(s, i + 1, "=", "!", "<", ">", "-");
+        if (sign && is(s, i + 1, "!") && !is(s, i + 2, "=") && !(around && tested(s, around, test))) return true; /* both true and not */
+        if (sign && !(ONE_OF(s, i + 1, "<", ">") && same(s, i + 1, i + 2)) && !(is(s, i + 1, "-") && is(s, i + 2, ">"))) add_compared(s, i, around, &compared);
+        if (is(s, i - 1, "using") && is_name(s, i) && is(s, i + 1, ":") && is(s, i + 2, ":") && around) add_kind(s, around, &made); /* inherited constructors */
+        if (is_name(s, i) && !tested(s, i, test) && is_constructor(s, i, around, depth)) add_kind(s, i, &made);
     }
-    return compared && made;
+    if (compared.n && (has_odd_macro(s) || is_spoken_of(s, &compared))) return true;
+    if ((compared.all && made.n) || (made.all && compared.n)) return true;
+    for (size_t i = 0; i < compared.n; i++)
+        for (size_t k = 0; k < made.n; k++)
+            if (same(s, compared.word[i], made.word[k])) return true;
+    return false;
 }
 
 /* Words of types of the language that are followed by nothing else's. */
@@ -338,6 +459,17 @@ static bool bad_type_macro(const source *s)
     return false;
 }
 
+/* Whether the solution makes a class with the name of word i, be it the library's. */
+static bool is_remade(const source *s, size_t i)
+{
+    for (size_t k = 1; k + 1 < s->n; k++) {
+        if (!same(s, k, i)) continue;
+        if (ONE_OF(s, k - 1, "struct", "class", "union", "enum") && ONE_OF(s, k + 1, "{", ":", "final")) return true;
+        if ((is(s, k - 1, "}") && is(s, k + 1, ";")) || (is(s, k - 1, "using") && is(s, k + 1, "="))) return true;
+    }
+    return false;
+}
+
 /* Whether the result [from, to) is a type of the language or the library, or a pointer. */
 static bool is_plain(const source *s, size_t from, size_t to)
 {
@@ -345,7 +477,7 @@ static bool is_plain(const source *s, size_t from, size_t to)
     for (size_t i = from; i < to; i++) {
         if (is(s, i, "*")) return true;
         if (!is_name(s, i) || ONE_OF(s, i, "std", "const", "static", "inline", "constexpr", "extern")) continue;
-        if (!is_library_type(s, i) && !ONE_OF(s, i, "int", "long", "short", "unsigned", "signed", "char", "bool", "float", "double", "void", "int64_t", "uint64_t", "int32_t", "uint32_t")) return false;
+        if (is_library_type(s, i) ? is_remade(s, i) : !ONE_OF(s, i, "int", "long", "short", "unsigned", "signed", "char", "bool", "float", "double", "void", "int64_t", "uint64_t", "int32_t", "uint32_t")) return false;
         any = true;
     }
     return any;
@@ -668,20 +800,9 @@ r1_status r1_code_rename(const r1_code_run *run, const char *mark, r1_buf *out, 
 
 /* ---- all of it ---- */
 
-/* Whether ## could make the word out of words of the text. */
-static bool glued(const source *s, const char *word)
-{
-    size_t n = strlen(word);
-    bool reach[16] = { true };
-    for (size_t i = 0; i < n && s->glues; i++)
-        for (size_t k = 0; k < s->n && reach[i]; k++)
-            if (is_name(s, k) && s->t[k].n <= n - i && s->t[k].n < n && !memcmp(s->t[k].s, word + i, s->t[k].n)) reach[i + s->t[k].n] = true;
-    return s->glues && reach[n];
-}
-
 static const char *judge(const source *s, const source *test, const r1_code_run *run)
 {
-    if (glued(s, "namespace") || glued(s, "operator") || glued(s, "template")) return "hides words of C++ in macros";
+    if (glued(s, "namespace", 9) || glued(s, "operator", 8) || glued(s, "template", 8)) return "hides words of C++ in macros";
     size_t n_operators = 0;
     if (bad_type_macro(s)) return "gives a name of types another meaning by a macro";
     for (size_t i = 0; i < s->n; i++) n_operators += is(s, i, "operator") || is(s, i, "namespace");
