@@ -248,6 +248,7 @@ static bool gives_another(r1_span s, char chosen, char last)
         const char *lf = memchr(s.p + i, '\n', s.n - i);
         r1_span line = { s.p + i, (lf ? (size_t)(lf - s.p) : s.n) - i };
         i += line.n + 1;
+        line = r1_span_trim(line); /* once, not behind each letter */
         for (size_t k = 0; k < line.n; k++) {
             char c = line.p[k];
             if (c < 'A' || c > last || c == chosen || (k > 0 && is_word(line.p[k - 1])) || (k + 1 < line.n && is_word(line.p[k + 1]))) continue;

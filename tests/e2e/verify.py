@@ -202,6 +202,8 @@ def tables():
     assert [g["index"] for g in got] == [1, 2, 3, 4, 5] and got[3]["extracted"] == "5" and got[1]["verdict"] == 0, got
     two = r1("verify", "--tsv", tmp("two.tsv", "candidate\tgold\r\n5\t5\r\n6\t5"))
     assert [line.split("\t")[1] for line in two.text.splitlines()] == ["1", "0"] and not two.err, two.text
+    gaps = r1("verify", "--tsv", tmp("gaps.tsv", "gold\tcandidate\n5\t5\n\n\r\n5\t6\n"))
+    assert [line.split("\t")[:2] for line in gaps.text.splitlines()] == [["1", "1"], ["4", "0"]], gaps.text
 
 
 @test

@@ -89,11 +89,11 @@ static bool script_defines(r1_code_text code, size_t indent, r1_code_text name, 
 
 /* ---- words of C and C++ ---- */
 
-/* Behind the "(" at i: the place behind its ")". */
-static size_t behind_bracket(const r1_code_words *w, size_t i)
+/* Behind the "(" at i: the place behind its ")". *steps: how many more words may be looked at, for a text may hold nothing but brackets. */
+static size_t behind_bracket(const r1_code_words *w, size_t i, size_t *steps)
 {
     size_t depth = 0;
-    for (; i < w->n; i++) {
+    for (; i < w->n && *steps; i++, --*steps) {
         if (r1_code_word_is(w, i, "(")) depth++;
         else if (r1_code_word_is(w, i, ")") && --depth == 0) return i + 1;
     }
@@ -101,14 +101,14 @@ static size_t behind_bracket(const r1_code_words *w, size_t i)
 }
 
 /* "f(...) const -> int {", "class f {", "auto f = [": what stands behind the name at i. */
-static bool word_defines(const r1_code_words *w, size_t i)
+static bool word_defines(const r1_code_words *w, size_t i, size_t *steps)
 {
     if (w->t[i].macro) return i > 0 && w->t[i - 1].macro && r1_code_word_is(w, i - 1, "define");
     if (i > 0 && (r1_code_word_is(w, i - 1, "class") || r1_code_word_is(w, i - 1, "struct"))) return i + 1 < w->n && !r1_code_word_is(w, i + 1, ";");
     if (i + 1 >= w->n) return false;
     if (i > 0 && r1_code_word_is(w, i - 1, "auto") && r1_code_word_is(w, i + 1, "=")) return i + 2 < w->n && r1_code_word_is(w, i + 2, "[");
     if (!r1_code_word_is(w, i + 1, "(")) return false;
-    for (size_t k = behind_bracket(w, i + 1); k < w->n; k++) {
+    for (size_t k = behind_bracket(w, i + 1, steps); k < w->n; k++) {
         if (r1_code_word_is(w, k, "{")) return true;
         if (!r1_code_word_is_name(w, k) && !strchr("->:<>*&", *w->t[k].s)) return false;
     }
@@ -119,8 +119,10 @@ static bool native_defines(r1_code_text code, r1_code_text name, bool cpp)
 {
     r1_code_words w;
     bool found = false;
-    if (r1_code_split(&w, code, cpp))
-        for (size_t i = 0; i < w.n && !found; i++) found = w.t[i].n == name.n && !memcmp(w.t[i].s, name.data, name.n) && word_defines(&w, i);
+    if (r1_code_split(&w, code, cpp)) {
+        size_t steps = 8 * w.n + 1000;
+        for (size_t i = 0; i < w.n && !found; i++) found = w.t[i].n == name.n && !memcmp(w.t[i].s, name.data, name.n) && word_defines(&w, i, &steps);
+    }
     r1_code_words_free(&w);
     return found;
 }
@@ -173,11 +175,15 @@ static r1_code_text name_in_test(const r1_code_task *t)
     return (r1_code_text){ "", 0 };
 }
 
-bool r1_code_defines(const r1_code_task *t, r1_code_text code, size_t indent)
+r1_code_text r1_code_wanted(const r1_code_task *t)
 {
     r1_code_text name = t->entry_point.n ? first_name(t->entry_point, t->language) : name_in_prompt(t);
-    if (!name.n) name = name_in_test(t);
+    return name.n ? name : name_in_test(t);
+}
+
+bool r1_code_defines(r1_code_language l, r1_code_text name, r1_code_text code, size_t indent)
+{
     if (!name.n) return false;
-    if (t->language == R1_CODE_C || t->language == R1_CODE_CPP) return native_defines(code, name, t->language == R1_CODE_CPP);
-    return script_defines(code, indent, name, t->language);
+    if (l == R1_CODE_C || l == R1_CODE_CPP) return native_defines(code, name, l == R1_CODE_CPP);
+    return script_defines(code, indent, name, l);
 }

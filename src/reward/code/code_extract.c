@@ -112,18 +112,19 @@ typedef struct blocks {
     fence_mark other;                     /* of the last complete block that does not fit; n_info 0: none */
 } blocks;
 
-static void take_block(const r1_code_task *t, block b, const fence_mark *open, blocks *out)
+static void take_block(r1_code_language l, r1_code_text name, block b, const fence_mark *open, blocks *out)
 {
-    int fits = fit_of(t->language, open);
+    int fits = fit_of(l, open);
     out->last[fits] = b;
     if (fits == FITS_NOT) out->other = *open;
-    else if (r1_code_defines(t, (r1_code_text){ b.data, b.n }, b.indent)) out->defining[fits] = b;
+    else if (r1_code_defines(l, name, (r1_code_text){ b.data, b.n }, b.indent)) out->defining[fits] = b;
 }
 
 static void find_blocks(const r1_code_task *t, text_line s, blocks *out)
 {
     fence_mark open = { 0 }, f;
     size_t start = 0, list = 0;
+    r1_code_text name = r1_code_wanted(t);
     *out = (blocks){ 0 };
     for (size_t i = 0; i < s.n;) {
         const char *lf = memchr(s.s + i, '\n', s.n - i);
@@ -134,7 +135,7 @@ static void find_blocks(const r1_code_task *t, text_line s, blocks *out)
             open = f;
             start = r1_min(end + 1, s.n);
         } else if (is_fence && closes(&f, &open)) {
-            take_block(t, (block){ s.s + start, i - start, open.indent }, &open, out);
+            take_block(t->language, name, (block){ s.s + start, i - start, open.indent }, &open, out);
             open.length = 0;
         }
         i = end + 1;

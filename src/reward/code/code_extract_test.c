@@ -98,3 +98,20 @@ TEST(c_fits_cpp_and_others_are_named)
     EXPECT_INT(r1_code_other_language(&t, "x", 1, &name), 0);
     EXPECT_INT(r1_code_other_language(&t, "<think>```a\n```", 15, &name), 0);
 }
+
+TEST(hostile_blocks_take_linear_time)
+{
+    enum { N = 2000000 };
+    char *hostile = malloc(N + 1), *code;
+    r1_code_task t = { .language = R1_CODE_CPP, .entry_point = text("f") };
+    size_t n;
+    r1_error e = { 0 };
+    EXPECT(hostile != NULL);
+    for (size_t i = 0; i < N; i++) hostile[i] = "f("[i & 1];
+    memcpy(hostile, "```cpp\n", 7);
+    memcpy(hostile + N - 4, "\n```", 5);
+    EXPECT_OK(r1_code_extract(&t, hostile, N, &code, &n, &e), &e);
+    EXPECT_INT(n, N - 10);
+    free(code);
+    free(hostile);
+}

@@ -117,9 +117,10 @@ r1_status r1_code_macros_restore(const r1_code_macros *m, r1_buf *out, r1_error 
 /* Whether the function asked for, or with a message of the compiler a word of it, is a macro of the solution and nothing else; what: its name. */
 bool r1_code_macros_only(const r1_code_macros *m, r1_code_text message, char *what, size_t size);
 
-/* code_defines.c. Whether the block, whose fence is indented so far, defines the task's entry point or, without one, the function
- * its prompt begins, or its test asserts something of. */
-bool r1_code_defines(const r1_code_task *t, r1_code_text code, size_t indent);
+/* code_defines.c. What a solution must define: the task's entry point or, without one, the function that its prompt begins or its test asserts something
+ * of; of no length where nothing says it. Whether a block of code, whose fence is indented so far, defines it. */
+r1_code_text r1_code_wanted(const r1_code_task *t);
+bool r1_code_defines(r1_code_language l, r1_code_text name, r1_code_text code, size_t indent);
 
 /* Whether the identifier stands in the text. */
 bool r1_code_has_word(r1_code_text t, const char *word, size_t n);
