@@ -86,14 +86,25 @@ static void fuzz_object(const char *bytes, size_t n)
     if (r1_code_replaces(&run, bytes, n, what, sizeof what)) require(what[0]);
 }
 
+/* Code is the text without what stands around it and the indent of its lines. */
+static bool is_part(const char *text, size_t n, const char *code, size_t n_code)
+{
+    size_t k = 0;
+    for (size_t i = 0; i < n && k < n_code; i++) k += text[i] == code[k];
+    return k == n_code;
+}
+
 static void fuzz_response(const char *text, size_t n)
 {
-    for (int l = 0; l < 4; l++) {
-        r1_code_task t = { .language = (r1_code_language)l };
+    for (int l = 0; l < 8; l++) {
+        r1_code_text f = { "f", (size_t)(l & 1) }, prompt = { text, l & 1 ? 0 : n };
+        r1_code_task t = { .language = (r1_code_language)(l / 2), .entry_point = f, .prompt = prompt, .test = prompt };
         char *code;
-        size_t n_code;
+        const char *name;
+        size_t n_code, n_name = r1_code_other_language(&t, text, n, &name);
+        require(!n_name || (name >= text && name + n_name <= text + n));
         require(!r1_code_extract(&t, text, n, &code, &n_code, NULL));
-        require(code ? n_code <= n && code[n_code] == 0 && (!n_code || memmem(text, n, code, n_code)) : n_code == 0);
+        require(code ? n_code <= n && code[n_code] == 0 && is_part(text, n, code, n_code) : n_code == 0);
         free(code);
     }
 }
