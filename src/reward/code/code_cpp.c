@@ -737,7 +737,7 @@ static bool defines(const source *s, size_t i)
     if (!(is_name(s, i - 1) && !ONE_OF(s, i - 1, "return", "else", "new", "throw", "case", "do")) && !ONE_OF(s, i - 1, ">", "&", "*", "]", ")")) return false;
     size_t at = behind(s, i + 1, "(", ")");
     while (ONE_OF(s, at, "noexcept", "const")) at++;
-    return (is(s, at, "{") || (is(s, at, "-") && is(s, at + 1, ">"))) && !class_around(s, i);
+    return (ONE_OF(s, at, "{", "requires") || (is(s, at, "-") && is(s, at + 1, ">"))) && !class_around(s, i);
 }
 
 /* Whether the test calls the word for a range of the library's: equal(a.begin(), ...). */
@@ -759,7 +759,7 @@ static bool overloads(const source *s, const source *test, const r1_code_run *ru
     r1_code_text entry = run->task->entry_point;
     for (size_t i = 1; i + 1 < s->n; i++) {
         if (is(s, i, "operator") && is(s, i + 1, "new") && is(s, i - 1, "*") && !class_around(s, i)) return true; /* sees all that the test makes */
-        if (!called(s, i, test) || !defines(s, i)) continue;
+        if (is(s, i, "main") || !called(s, i, test) || !defines(s, i)) continue;
         bool asked = (entry.n == s->t[i].n && !memcmp(entry.data, s->t[i].s, entry.n)) || r1_code_has_word(run->task->prompt, s->t[i].s, s->t[i].n);
         bool taken = !asked && (r1_code_is_taken(run, s->t[i].s, s->t[i].n) || called_for_range(s, i, test));
         if (taken) n_taken++;

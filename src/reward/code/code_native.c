@@ -4,7 +4,7 @@
  * first never saw, and which holds this run's number; the third runs the program. A pass is the number on the proof's descriptor
  * and exit status 0.
  *
- * Withstood: exit, _exit, quick_exit and constructors that end the process (no number comes), a main of the solution's own (two definitions), macros
+ * Withstood: exit, _exit, quick_exit and constructors that end the process (no number comes), a main of the solution's own (nobody calls it), macros
  * with words of the test, NDEBUG, functions in the place of the library's that the test calls, handlers of SIGABRT and jumps out
  * of them (a failed assert is told before the signal), guessing in forked children (only the first process proves), a number read at
  * compile time or out of arguments, environment or files (it is nowhere there), machine code changed or added while the program runs (nothing
@@ -118,8 +118,10 @@ static r1_status replace(r1_buf *out, const char *text, const char *const (*pair
     return s;
 }
 
-/* *out: the object, or with `assembly` the text for the assembler. */
-static r1_status compile(r1_code_run *run, const char *compiler, const char *mark, bool assembly, char **out, size_t *n, r1_error *err)
+enum { ASSEMBLY = 1, CPP20 = 2 };
+
+/* *out: the object, or with ASSEMBLY the text for the assembler. */
+static r1_status compile(r1_code_run *run, const char *compiler, const char *mark, int how, char **out, size_t *n, r1_error *err)
 {
     static const char *const pairs[][2] = { { "R1_TEST", "r1_test_" }, { "R1_FAIL", "r1_fail_" }, { "R1_STEP", "r1_step_" } };
     bool cpp = run->task->language == R1_CODE_CPP, function = run->task->kind == R1_CODE_FUNCTION;
@@ -135,7 +137,7 @@ static r1_status compile(r1_code_run *run, const char *compiler, const char *mar
         if (!s) s = r1_buf_add(&source, run->solution.data, run->solution.n, err);
         if (!s) s = r1_buf_adds(&source, "\n", err);
     }
-    const char *argv[MAX_ARGS] = { compiler, "-x", cpp ? "c++" : "c", cpp ? "-std=gnu++17" : "-std=gnu17", "-O2", "-pthread", "-w", "-fno-lto", "-fno-delete-null-pointer-checks", assembly ? "-S" : "-c", "program.src", "-o", "program.o" };
+    const char *argv[MAX_ARGS] = { compiler, "-x", cpp ? "c++" : "c", cpp ? (how & CPP20 ? "-std=gnu++20" : "-std=gnu++17") : "-std=gnu17", "-O2", "-pthread", "-w", "-fno-lto", "-fno-delete-null-pointer-checks", how & ASSEMBLY ? "-S" : "-c", "program.src", "-o", "program.o" };
     if (function) {
         argv[13] = "-isystem";
         argv[14] = R1_BOX_WORK;
@@ -249,6 +251,35 @@ static r1_status refuse(r1_code_run *run, r1_error *err)
     return s;
 }
 
+/* Whether a solution that is not C++17 may be C++20. With operators of its own it may not: that turns comparisons round and makes new ones out of them, which code_cpp.c does
+ * not know. */
+static bool may_be_newer(const r1_code_run *run)
+{
+    const r1_code_task *t = run->task;
+    r1_code_words w;
+    if (t->language != R1_CODE_CPP || run->result->verdict != R1_CODE_COMPILE_ERROR) return false;
+    if (t->kind != R1_CODE_FUNCTION) return true;
+    bool may = r1_code_split(&w, run->solution, true) && !w.glues && !r1_code_has_assembly(run);
+    for (size_t i = 0; may && i < w.n; i++) may = !r1_code_word_is(&w, i, "operator");
+    r1_code_words_free(&w);
+    return may;
+}
+
+/* The same as C++20. What is wrong stays as it was told for C++17 when that fails, too. */
+static r1_status compile_newer(r1_code_run *run, const char *compiler, const char *mark, char **out, size_t *n, r1_error *err)
+{
+    r1_code_result *first = malloc(sizeof *first), *r = run->result;
+    if (!first) return r1_fail(err, R1_ENOMEM, "no memory for a result");
+    *first = *r;
+    r1_status s = compile(run, compiler, mark, CPP20, out, n, err);
+    double cpu = r->cpu_ms, peak = r->peak_mb;
+    if (!s && !*out && r->verdict == R1_CODE_COMPILE_ERROR) *r = *first;
+    r->cpu_ms = cpu, r->peak_mb = peak;
+    if (!s && *out) r->reason[0] = r->stdout_tail[0] = r->stderr_tail[0] = 0, r->verdict = R1_CODE_NO_VERDICT;
+    free(first);
+    return s;
+}
+
 r1_status r1_code_build(r1_code_run *run, const char *number, char **program, size_t *n, r1_error *err)
 {
     char mark[R1_CODE_NUMBER], what[160], *object = NULL;
@@ -260,7 +291,7 @@ r1_status r1_code_build(r1_code_run *run, const char *number, char **program, si
     if (s || run->result->reason[0]) return s;
     s = r1_code_number(mark, err);
     if (!s && number && r1_code_has_assembly(run)) {
-        s = compile(run, p->path, mark, true, &object, &n_object, err);
+        s = compile(run, p->path, mark, ASSEMBLY, &object, &n_object, err);
         if (s || !object) return s;
         bool bad = r1_code_assembly_forbidden(object, n_object, what, sizeof what);
         free(object);
@@ -270,7 +301,8 @@ r1_status r1_code_build(r1_code_run *run, const char *number, char **program, si
             return R1_OK;
         }
     }
-    if (!s) s = compile(run, p->path, mark, false, &object, &n_object, err);
+    if (!s) s = compile(run, p->path, mark, 0, &object, &n_object, err);
+    if (!s && !object && may_be_newer(run)) s = compile_newer(run, p->path, mark, &object, &n_object, err);
     if (!s && object && number && r1_code_replaces(run, object, n_object, what, sizeof what)) {
         r1_code_say(run->result, R1_CODE_COMPILE_ERROR, "the solution %s", what);
         free(object);

@@ -3,7 +3,7 @@
  *   headers   all that prompt, solution or test include from the system, once more and first
  *   prompt
  *   saved     what the words of the test mean as macros at that point (code_macro.c)
- *   solution
+ *   solution  a main of its own gets another name
  *   restored  the same words again, so that no macro of the solution changes the test; our assert
  *   test
  *   a pointer to its main, under a name drawn for this run; C++: to what tells exceptions that leave it
@@ -150,7 +150,8 @@ static bool redefines(const r1_code_run *run, char *what, size_t size)
         while (i < s.n && is_word_char(s.data[i])) i++;
         bool taken = r1_code_is_taken(run, s.data + start, i - start), defined = (taken || !inlined || !n_other) && defines_function(s, i);
         if (!taken) {
-            n_other += defined && r1_code_has_word(run->task->test, s.data + start, i - start);
+            bool is_main = i - start == 4 && !memcmp(s.data + start, "main", 4); /* put aside */
+            n_other += defined && !is_main && r1_code_has_word(run->task->test, s.data + start, i - start);
             continue;
         }
         if (label || (run->task->entry_point.n && defined)) return snprintf(what, size, "%.*s", (int)r1_min(i - start, 60), s.data + start), true;
@@ -266,6 +267,29 @@ static size_t whole_lines(r1_code_text t, size_t *next)
     return whole;
 }
 
+/* Whether the solution has a main of its own, a demonstration beside the function: then it gets another name, and nobody calls it. whole: the prompt ends with a line, so
+ * that a directive may stand behind it. */
+static r1_status puts_main_aside(const r1_code_run *run, bool whole, bool *aside, r1_error *err)
+{
+    r1_code_words w, test;
+    bool cpp = run->task->language == R1_CODE_CPP;
+    int depth = 0;
+    *aside = false;
+    if (!whole || !r1_code_has_word(run->solution, "main", 4) || r1_code_has_word(run->task->prompt, "main", 4)) return R1_OK;
+    bool ok = r1_code_split(&w, run->solution, cpp);
+    ok = r1_code_split(&test, run->task->test, cpp) && ok;
+    for (size_t i = 0; i < w.n && ok; i++) {
+        if (!w.t[i].macro) depth += r1_code_word_is(&w, i, "{") - r1_code_word_is(&w, i, "}");
+        bool name = !w.t[i].macro && depth <= 0 && r1_code_word_is(&w, i, "main") && r1_code_word_is(&w, i + 1, "(");
+        *aside = *aside || (name && (!i || r1_code_word_is_name(&w, i - 1) || r1_code_word_is(&w, i - 1, ";") || r1_code_word_is(&w, i - 1, "}")));
+    }
+    for (size_t i = 1; i < test.n && ok && *aside; i++) /* a member of that name */
+        if (r1_code_word_is(&test, i, "main") && strchr(".:>", *test.t[i - 1].s)) *aside = false;
+    r1_code_words_free(&w);
+    r1_code_words_free(&test);
+    return ok ? R1_OK : r1_fail(err, R1_ENOMEM, "no memory for the words of a solution");
+}
+
 r1_status r1_code_native_source(const r1_code_run *run, const char *mark, r1_buf *out, r1_error *err)
 {
     const r1_code_task *t = run->task;
@@ -277,12 +301,15 @@ r1_status r1_code_native_source(const r1_code_run *run, const char *mark, r1_buf
     if (r1_code_has_word(t->prompt, "_GNU_SOURCE", 11) || r1_code_has_word(run->solution, "_GNU_SOURCE", 11))
         s = r1_buf_adds(out, "#ifndef _GNU_SOURCE\n#define _GNU_SOURCE\n#endif\n", err);
     for (int i = 0; i < 3 && !s; i++) s = add_headers(parts[i], i == 1, out, err);
-    size_t lines = 1, whole = whole_lines(t->prompt, &lines);
+    size_t lines = 1, whole = whole_lines(t->prompt, &lines), at = lines;
+    bool aside = false;
+    if (!s) s = puts_main_aside(run, whole == t->prompt.n, &aside, err);
     if (!s) s = r1_buf_adds(out, "#line 1 \"solution\"\n", err);
     if (!s) s = r1_buf_add(out, t->prompt.data, whole, err);
     if (!s) s = r1_code_macros_save(macros, out, err);
     if (!s) s = r1_buf_addf(out, err, "#line %zu \"solution\"\n", lines);
     if (!s) s = r1_buf_add(out, t->prompt.data + whole, t->prompt.n - whole, err);
+    if (!s && aside) s = r1_buf_addf(out, err, "#define main r1_solution_main\n#line %zu \"solution\"\n", at);
     if (!s) s = r1_buf_add(out, run->solution.data, run->solution.n, err);
     if (!s) s = r1_buf_adds(out, "\n\n/**/\n", err);
     if (!s) s = r1_code_macros_restore(macros, out, err);
