@@ -422,6 +422,9 @@ static bool compares_others(const source *s, const source *test)
 {
     kinds compared = { .n = 0 }, made = { .n = 0 };
     size_t classes[DEPTH_MAX] = { 0 }, depth = 0; /* of the braces around i */
+    bool any = false;
+    for (size_t i = 1; i < s->n && !any; i++) any = is(s, i, "operator");
+    if (!any) return false;
     if (is(s, 0, "{")) depth++;
     for (size_t i = 1; i + 2 < s->n; i++) {
         if (is(s, i, "{") && ++depth < DEPTH_MAX) classes[depth] = class_of(s, i);
