@@ -823,13 +823,22 @@ static const char *judge(const source *s, const source *test, const r1_code_run 
     return gives_container(s, test, run->task->prompt) ? "returns a container of its own, whose size the test would believe" : NULL;
 }
 
+/* Looking for what compares an own class takes time with the square of the words, so long solutions with an operator are not examined. */
+static bool too_long(const source *s)
+{
+    enum { OPERATOR_WORDS_MAX = 16000 };
+    bool any = false;
+    for (size_t i = 0; s->n > OPERATOR_WORDS_MAX && i < s->n && !any; i++) any = is(s, i, "operator");
+    return any;
+}
+
 r1_status r1_code_cpp_forbidden(const r1_code_run *run, const char **why, r1_error *err)
 {
     source s, test;
     *why = NULL;
     bool ok = r1_code_split(&s, run->solution, true);
     ok = r1_code_split(&test, run->task->test, true) && ok;
-    if (ok) *why = s.full ? "has too many words to be examined" : judge(&s, &test, run);
+    if (ok) *why = s.full || too_long(&s) ? "has too many words to be examined" : judge(&s, &test, run);
     r1_code_words_free(&s);
     r1_code_words_free(&test);
     return ok ? R1_OK : r1_fail(err, R1_ENOMEM, "no memory for the words of a solution");

@@ -295,6 +295,29 @@ TEST(a_test_that_tests_nothing_is_an_error)
     r1_code_checker_close(c);
 }
 
+/* What is examined word by word has an end: its time grows with the square of the words. */
+TEST(long_cpp_solutions_with_operators_are_not_examined)
+{
+    r1_code_checker *c;
+    r1_code_task *t;
+    r1_code_result r;
+    r1_error e = { 0 };
+    r1_buf b;
+    json_t *o = json_pack("{s:s, s:s, s:s}", "kind", "function", "language", "cpp", "test", "int main() { if (f() != 1) return 1; }");
+    r1_buf_init(&b, 1 << 20);
+    EXPECT_OK(r1_buf_adds(&b, "struct E { int w; bool operator<(const E &o) const { return w < o.w; } };\nvoid g(int) {}\nint f() {\n", &e), &e);
+    for (int i = 0; i < 4000; i++) EXPECT_OK(r1_buf_adds(&b, "g(1);\n", &e), &e);
+    EXPECT_OK(r1_buf_adds(&b, "return 1; }\n", &e), &e);
+    EXPECT_OK(r1_code_checker_open(&c, NULL, &e), &e);
+    EXPECT_OK(r1_code_task_parse(&t, o, &e), &e);
+    EXPECT_OK(r1_code_verify(c, t, b.data, b.len, &r, &e), &e);
+    if (r.verdict != R1_CODE_UNSUPPORTED) EXPECT_CONTAINS(r.reason, "too many words");
+    r1_code_task_free(t);
+    json_decref(o);
+    r1_code_checker_close(c);
+    r1_buf_deinit(&b);
+}
+
 /* A program that fails tells how, and one that is wrong where. */
 TEST(reasons_of_programs_name_what_happened)
 {
