@@ -106,6 +106,9 @@ bool r1_code_split(r1_code_words *out, r1_code_text text, bool cpp) R1_MUST_CHEC
 void r1_code_words_free(r1_code_words *w);
 bool r1_code_word_is(const r1_code_words *w, size_t i, const char *text);
 bool r1_code_word_is_name(const r1_code_words *w, size_t i);
+bool r1_code_is_word_char(char c); /* of an identifier or number; gcc takes $ too */
+/* Whether s[len] is one of n texts. */
+bool r1_code_listed(const char *const *list, size_t n, const char *s, size_t len);
 
 /* code_macro.c. What words of the test, and others by which headers mean things, mean as macros; mark: drawn for this run, so that the solution cannot undefine
  * what is remembered. Save goes before the solution, restore behind it. run and mark are kept, not copied. */

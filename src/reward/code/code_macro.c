@@ -40,13 +40,6 @@ struct r1_code_macros {
     const char *mark;
 };
 
-static bool in(const char *const *list, size_t n, const char *s, size_t len)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strlen(list[i]) == len && !memcmp(list[i], s, len)) return true;
-    return false;
-}
-
 static int compare_words(const void *a, const void *b)
 {
     const word *x = a, *y = b;
@@ -63,11 +56,6 @@ static int compare_places(const void *a, const void *b)
 
 /* ---- what is collected ---- */
 
-static bool is_word_char(char c)
-{
-    return isalnum((unsigned char)c) || c == '_' || c == '$';
-}
-
 /* The macros that a text defines or undefines, sorted. */
 static size_t collect_macros(const r1_code_words *w, word *out, size_t max)
 {
@@ -82,9 +70,9 @@ static size_t collect_macros(const r1_code_words *w, word *out, size_t max)
 static size_t collect_text(r1_code_text t, word *out, size_t n, size_t max)
 {
     for (size_t i = 0; i < t.n && n < max; i++) {
-        if (!is_word_char(t.data[i])) continue;
+        if (!r1_code_is_word_char(t.data[i])) continue;
         size_t start = i;
-        while (i < t.n && is_word_char(t.data[i])) i++;
+        while (i < t.n && r1_code_is_word_char(t.data[i])) i++;
         if (!isdigit((unsigned char)t.data[start])) out[n++] = (word){ t.data + start, i - start, 0 };
     }
     return n;
@@ -167,7 +155,7 @@ static bool is_known(const body *b, size_t i, int nested)
     for (size_t k = b->first_parameter; k < b->end; k++)
         if (w->t[k].n == name.n && !memcmp(w->t[k].s, name.s, name.n)) return true;
     if (bsearch(&name, b->m->defined, b->m->n_defined, sizeof name, compare_words)) return is_value(b->m, &name, nested + 1);
-    return in(types, R1_COUNT(types), name.s, name.n) || in(values, R1_COUNT(values), name.s, name.n) || r1_code_word_is(w, i, "sizeof");
+    return r1_code_listed(types, R1_COUNT(types), name.s, name.n) || r1_code_listed(values, R1_COUNT(values), name.s, name.n) || r1_code_word_is(w, i, "sizeof");
 }
 
 /* Whether the sign at i may stand there; top: outside of all parentheses. */
@@ -201,7 +189,7 @@ static bool is_value_text(const body *b, int nested)
     for (size_t i = b->from; i < b->to; i++) {
         const r1_code_word *t = &w->t[i];
         char c = *t->s;
-        if (is_word_char(c)) {
+        if (r1_code_is_word_char(c)) {
             if (!(isdigit((unsigned char)c) ? is_number(t->s, t->n) : is_known(b, i, nested))) return false;
             continue;
         }
@@ -209,7 +197,7 @@ static bool is_value_text(const body *b, int nested)
         if (depth < 0 || !is_good_sign(b, i, !depth && c != ']')) return false;
     }
     char last = *w->t[b->to - 1].s;
-    return !depth && (is_word_char(last) || last == ')' || last == ']') && !r1_code_word_is(w, b->to - 1, "sizeof");
+    return !depth && (r1_code_is_word_char(last) || last == ')' || last == ']') && !r1_code_word_is(w, b->to - 1, "sizeof");
 }
 
 /* Whether all definitions of the name are values. */
@@ -273,13 +261,13 @@ static protection protect(const r1_code_macros *m, word w)
     static const char *const often[] = { "bool", "true", "false", "nullptr" };
     const r1_code_task *t = m->run->task;
     bool is_entry = t->entry_point.n == w.n && !memcmp(t->entry_point.data, w.s, w.n), of_test = is_entry || is_of_test(m, w), small = false;
-    if (w.n > 200 || in(untouched, R1_COUNT(untouched), w.s, w.n)) return LEAVE;
+    if (w.n > 200 || r1_code_listed(untouched, R1_COUNT(untouched), w.s, w.n)) return LEAVE;
     if (w.n > 2 && w.s[0] == '_' && w.s[1] == '_' && !r1_code_has_word((r1_code_text){ m->solution.text, strlen(m->solution.text) }, w.s, w.n)) return LEAVE;
-    if (in(keywords, R1_COUNT(keywords), w.s, w.n) || (t->language == R1_CODE_CPP && in(cpp_keywords, R1_COUNT(cpp_keywords), w.s, w.n))) return ALWAYS;
+    if (r1_code_listed(keywords, R1_COUNT(keywords), w.s, w.n) || (t->language == R1_CODE_CPP && r1_code_listed(cpp_keywords, R1_COUNT(cpp_keywords), w.s, w.n))) return ALWAYS;
     if (!of_test) return w.s[0] == '_' ? ALWAYS : IF_DEFINED;
     if (is_entry) return ALWAYS;
     for (size_t i = 0; i < w.n; i++) small = small || islower((unsigned char)w.s[i]);
-    if (small && !in(often, R1_COUNT(often), w.s, w.n)) return ALWAYS;
+    if (small && !r1_code_listed(often, R1_COUNT(often), w.s, w.n)) return ALWAYS;
     return is_value(m, &w, 0) && !in_directive(t->test, w) ? IF_DEFINED : ALWAYS;
 }
 

@@ -22,13 +22,6 @@ static bool is_word_char(char c)
     return isalnum((unsigned char)c) || c == '_';
 }
 
-static bool in(const char *const *list, size_t n, const char *s, size_t len)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strlen(list[i]) == len && !memcmp(list[i], s, len)) return true;
-    return false;
-}
-
 bool r1_code_has_word(r1_code_text t, const char *word, size_t n)
 {
     for (size_t i = 0; i + n <= t.n; i++) {
@@ -58,7 +51,7 @@ bool r1_code_is_taken(const r1_code_run *run, const char *name, size_t n)
     static const char *const harmless[] = { "remove", "index", "link", "unlink", "connect", "accept", "bind", "listen", "select", "send", "recv", "read", "write", "open", "close",
                                             "wait", "signal", "step", "advance", "dup", "pipe", "sync", "time", "access", "rename", "pause", "kill", "raise", "getline" };
     const r1_code_task *t = run->task;
-    if ((t->entry_point.n == n && !memcmp(t->entry_point.data, name, n)) || in(harmless, R1_COUNT(harmless), name, n)) return false;
+    if ((t->entry_point.n == n && !memcmp(t->entry_point.data, name, n)) || r1_code_listed(harmless, R1_COUNT(harmless), name, n)) return false;
     return r1_code_is_library(name, n) && r1_code_has_word(t->test, name, n) && !r1_code_has_word(t->prompt, name, n);
 }
 
@@ -127,7 +120,7 @@ static const char *meddles(const r1_code_run *run, r1_status *status, r1_error *
         if (strstr(w.text, signs[i])) why = i < 2 ? "saved macros" : "symbols of the C++ library";
     for (size_t i = 1; i < w.n && !why; i++) {
         pragma = pragma || r1_code_word_is(&w, i, "_Pragma");
-        if ((r1_code_word_is(&w, i - 1, "define") || r1_code_word_is(&w, i - 1, "undef")) && in(counted, R1_COUNT(counted), w.t[i].s, w.t[i].n)) why = "the macros of the compiler";
+        if ((r1_code_word_is(&w, i - 1, "define") || r1_code_word_is(&w, i - 1, "undef")) && r1_code_listed(counted, R1_COUNT(counted), w.t[i].s, w.t[i].n)) why = "the macros of the compiler";
     }
     if (pragma && w.glues && !why) why = "macros by glued pragmas";
     if (w.raw && w.joins && !why) why = "lines by raw strings and joined lines"; /* inside a raw string lines are not joined */

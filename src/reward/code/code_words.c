@@ -7,9 +7,16 @@
 
 #define WORDS_MAX 200000
 
-static bool is_word(char c)
+bool r1_code_is_word_char(char c)
 {
     return isalnum((unsigned char)c) || c == '_' || c == '$';
+}
+
+bool r1_code_listed(const char *const *list, size_t n, const char *s, size_t len)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strlen(list[i]) == len && !memcmp(list[i], s, len)) return true;
+    return false;
 }
 
 bool r1_code_word_is(const r1_code_words *w, size_t i, const char *text)
@@ -19,7 +26,7 @@ bool r1_code_word_is(const r1_code_words *w, size_t i, const char *text)
 
 bool r1_code_word_is_name(const r1_code_words *w, size_t i)
 {
-    return i < w->n && is_word(w->t[i].s[0]) && !isdigit((unsigned char)w->t[i].s[0]);
+    return i < w->n && r1_code_is_word_char(w->t[i].s[0]) && !isdigit((unsigned char)w->t[i].s[0]);
 }
 
 /* The position behind a string, character or raw string that starts at i; i when none does. */
@@ -88,8 +95,8 @@ static void split(r1_code_words *s, const char *p, size_t n, bool cpp)
             continue;
         }
         size_t start = i++;
-        if (is_word(p[start]))
-            while (i < n && (is_word(p[i]) || (cpp && isdigit((unsigned char)p[start]) && p[i] == '\'' && i + 1 < n && is_word(p[i + 1])))) i++;
+        if (r1_code_is_word_char(p[start]))
+            while (i < n && (r1_code_is_word_char(p[i]) || (cpp && isdigit((unsigned char)p[start]) && p[i] == '\'' && i + 1 < n && r1_code_is_word_char(p[i + 1])))) i++;
         size_t len = i - start;
         if (line_start && (p[start] == '#' || (p[start] == '%' && p[i] == ':'))) {
             directive = NAME_NEXT;
