@@ -219,6 +219,18 @@ TEST(attacks_on_the_machine_end)
     run_cases("contain.cases", 15);
 }
 
+/* A function test of a language, judged. */
+static r1_status judge_function(r1_code_checker *c, const char *language, const char *test, r1_code_text solution, r1_code_result *r, r1_error *e)
+{
+    r1_code_task *t;
+    json_t *o = json_pack("{s:s, s:s, s:s}", "kind", "function", "language", language, "test", test);
+    EXPECT_OK(r1_code_task_parse(&t, o, e), e);
+    r1_status s = r1_code_verify(c, t, solution.data, solution.n, r, e);
+    r1_code_task_free(t);
+    json_decref(o);
+    return s;
+}
+
 /* The reason for a failure names what the test did that stays in its process; other failures are told nothing of it. */
 TEST(what_does_not_cross_is_told)
 {
@@ -239,13 +251,8 @@ TEST(what_does_not_cross_is_told)
     r1_error e = { 0 };
     EXPECT_OK(r1_code_checker_open(&c, NULL, &e), &e);
     for (size_t i = 0; i < R1_COUNT(cases); i++) {
-        r1_code_task *t;
         r1_code_result r;
-        json_t *o = json_pack("{s:s, s:s, s:s}", "kind", "function", "language", cases[i].language, "test", cases[i].test);
-        EXPECT_OK(r1_code_task_parse(&t, o, &e), &e);
-        EXPECT_OK(r1_code_verify(c, t, cases[i].solution, strlen(cases[i].solution), &r, &e), &e);
-        r1_code_task_free(t);
-        json_decref(o);
+        EXPECT_OK(judge_function(c, cases[i].language, cases[i].test, (r1_code_text){ cases[i].solution, strlen(cases[i].solution) }, &r, &e), &e);
         if (r.verdict == R1_CODE_UNSUPPORTED) continue;
         EXPECT_STR(r1_code_verdict_name(r.verdict), cases[i].verdict);
         if (cases[i].told) EXPECT_CONTAINS(r.reason, cases[i].told);
@@ -279,14 +286,9 @@ TEST(a_test_that_tests_nothing_is_an_error)
     r1_error e = { 0 };
     EXPECT_OK(r1_code_checker_open(&c, NULL, &e), &e);
     for (size_t i = 0; i < R1_COUNT(cases); i++) {
-        r1_code_task *t;
         r1_code_result r;
-        json_t *o = json_pack("{s:s, s:s, s:s}", "kind", "function", "language", cases[i].language, "test", cases[i].test);
         const char *solution = *cases[i].language == 'p' ? "def f(x): return x\n" : "const f = (x) => x;";
-        EXPECT_OK(r1_code_task_parse(&t, o, &e), &e);
-        r1_status s = r1_code_verify(c, t, solution, strlen(solution), &r, &e);
-        r1_code_task_free(t);
-        json_decref(o);
+        r1_status s = judge_function(c, cases[i].language, cases[i].test, (r1_code_text){ solution, strlen(solution) }, &r, &e);
         if (s == R1_OK && r.verdict == R1_CODE_UNSUPPORTED) continue;
         EXPECT_MSG(s == cases[i].status, "case %zu: status %d (%s), expected %d", i, (int)s, s ? e.msg : r.reason, (int)cases[i].status);
         if (s == R1_OK) EXPECT_MSG(r.tests == cases[i].tests && r.tests_passed == cases[i].passed, "case %zu: %zu of %zu tests", i, r.tests_passed, r.tests);
@@ -299,21 +301,16 @@ TEST(a_test_that_tests_nothing_is_an_error)
 TEST(long_cpp_solutions_with_operators_are_not_examined)
 {
     r1_code_checker *c;
-    r1_code_task *t;
     r1_code_result r;
     r1_error e = { 0 };
     r1_buf b;
-    json_t *o = json_pack("{s:s, s:s, s:s}", "kind", "function", "language", "cpp", "test", "int main() { if (f() != 1) return 1; }");
     r1_buf_init(&b, 1 << 20);
     EXPECT_OK(r1_buf_adds(&b, "struct E { int w; bool operator<(const E &o) const { return w < o.w; } };\nvoid g(int) {}\nint f() {\n", &e), &e);
     for (int i = 0; i < 4000; i++) EXPECT_OK(r1_buf_adds(&b, "g(1);\n", &e), &e);
     EXPECT_OK(r1_buf_adds(&b, "return 1; }\n", &e), &e);
     EXPECT_OK(r1_code_checker_open(&c, NULL, &e), &e);
-    EXPECT_OK(r1_code_task_parse(&t, o, &e), &e);
-    EXPECT_OK(r1_code_verify(c, t, b.data, b.len, &r, &e), &e);
+    EXPECT_OK(judge_function(c, "cpp", "int main() { if (f() != 1) return 1; }", (r1_code_text){ b.data, b.len }, &r, &e), &e);
     if (r.verdict != R1_CODE_UNSUPPORTED) EXPECT_CONTAINS(r.reason, "too many words");
-    r1_code_task_free(t);
-    json_decref(o);
     r1_code_checker_close(c);
     r1_buf_deinit(&b);
 }
