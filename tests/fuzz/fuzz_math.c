@@ -1,8 +1,8 @@
 /* Fuzz target: the answer checker.
  *
  * Input: a byte whose lowest bit asks for a whole response; a gold up to the first line break; the candidate. What must hold: the
- * verdict is consistent and within its budget, the same again for the same texts, the extracted answer lies in the candidate; and the
- * gold read twice is equal to itself, unless it has no value or is too much. */
+ * verdict is consistent and within its budget, the same again for the same texts, the extracted answer lies in the candidate; tokens
+ * lie in their text; and the gold read twice is equal to itself, unless it has no value or is too much. */
 #include "tests/fuzz/require.h"
 
 #include "reward/math/math_int.h"
@@ -42,6 +42,22 @@ static void extract(const char *text, size_t n)
     require(!p || (p >= text && m > 0 && p + m <= text + n));
 }
 
+/* Every token is a piece of the text: what lies between two of them is read as words. */
+static void tokens_lie_in_the_text(const char *text, size_t n)
+{
+    r1_math_ctx c;
+    r1_math_tokens all;
+    const char *clean;
+    size_t n_clean;
+    r1_math_ctx_init(&c, R1_MATH_BUDGET, 7);
+    if (n <= 2000 && r1_math_clean(&c, text, n, &clean, &n_clean) && r1_math_lex(&c, clean, n_clean, 0, &all))
+        for (uint32_t i = 0; i < all.n; i++) {
+            uintptr_t from = (uintptr_t)clean, at = (uintptr_t)all.t[i].s;
+            require(at >= from && at - from + all.t[i].n <= n_clean);
+        }
+    r1_math_ctx_deinit(&c);
+}
+
 static void equals_itself(const char *text, size_t n)
 {
     r1_math_ctx c;
@@ -69,6 +85,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     verify(text, n_gold, answer, rest, data[0] & 1 ? R1_MATH_RESPONSE : R1_MATH_ANSWER);
     for (unsigned k = 0; k < 3; k++) give_up(text, n_gold, answer, rest, 50 + 37u * data[0] + (size * 131 << 2 * k));
     extract(answer, rest);
+    tokens_lie_in_the_text(text, n_gold);
+    tokens_lie_in_the_text(answer, rest);
     equals_itself(text, n_gold);
     equals_itself(answer, rest);
     return 0;

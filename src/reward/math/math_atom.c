@@ -315,7 +315,7 @@ static r1_node *environment(r1_parser *p)
 {
     r1_math_ctx *c = p->c;
     const r1_token *head = r1_math_peek(p, 0);
-    if (named(head, "cases")) return r1_math_parse_cases(p);
+    if (head->sub == R1_MATH_CASES) return r1_math_parse_cases(p);
     bool det = named(head, "vmatrix"), matrix = det || named(head, "pmatrix") || named(head, "bmatrix") || named(head, "matrix") || named(head, "Bmatrix") ||
                                                 named(head, "smallmatrix") || named(head, "array") || named(head, "psmallmatrix") ||
                                                 named(head, "bsmallmatrix");

@@ -10,8 +10,6 @@ static bool equal(r1_math_reason r) { return r <= R1_MATH_EQUAL_NUMERIC; }
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
-static bool named(const r1_token *t, const char *name) { return t->n == strlen(name) && !memcmp(t->s, name, t->n); }
-
 static bool one_of(const r1_token *t, const char *const *list, size_t count)
 {
     if (t->kind != T_WORD) return false;
@@ -38,7 +36,7 @@ static uint32_t closing(const r1_parser *p, uint32_t from)
     uint32_t level = 0;
     for (uint32_t k = from; k < p->end && r1_math_spend(p->c, 1); k++) {
         if (p->t[k].kind == T_BEGIN) {
-            if (named(&p->t[k], "cases")) return 0;
+            if (p->t[k].sub == R1_MATH_CASES) return 0;
             level++;
         } else if (p->t[k].kind == T_ENDENV && level-- == 0) return k;
     }

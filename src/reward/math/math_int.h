@@ -116,11 +116,13 @@ typedef enum r1_tok {
     T_COLON, T_DOTS, T_SETOP, T_EMPTYSET, T_INFTY, T_NUMBERS, T_SUM, T_PROD, T_CALCULUS, T_MODULO, T_STOP, T_UNKNOWN
 } r1_tok;
 
+enum { R1_MATH_CASES = 'c' }; /* the sub of the T_BEGIN of cases with conditions; of other environments it is 0 */
+
 typedef struct r1_token {
     uint8_t kind;
     uint8_t sub;            /* the operator, bracket, function, relation */
     bool space, text;       /* blanks before it; inside \text{} */
-    const char *s;          /* its text in the cleaned copy */
+    const char *s;          /* its text, always a piece of the cleaned copy: words are what lies from one token to another */
     uint32_t n;
     r1_node *num;
 } r1_token;

@@ -288,11 +288,11 @@ static void open_wrapper(r1_lexer *x, bool text)
     x->i++;
 }
 
-/* Over one {...}; nothing when there is none. Returns its content. */
+/* Over one {...}; nothing when there is none. Returns its content, a piece of the text in any case. */
 static r1_math_text group(r1_lexer *x)
 {
     skip_blanks(x);
-    if (x->i >= x->len || x->s[x->i] != '{') return (r1_math_text){ "", 0 };
+    if (x->i >= x->len || x->s[x->i] != '{') return (r1_math_text){ x->s + x->i, 0 };
     size_t from = ++x->i, level = 1;
     while (x->i < x->len) {
         char ch = x->s[x->i++];
@@ -362,9 +362,7 @@ static void environment(r1_lexer *x, bool begin, size_t from)
     }
     bool cases = (name.n == 5 && !memcmp(name.p, "cases", 5)) || (name.n == 6 && !memcmp(name.p + 1, "cases", 5));
     if (cases && begin && has_conditions(x)) {
-        r1_token *head = r1_math_push(x, T_BEGIN, 0, from);
-        head->s = "cases";
-        head->n = 5;
+        r1_math_push(x, T_BEGIN, R1_MATH_CASES, from);
         return;
     }
     if (cases && !begin && !x->in_cases) {
