@@ -26,9 +26,9 @@ typedef struct fours_tile {
 
 /* ---- several columns ---- */
 
-#define TAKE(i, q, d, s, c, n, a, b) "vmovaps 128*" #n "(%[sum]), %%zmm" #a "\n\tvmovaps 128*" #n "+64(%[sum]), %%zmm" #b "\n\t"
-#define PUT(i, q, d, s, c, n, a, b) STORE(n, a, b)
-#define PAIR(i, q, d, s, c, n, a, b) "vpbroadcastd 4*" #c q ", %%zmm26\n\tvdpbf16ps %%zmm26, %%zmm24, %%zmm" #a "\n\tvdpbf16ps %%zmm26, %%zmm25, %%zmm" #b "\n\t"
+#define TAKE(i, q, d, c, n, a, b) "vmovaps 128*" #n "(%[sum]), %%zmm" #a "\n\tvmovaps 128*" #n "+64(%[sum]), %%zmm" #b "\n\t"
+#define PUT(i, q, d, c, n, a, b) "vmovaps %%zmm" #a ", 128*" #n "(%[sum])\n\tvmovaps %%zmm" #b ", 128*" #n "+64(%[sum])\n\t"
+#define PAIR(i, q, d, c, n, a, b) "vpbroadcastd 4*" #c q ", %%zmm26\n\tvdpbf16ps %%zmm26, %%zmm24, %%zmm" #a "\n\tvdpbf16ps %%zmm26, %%zmm25, %%zmm" #b "\n\t"
 #define PAIRS(columns) \
     const __m512i *w = t->w; \
     const uint16_t *q = t->x; \

@@ -321,10 +321,10 @@ INLINE void gemm(r1_type t, const unsigned block_bytes, const q8_gemm *g)
         r.q = g->t.q + n * 1024;
         if (STRAIGHT(t)) {
             r.w = g->t.w + n * block_bytes + 256;
-            gemm_block_q4_k(&r);
+            r.n = 4;
+            gemm_pairs_q4_k(&r);
         } else {
             r.w = g->p->w + n * 8192;
-            memset(isum, 0, (size_t)g->t.columns * 32 * sizeof *isum);
             if (by_16(t)) gemm_runs_16(&r);
             else gemm_runs_32(&r);
         }
