@@ -42,7 +42,7 @@ static void extract(const char *text, size_t n)
     require(!p || (p >= text && m > 0 && p + m <= text + n));
 }
 
-/* Every token is a piece of the text: what lies between two of them is read as words. */
+/* Every token is a piece of the text, and they come in its order: what lies between two of them is read as words. */
 static void tokens_lie_in_the_text(const char *text, size_t n)
 {
     r1_math_ctx c;
@@ -54,6 +54,7 @@ static void tokens_lie_in_the_text(const char *text, size_t n)
         for (uint32_t i = 0; i < all.n; i++) {
             uintptr_t from = (uintptr_t)clean, at = (uintptr_t)all.t[i].s;
             require(at >= from && at - from + all.t[i].n <= n_clean);
+            require(i == 0 || at >= (uintptr_t)all.t[i - 1].s);
         }
     r1_math_ctx_deinit(&c);
 }

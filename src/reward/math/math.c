@@ -77,14 +77,57 @@ static bool same_words(r1_math_ctx *c, r1_math_text a, r1_math_text b)
 
 static bool equal(r1_math_reason r) { return r <= R1_MATH_EQUAL_NUMERIC; }
 
+/* A letter of its own, that stands for any integer: the one the gold names, or k, n or m beside \pi in a gold that names none. */
+static r1_node *letter_of_gold(r1_math_ctx *c, const r1_node *gold, r1_math_text named, const r1_node *cand)
+{
+    static const char *const usual[] = { "k", "n", "m" };
+    r1_node *found = NULL;
+    if (!named.n && !r1_math_has(gold, K_PI)) return NULL;
+    for (size_t i = 0; i < (named.n ? 1 : R1_COUNT(usual)); i++) {
+        r1_node *x = r1_math_node(c, K_SYM, 0);
+        if (x == &c->bad) return NULL;
+        x->name = named.n ? named.p : usual[i];
+        x->n_name = named.n ? (uint32_t)named.n : 1;
+        if (!r1_math_has_symbol(gold, x)) continue;
+        if (found) return NULL;
+        found = x;
+    }
+    return found && !r1_math_has_symbol(cand, found) ? found : NULL;
+}
+
+/* "n\pi, n \in \mathbb{Z}" for "k\pi, k \in \mathbb{Z}": the candidate with the gold's letter; NULL when that is no case. */
+static r1_node *in_letter_of_gold(r1_math_ctx *c, const r1_node *gold, const r1_math_range *named_range, r1_node *cand, const r1_math_range *range)
+{
+    r1_math_text named = named_range->letter, its = range->letter;
+    if (range->of != 'Z' || (named.n && named_range->of != 'Z')) return NULL;
+    r1_node *to = its.n ? letter_of_gold(c, gold, named, cand) : NULL, *from = to ? r1_math_node(c, K_SYM, 0) : NULL;
+    if (!from || from == &c->bad) return NULL;
+    from->name = its.p;
+    from->n_name = (uint32_t)its.n;
+    return r1_math_has_symbol(gold, from) ? NULL : r1_math_subst(c, cand, from, to);
+}
+
+/* k \in \mathbb{Z} and k \in \mathbb{N}: both are said, and not the same. Whether 0 is in N is no one's agreement. */
+static bool ranges_differ(char a, char b)
+{
+    if (!a || !b || a == b || a == 'A' || b == 'A') return false;
+    return a != 'N' && b != 'N' ? true : a == 'Z' || b == 'Z' || a == 'R' || b == 'R';
+}
+
 /* Each of the texts read in its usual way; then, where a comma has two readings, the candidate or both in the other. */
 static r1_math_reason read_and_compare(r1_math_ctx *c, r1_math_text gold, r1_math_text cand)
 {
     bool two_g, two_c;
-    r1_node *g = r1_math_parse_text(c, gold.p, gold.n, 0, &two_g), *k = r1_math_parse_text(c, cand.p, cand.n, 0, &two_c);
+    r1_node *g = r1_math_parse_text(c, gold.p, gold.n, 0, &two_g);
+    r1_math_range of_gold = c->range;
+    r1_node *k = r1_math_parse_text(c, cand.p, cand.n, 0, &two_c);
+    r1_math_range of_cand = c->range;
     if (c->over) return R1_MATH_OVER_BUDGET;
     if (!g || !k) return same_words(c, gold, cand) ? R1_MATH_EQUAL_TEXT : g ? R1_MATH_UNPARSED_CANDIDATE : R1_MATH_UNPARSED_GOLD;
+    if (ranges_differ(of_gold.of, of_cand.of)) return R1_MATH_DIFFERENT;
     r1_math_reason r = r1_math_compare(c, g, k), other = r;
+    r1_node *renamed = equal(r) || c->over ? NULL : in_letter_of_gold(c, g, &of_gold, k, &of_cand);
+    if (renamed && equal(other = r1_math_compare(c, g, renamed))) return other;
     if (equal(r) || !two_c || c->over) return r;
     bool unused;
     r1_node *as_list = r1_math_parse_text(c, cand.p, cand.n, R1_MATH_COMMA_LISTS, &unused);

@@ -227,9 +227,21 @@ static bool has_relations(const r1_node *list)
     return false;
 }
 
-/* Elements keep their braces: {1,{2}} is not {1,2}. */
+/* Whether one name is the other with a number: x and x_1. */
+static bool numbered(const r1_node *a, const r1_node *b)
+{
+    uint32_t n = a->n_name;
+    if (a->kind != K_SYM || b->kind != K_SYM || b->n_name != n + 2 || memcmp(a->name, b->name, n)) return false;
+    return !memchr(a->name, '_', n) && b->name[n] == '_' && b->name[n + 1] >= '0' && b->name[n + 1] <= '9';
+}
+
+/* Elements keep their braces: {1,{2}} is not {1,2}. Of several solutions x_1 = 3 may stand for x = 3. */
 static r1_math_reason element(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 {
+    r1_node *name, *value, *other, *its;
+    if (gold->kind == K_REL && cand->kind == K_REL && assigned(c, gold, &name, &value) && assigned(c, cand, &other, &its) &&
+        (numbered(name, other) || numbered(other, name)))
+        return r1_math_compare(c, value, its);
     return (gold->kind == K_SET) == (cand->kind == K_SET) ? r1_math_compare(c, gold, cand) : R1_MATH_WRONG_TYPE;
 }
 
@@ -518,10 +530,12 @@ static r1_node *behind_letter(const r1_node *a, char *letter)
     return *letter >= 'A' && *letter <= 'Z' && a->kid[1]->lo_open && a->kid[1]->hi_open && a->kid[1]->n >= 2 ? a->kid[1] : NULL;
 }
 
+/* C(10,3), or P(10,3): that of permutations. */
 static r1_node *combinations(r1_math_ctx *c, const r1_node *tuple, char letter)
 {
-    bool two = letter == 'C' && tuple->n == 2 && r1_math_is_scalar(tuple->kid[0]) && r1_math_is_scalar(tuple->kid[1]);
-    return two ? r1_math_fn(c, F_BINOM, tuple->kid[0], tuple->kid[1]) : NULL;
+    bool two = (letter == 'C' || letter == 'P') && tuple->n == 2 && r1_math_is_scalar(tuple->kid[0]) && r1_math_is_scalar(tuple->kid[1]);
+    r1_node *chosen = two ? r1_math_fn(c, F_BINOM, tuple->kid[0], tuple->kid[1]) : NULL;
+    return chosen && letter == 'P' ? r1_math_op2(c, K_MUL, chosen, r1_math_fn(c, F_FACT, tuple->kid[1], NULL)) : chosen;
 }
 
 static r1_math_reason with_letters(r1_math_ctx *c, r1_node *gold, r1_node *cand)
@@ -533,7 +547,7 @@ static r1_math_reason with_letters(r1_math_ctx *c, r1_node *gold, r1_node *cand)
     char letter = g ? a : b;
     if (other->kind == K_TUPLE) return g ? tuples(c, g, cand) : tuples(c, gold, k);
     if (!r1_math_is_scalar(other) && other->kind != K_QUANTITY) return R1_MATH_WRONG_TYPE;
-    r1_node *number = combinations(c, tuple, letter);
+    r1_node *number = g && letter == 'P' ? NULL : combinations(c, tuple, letter); /* a gold P(5,2) is a point */
     if (!number) return R1_MATH_WRONG_TYPE;
     return g ? r1_math_compare(c, number, cand) : r1_math_compare(c, gold, number);
 }
@@ -642,6 +656,24 @@ static r1_math_reason set_gold(r1_math_ctx *c, r1_node *gold, r1_node *cand)
     return gold->kind == cand->kind && gold->n == cand->n ? (gold->kind == K_UNION ? unordered(c, gold, cand) : ordered(c, gold, cand)) : R1_MATH_WRONG_TYPE;
 }
 
+/* "m + n = 11": a sum of letters that was asked for, and its value; NULL when it is none. An equation of x, y or z is a line. */
+static r1_node *asked_sum(r1_math_ctx *c, const r1_node *a)
+{
+    if (!equation(a) || a->kid[0]->kind != K_ADD) return NULL;
+    const r1_node *sum = a->kid[0];
+    r1_node *last = a->kid[a->n - 1];
+    for (uint32_t i = 0; i < sum->n; i++) {
+        const r1_node *x = sum->kid[i];
+        if (x->kind != K_SYM || (x->n_name == 1 && strchr("xyzXYZ", x->name[0]))) return NULL;
+        for (uint32_t k = 0; k < i; k++)
+            if (r1_math_same(x, sum->kid[k])) return NULL;
+    }
+    if (!r1_math_is_scalar(last) || r1_math_has(last, K_SYM) || r1_math_has(last, K_APPLY)) return NULL;
+    for (uint32_t i = 1; i + 1 < a->n; i++)
+        if (!equal(r1_math_compare(c, last, a->kid[i]))) return NULL;
+    return last;
+}
+
 /* A relation on one side only. */
 static r1_math_reason relation_and_other(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 {
@@ -653,6 +685,8 @@ static r1_math_reason relation_and_other(r1_math_ctx *c, r1_node *gold, r1_node 
         return r1_math_is_real_set(gold) && !r1_math_is_scalar(cand) ? inequalities(c, gold, cand) : R1_MATH_WRONG_TYPE;
     }
     if (assigned(c, cand, &name, &value)) return r1_math_compare(c, gold, value);
+    r1_node *sum = r1_math_is_scalar(gold) && !r1_math_has(gold, K_SYM) ? asked_sum(c, cand) : NULL;
+    if (sum) return r1_math_compare(c, gold, sum);
     if (equation(cand) && !r1_math_has(cand, K_SYM) && !r1_math_has(cand, K_APPLY)) { /* 3 * 5 = 15 */
         r1_math_reason all = R1_MATH_EQUAL_EXACT;
         for (uint32_t i = 0; i < cand->n && equal(all); i++) all = weaker(all, r1_math_compare(c, gold, cand->kid[i]));
@@ -697,8 +731,42 @@ static bool same_letters(const r1_node *a, const r1_node *b)
     return true;
 }
 
+/* |x| < 3 as -3 < x < 3, |x| > 3 as x < -3 or x > 3; NULL when it is no such thing. */
+static r1_node *without_bars(r1_math_ctx *c, const r1_node *a)
+{
+    if (a->kind != K_REL || a->n != 2 || !direction(a->ops[0]) || a->kid[0]->kind != K_FUNC || a->kid[0]->op != F_ABS || a->kid[0]->kid[0]->kind != K_SYM) return NULL;
+    r1_node *x = a->kid[0]->kid[0], *hi = a->kid[1], *zero = r1_math_num(c, 0);
+    if (!r1_math_is_scalar(hi) || r1_math_has(hi, K_SYM) || r1_math_order(c, zero, hi) != -1) return NULL;
+    r1_node *lo = r1_math_neg(c, hi), *left = r1_math_node(c, K_REL, 2), *right = r1_math_node(c, K_REL, 2), *list = r1_math_node(c, K_LIST, 0);
+    uint8_t *ops = r1_math_alloc(c, 2);
+    if (!ops || list == &c->bad) return NULL;
+    bool less = direction(a->ops[0]) < 0;
+    ops[0] = less ? a->ops[0] : a->ops[0] == R_GT ? R_LT : R_LE;
+    ops[1] = a->ops[0];
+    left->kid[0] = less ? lo : x;
+    left->kid[1] = less ? x : lo;
+    right->kid[0] = x;
+    right->kid[1] = hi;
+    left->ops = ops;
+    right->ops = ops + 1;
+    list->op = less ? '&' : '|';
+    return r1_math_append(c, r1_math_append(c, list, left), right);
+}
+
+/* \overline{AB} and AB: one segment. */
+static bool segment(const r1_node *symbol, const r1_node *words)
+{
+    if (symbol->kind != K_SYM || words->kind != K_WORDS || words->letters || symbol->n_name < 2 || symbol->n_name != words->n_name) return false;
+    for (uint32_t i = 0; i < symbol->n_name; i++)
+        if (symbol->name[i] < 'A' || symbol->name[i] > 'Z' || (symbol->name[i] | 0x20) != words->name[i]) return false;
+    return true;
+}
+
 static r1_math_reason by_kind(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 {
+    if (segment(gold, cand) || segment(cand, gold)) return R1_MATH_EQUAL_TEXT;
+    r1_node *solved = cand->kind == K_REL && cand->n == 2 ? NULL : without_bars(c, gold); /* a gold of the question's form, an answer that is solved */
+    if (solved && (cand->kind == K_REL || r1_math_is_real_set(cand) || cand->kind == K_TUPLE)) return reason_of(c, r1_math_equal_sets(c, solved, cand));
     if (gold->kind == K_WORDS && cand->kind == K_WORDS && same_letters(gold, cand)) return R1_MATH_EQUAL_EXACT;
     r1_node *product = gold->kind == K_WORDS ? as_product(c, gold, cand) : cand->kind == K_WORDS ? as_product(c, cand, gold) : NULL;
     if (product) return gold->kind == K_WORDS ? scalars(c, product, cand) : scalars(c, gold, product);

@@ -115,8 +115,8 @@ static bool only_or(const char *s, size_t from, size_t to)
 static size_t phrase_end(const char *s, size_t n, size_t from)
 {
     static const char *const clauses[] = {
-        " because ", " since ", ", which ", ", so ", ", as ", "\xE3\x80\x82" /* the Chinese full stop */, "\xEF\xBC\x8C\xE5\x9B\xA0" /* ", because" */,
-        "<|",        "</"
+        " because ", " since ", " (because ", " (since ", ", which ", ", so ", ", as ", "\xE3\x80\x82" /* the Chinese full stop */,
+        "\xEF\xBC\x8C\xE5\x9B\xA0" /* ", because" */, "<|", "</"
     };
     bool formula = false;
     size_t i = from;
@@ -132,14 +132,19 @@ static size_t phrase_end(const char *s, size_t n, size_t from)
     return i;
 }
 
-/* "answer is", "answer:", "Answer =" at i: where what they introduce begins; 0 when it is none. */
+/* "answer is", "answers are", "answer equals", "answer:", "Answer =" at i: where what they introduce begins; 0 when it is none. */
 static size_t english(const char *s, size_t n, size_t i)
 {
     if (!at_any_case(s, n, i, "answer") || (i && letter(s[i - 1]))) return 0;
-    size_t w = i + 6, blanks = w;
+    static const char *const verbs[] = { "is", "are", "equals" };
+    size_t w = i + 6 + (i + 6 < n && (s[i + 6] | 0x20) == 's'), blanks = w;
     while (w < n && w - blanks < 40 && (blank(s[w]) || s[w] == '*' || s[w] == '_')) w++;
     if (w < n && (s[w] == ':' || s[w] == '=')) return w + 1;
-    return at_any_case(s, n, w, "is") && w + 2 < n && !letter(s[w + 2]) ? w + 2 : 0;
+    for (size_t k = 0; k < R1_COUNT(verbs) && w > blanks; k++) {
+        size_t m = strlen(verbs[k]);
+        if (at_any_case(s, n, w, verbs[k]) && w + m < n && !letter(s[w + m])) return w + m;
+    }
+    return 0;
 }
 
 /* The same in Chinese: "answer" followed by one of the two verbs, or a colon of either width. */

@@ -70,6 +70,9 @@ struct r1_node {
     r1_node *next_number;     /* all nodes with a q, to clear them */
 };
 
+/* What a text says of a letter in it, "k \\in \\mathbb{Z}": what it may be ('Z', 'R', 'N', '+' positive integers, '0' non-negative ones, 'A' all); 0: nothing. */
+typedef struct r1_math_range { r1_math_text letter; char of; } r1_math_range;
+
 typedef struct r1_block r1_block;
 typedef struct r1_math_ctx {
     r1_block *blocks;
@@ -80,6 +83,7 @@ typedef struct r1_math_ctx {
     bool over, nomem;
     bool hidden;             /* a term was too small to be seen at the precision of an enclosure */
     bool fuzzy;              /* long decimals stand for all values that would be written so */
+    r1_math_range range;     /* of the text that was read last */
     r1_node bad, *bad_kids[4];  /* what there is when nothing can be made: 0, whose kids are itself */
 } r1_math_ctx;
 
@@ -178,7 +182,7 @@ const r1_token *r1_math_peek(const r1_parser *p, uint32_t ahead); /* T_END past 
 bool r1_math_take(r1_parser *p, r1_tok kind, int sub);            /* sub < 0: any */
 bool r1_math_is(const r1_parser *p, r1_tok kind, int sub);
 
-r1_node *r1_math_parse_text(r1_math_ctx *c, const char *s, size_t n, unsigned flags, bool *ambiguous);
+r1_node *r1_math_parse_text(r1_math_ctx *c, const char *s, size_t n, unsigned flags, bool *ambiguous); /* sets c->range */
 r1_node *r1_math_parse_expr(r1_parser *p);  /* with set operations */
 r1_node *r1_math_parse_sum(r1_parser *p);
 r1_node *r1_math_parse_product(r1_parser *p);

@@ -184,6 +184,32 @@ static bool applied_letter(const r1_parser *p)
     return false;
 }
 
+/* P(\text{both red}) = ...: a letter before words in brackets, and an equals sign behind them, as a name; NULL when it is none. */
+static r1_node *applied_words(r1_parser *p)
+{
+    enum { TOKENS_MAX = 16 };
+    r1_math_ctx *c = p->c;
+    const r1_token *t = r1_math_peek(p, 0), *open = r1_math_peek(p, 1);
+    uint32_t k = 2;
+    bool words = false;
+    if (t->kind != T_IDENT || open->kind != T_OPEN || open->sub != '(' || open->space) return NULL;
+    for (; k < TOKENS_MAX; k++) {
+        const r1_token *x = r1_math_peek(p, k);
+        if (x->kind != T_WORD && x->kind != T_IDENT && x->kind != T_NUM && x->kind != T_AND && x->kind != T_OR) break;
+        words = words || (x->kind == T_WORD && (x->text || x->n > 3));
+    }
+    const r1_token *close = r1_math_peek(p, k), *behind = r1_math_peek(p, k + 1);
+    if (!words || close->kind != T_CLOSE || close->sub != '(' || behind->kind != T_REL || behind->sub != R_EQ) return NULL;
+    const char *s;
+    size_t n;
+    r1_node *x = r1_math_node(c, K_SYM, 0);
+    if (x == &c->bad || !r1_math_words(c, t->s, (size_t)(close->s + close->n - t->s), &s, &n)) return NULL;
+    x->name = s;
+    x->n_name = (uint32_t)n;
+    p->i += k + 1;
+    return x;
+}
+
 /* The relation at p->i, taken; R_OTHER + 1 when there is none. */
 static unsigned relation(r1_parser *p)
 {
@@ -242,6 +268,7 @@ r1_node *r1_math_parse_item(r1_parser *p)
     r1_math_ctx *c = p->c;
     if (r1_math_is(p, T_REL, R_EQ) || r1_math_is(p, T_REL, R_APPROX)) p->i++; /* "= 5" */
     r1_node *a = word_name(p);
+    if (!a) a = applied_words(p);
     if (!a) a = applied_letter(p) ? r1_math_parse_apply(p) : with_unit(p);
     if (a) a = ratio(p, a);
     r1_node *list = NULL;
@@ -284,7 +311,7 @@ static r1_node *words_of(r1_math_ctx *c, const r1_math_tokens *all, uint32_t fro
     x->n_name = (uint32_t)n;
     const r1_token *t = &all->t[from];
     x->letters = to == from + 1 && t->kind == T_WORD && !t->text && t->n >= 2 && t->n <= 4 && n == t->n;
-    for (uint32_t i = 0; i < t->n; i++) x->letters = x->letters && t->s[i] >= 'a' && t->s[i] <= 'z';
+    for (uint32_t i = 0; i < t->n && x->letters; i++) x->letters = s[i] == t->s[i] && s[i] >= 'a' && s[i] <= 'z';
     return x;
 }
 
@@ -407,11 +434,38 @@ static bool any_of(const r1_token *t, const char *const *list, size_t count)
     return false;
 }
 
+/* The end of tokens without the plus of \mathbb{Z}^+ or \mathbb{Z}^{+}. */
+static uint32_t without_plus(const r1_token *t, uint32_t end)
+{
+    if (end > 2 && t[end - 1].kind == T_OP && t[end - 1].sub == '+' && t[end - 2].kind == T_CARET) return end - 2;
+    bool braced = end > 4 && t[end - 1].kind == T_RBRACE && t[end - 2].kind == T_OP && t[end - 2].sub == '+' && t[end - 3].kind == T_LBRACE;
+    return braced && t[end - 4].kind == T_CARET ? end - 4 : end;
+}
+
+/* "non-negative" before t[k]: three tokens. */
+static bool non_negative(const r1_token *t, uint32_t k)
+{
+    return k > 2 && t[k - 1].kind == T_WORD && r1_math_word_is(t[k - 1].s, t[k - 1].n, "negative") && t[k - 2].kind == T_OP && t[k - 2].sub == '-' &&
+           t[k - 3].kind == T_WORD && r1_math_word_is(t[k - 3].s, t[k - 3].n, "non");
+}
+
+/* The set that words behind an answer name: "for all positive integers n". */
+static char range_of_words(const r1_token *t, uint32_t n)
+{
+    static const char *const integers[] = { "integer", "integers", "whole" }, *const naturals[] = { "natural" }, *const positive[] = { "positive" },
+                             *const other[] = { "nonnegative" }, *const reals[] = { "real" };
+    char of = 'A';
+    for (uint32_t i = 0; i < n; i++) of = any_of(&t[i], integers, R1_COUNT(integers)) ? 'Z' : any_of(&t[i], reals, 1) ? 'R' : of;
+    for (uint32_t i = 0; i < n; i++) of = any_of(&t[i], naturals, 1) ? 'N' : any_of(&t[i], positive, 1) ? '+' : any_of(&t[i], other, 1) ? '0' : of;
+    return of;
+}
+
 /* Where what only names the range of a letter begins: ", k \in \mathbb{Z}", "(k is an integer)", "for all real x"; all->n when there is no
  * such thing. It is none behind an inequality, which it would restrict, nor of a letter that is not in the answer. */
-static uint32_t range_of_letter(const r1_math_tokens *all)
+static uint32_t range_of_letter(const r1_math_tokens *all, r1_math_range *range)
 {
-    static const char *const words[] = { "where", "for", "with", "is", "an", "any", "all", "every", "integer", "integers", "real", "number", "numbers" };
+    static const char *const words[] = { "where", "for",     "with",     "is",      "an",          "any",  "all", "every", "integer", "integers",
+                                         "real",  "numbers", "positive", "natural", "nonnegative", "whole", "number" };
     static const char *const saying[] = { "integer", "integers", "all", "every", "any" };
     uint32_t end = all->n, k, letters = 0;
     const r1_token *t = all->t, *letter = NULL;
@@ -419,16 +473,23 @@ static uint32_t range_of_letter(const r1_math_tokens *all)
     bool bracket = end && t[end - 1].kind == T_CLOSE && t[end - 1].sub == '(', says = false;
     if (bracket) end--;
     k = end;
-    if (end > 3 && t[end - 1].kind == T_NUMBERS && t[end - 1].s[0] == 'Z' && t[end - 2].kind == T_REL && t[end - 2].sub == R_IN) {
-        letter = &t[end - 3];
+    uint32_t set = without_plus(t, end);
+    char of = 0;
+    if (set > 3 && t[set - 1].kind == T_NUMBERS && strchr("ZN", t[set - 1].s[0]) && t[set - 2].kind == T_REL && t[set - 2].sub == R_IN) {
+        letter = &t[set - 3];
         letters = says = letter->kind == T_IDENT;
-        k = end - 3;
+        of = set < end ? '+' : t[set - 1].s[0];
+        k = set - 3;
     }
-    while (k && (any_of(&t[k - 1], words, R1_COUNT(words)) || (!letters && t[k - 1].kind == T_IDENT))) {
-        k--;
+    uint32_t to = k;
+    while (k && (any_of(&t[k - 1], words, R1_COUNT(words)) || (!letters && t[k - 1].kind == T_IDENT) || non_negative(t, k))) {
+        bool two = non_negative(t, k);
+        if (two) of = '0';
+        k -= two ? 3 : 1;
         says = says || any_of(&t[k], saying, R1_COUNT(saying));
         if (t[k].kind == T_IDENT) letters++, letter = &t[k];
     }
+    if (!of) of = range_of_words(t + k, to - k);
     if (bracket && !(k && t[k - 1].kind == T_OPEN && t[k - 1].sub == '(')) return all->n;
     k -= bracket;
     if (k && t[k - 1].kind == T_COMMA) k--;
@@ -437,7 +498,9 @@ static uint32_t range_of_letter(const r1_math_tokens *all)
         if (t[i].kind == T_REL && t[i].sub != R_EQ) return all->n;
         used = used || (t[i].kind == T_IDENT && t[i].n == letter->n && !memcmp(t[i].s, letter->s, letter->n));
     }
-    return used && says && letters == 1 ? k : all->n;
+    if (!used || !says || letters != 1) return all->n;
+    *range = (r1_math_range){ { letter->s, letter->n }, of };
+    return k;
 }
 
 /* Whether words name one thing: no second letter that could be a choice, none of the words that join, deny or doubt. */
@@ -471,9 +534,41 @@ static r1_node *choice_with_text(r1_math_ctx *c, r1_node *choice, unsigned flags
     return words;
 }
 
+/* Whether the token at k says "approximately". */
+static bool says_about(const r1_token *t)
+{
+    static const char *const list[] = { "approximately", "about", "roughly", "approx" };
+    return any_of(t, list, R1_COUNT(list)) || (t->kind == T_REL && t->sub == R_APPROX);
+}
+
+/* "1/3 or approximately 0.333", "1/3 (about 0.333)", "1/3, or about 0.333" as "1/3 \approx 0.333", which is 1/3 if it is rounded so. */
+static void mend_approximation(r1_math_tokens *all)
+{
+    r1_token *t = all->t;
+    uint32_t end = all->n;
+    while (end && t[end - 1].kind == T_STOP) end--;
+    for (uint32_t k = 1; k + 1 < end; k++) {
+        uint32_t i = k;
+        bool bracket = t[i].kind == T_OPEN && t[i].sub == '(' && t[end - 1].kind == T_CLOSE && t[end - 1].sub == '(';
+        if (bracket) i++;
+        else if (t[i].kind == T_COMMA) i++;
+        if (t[i].kind == T_OR) i++;
+        if (i + 1 >= end || !says_about(&t[i]) || (t[i + 1].kind != T_NUM && t[i + 1].kind != T_CURRENCY && t[i + 1].kind != T_OP)) continue;
+        if (i == k && t[i].kind == T_REL) return;
+        t[k] = t[i];
+        t[k].kind = T_REL;
+        t[k].sub = R_APPROX;
+        uint32_t to = bracket ? end - 1 : end, m = k + 1;
+        for (uint32_t from = i + 1; from < to; from++) t[m++] = t[from];
+        all->n = m;
+        return;
+    }
+}
+
 /* "x < 1 \cup x > 2": a union of what are no sets is "or"; "Yes!" is no factorial. */
 static void mend_tokens(r1_math_tokens *all)
 {
+    mend_approximation(all);
     bool relations = false;
     for (uint32_t i = 0; i < all->n; i++) relations = relations || (all->t[i].kind == T_REL && all->t[i].sub != R_IN);
     for (uint32_t i = 1; i + 1 < all->n && relations; i++) {
@@ -492,6 +587,7 @@ r1_node *r1_math_parse_text(r1_math_ctx *c, const char *s, size_t n, unsigned fl
     size_t n_clean;
     r1_math_tokens all;
     *ambiguous = false;
+    c->range = (r1_math_range){ { NULL, 0 }, 0 };
     if (!r1_math_clean(c, s, n, &clean, &n_clean)) return NULL;
     r1_node *a = r1_math_choice(c, clean, n_clean);
     if (!a) a = r1_math_clock(c, clean, n_clean);
@@ -501,7 +597,7 @@ r1_node *r1_math_parse_text(r1_math_ctx *c, const char *s, size_t n, unsigned fl
     if (!r1_math_lex(c, clean, n_clean, flags, &all) || !all.n) return NULL;
     *ambiguous = all.ambiguous;
     mend_tokens(&all);
-    uint32_t skip = skip_lead(&all), range = range_of_letter(&all);
+    uint32_t skip = skip_lead(&all), range = range_of_letter(&all, &c->range);
     if (range < all.n) a = r1_math_parse_items(c, &all, skip, range, false);
     if (a || c->over) return a;
     if (skip) a = r1_math_parse_items(c, &all, skip, all.n, false);

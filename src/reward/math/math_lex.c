@@ -247,8 +247,6 @@ static bool blank(char ch) { return ch == ' ' || ch == '\t' || ch == '\n' || ch 
 
 r1_token *r1_math_push(r1_lexer *x, r1_tok kind, unsigned sub, size_t from)
 {
-    static r1_token none; /* never read */
-    (void)none;
     if (x->n == x->cap) {
         uint32_t cap = x->cap ? 2 * x->cap : 64;
         r1_token *grown = cap <= R1_MATH_NODES_MAX * 2 ? r1_math_alloc(x->c, (cap + 1) * sizeof *grown) : NULL;
@@ -342,7 +340,7 @@ static bool open_array(const r1_lexer *x)
         if (!memcmp(x->s + k, "\\begin", r1_min((size_t)6, x->len - k))) return false;
         if (memcmp(x->s + k, "\\end", 4)) continue;
         while (k < x->len && x->s[k] != '}') k++;
-        for (k++; k < x->len && blank(x->s[k]); k++) continue;
+        for (k += k < x->len; k < x->len && blank(x->s[k]); k++) continue;
         return x->len - k >= 7 && !memcmp(x->s + k, "\\right.", 7);
     }
     return false;

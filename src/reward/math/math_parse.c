@@ -208,6 +208,14 @@ static bool number_with_power(const r1_parser *p)
     return before->kind == T_IDENT || before->kind == T_CONST || before->kind == T_RBRACE || (before->kind == T_CLOSE && before->sub == '(');
 }
 
+/* "3 out of 8" */
+static bool out_of(const r1_parser *p)
+{
+    const r1_token *t = r1_math_peek(p, 0), *of = r1_math_peek(p, 1);
+    return t->kind == T_WORD && r1_math_word_is(t->s, t->n, "out") && of->kind == T_WORD && r1_math_word_is(of->s, of->n, "of") && p->i &&
+           p->t[p->i - 1].kind == T_NUM && r1_math_peek(p, 2)->kind == T_NUM;
+}
+
 r1_node *r1_math_parse_product(r1_parser *p)
 {
     r1_math_ctx *c = p->c;
@@ -221,6 +229,10 @@ r1_node *r1_math_parse_product(r1_parser *p)
         } else if (t->kind == T_OP && t->sub == '/') {
             p->i++;
             last = signed_factor(p);
+            if (last) last = r1_math_inv(c, last);
+        } else if (out_of(p)) {
+            p->i += 2;
+            last = r1_math_parse_power(p);
             if (last) last = r1_math_inv(c, last);
         } else if (t->kind == T_WORD && (many = r1_math_multiplier(t->s, t->n)) > 0) {
             p->i++;

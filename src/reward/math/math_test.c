@@ -130,7 +130,7 @@ TEST(points_vectors_and_combinations)
     expect("120", "C(10,3)", R1_MATH_EQUAL_EXACT);
     expect("120", "{}_{10}C_{3}", R1_MATH_EQUAL_EXACT);
     expect("720", "{}_{10}P_3", R1_MATH_EQUAL_EXACT);
-    expect("120", "P(10,3)", R1_MATH_WRONG_TYPE);
+    expect("120", "P(10,3)", R1_MATH_DIFFERENT);
     expect("(2,-3)", "2\\mathbf{i}-3\\mathbf{j}", R1_MATH_EQUAL_EXACT);
     expect("(2,-3)", "2-3i", R1_MATH_WRONG_TYPE);
     expect("\\{1,\\{2\\}\\}", "\\{1,2\\}", R1_MATH_DIFFERENT);
@@ -151,6 +151,56 @@ TEST(functions_and_their_letters)
     expect("f(x)=x^2-1", "f(t)=x^2-1", R1_MATH_WRONG_TYPE);
     expect("f(2)=3", "f(3)=3", R1_MATH_WRONG_TYPE);
     expect("f(2)=3", "3=f(2)", R1_MATH_EQUAL_NUMERIC);
+}
+
+TEST(what_is_said_beside_an_answer)
+{
+    expect_response("25", "The answer is 25 (since 5^2 = 25).", R1_MATH_EQUAL_EXACT, "25");
+    expect_response("10", "Therefore, the answer equals 10.", R1_MATH_EQUAL_EXACT, "10");
+    expect_response("3, 5", "The answers are 3 and 5.", R1_MATH_EQUAL_EXACT, "3 and 5");
+    expect_response("10", "The answer equalsomething 10.", R1_MATH_NO_ANSWER, NULL);
+    expect_response("11", "\\boxed{m+n = 11}", R1_MATH_EQUAL_EXACT, "m+n = 11");
+    expect("11", "a+b+c = 7+4 = 11", R1_MATH_EQUAL_EXACT);
+    expect("11", "a+b+c = 7+5 = 11", R1_MATH_WRONG_TYPE);
+    expect("11", "x+y = 11", R1_MATH_WRONG_TYPE); /* a line */
+    expect("11", "2m = 11", R1_MATH_WRONG_TYPE);
+    expect("\\frac13", "\\frac13 \\text{ or approximately } 0.333", R1_MATH_EQUAL_EXACT);
+    expect("\\frac13", "\\frac13 (about 0.33)", R1_MATH_EQUAL_EXACT);
+    expect("\\frac13", "\\frac13 (about 0.34)", R1_MATH_DIFFERENT);
+    expect("0.33", "\\frac13 (about 0.33)", R1_MATH_DIFFERENT);
+    expect("\\frac38", "3 out of 8", R1_MATH_EQUAL_EXACT);
+    expect("3", "3 out of 8", R1_MATH_DIFFERENT);
+    expect("\\frac38", "P(\\text{both red}) = \\frac38", R1_MATH_EQUAL_EXACT);
+    expect("P(\\text{red}) = \\frac38", "P(\\text{blue}) = \\frac38", R1_MATH_WRONG_TYPE);
+    expect("60", "P(5,3)", R1_MATH_EQUAL_EXACT);
+    expect("P(5,3)", "60", R1_MATH_WRONG_TYPE); /* a point */
+    expect("AB", "\\overline{AB}", R1_MATH_EQUAL_TEXT);
+    expect("BA", "\\overline{AB}", R1_MATH_WRONG_TYPE);
+}
+
+TEST(letters_for_any_integer)
+{
+    expect("k\\pi, k \\in \\mathbb{Z}", "n\\pi, n \\in \\mathbb{Z}", R1_MATH_EQUAL_EXACT);
+    expect("x = \\frac{\\pi}{4} + k\\pi", "x = \\frac{\\pi}{4} + n\\pi \\text{ where } n \\text{ is an integer}", R1_MATH_EQUAL_EXACT);
+    expect("k\\pi, k \\in \\mathbb{Z}", "2n\\pi, n \\in \\mathbb{Z}", R1_MATH_DIFFERENT);
+    expect("k\\pi, k \\in \\mathbb{Z}", "k\\pi, k \\in \\mathbb{N}", R1_MATH_DIFFERENT);
+    expect("k\\pi", "n\\pi", R1_MATH_DIFFERENT); /* a letter of the question */
+    expect("2k+1", "2n+1, n \\in \\mathbb{Z}", R1_MATH_DIFFERENT);
+    expect("2^n - 1", "2^n - 1 \\text{ for all positive integers } n", R1_MATH_EQUAL_EXACT);
+    expect("2^n", "2^n for all non-negative integers n", R1_MATH_EQUAL_EXACT);
+    expect("2^n for n \\in \\mathbb{N}", "2^n for all integers n", R1_MATH_DIFFERENT);
+}
+
+TEST(a_gold_with_bars_and_numbered_roots)
+{
+    expect("|x| < 1", "-1 < x < 1", R1_MATH_EQUAL_EXACT);
+    expect("|x| \\ge 1", "(-\\infty,-1] \\cup [1,\\infty)", R1_MATH_EQUAL_EXACT);
+    expect("|x| \\ge 1", "x > 1", R1_MATH_DIFFERENT);
+    expect("|x| < 1", "[-1,1]", R1_MATH_DIFFERENT);
+    expect("(-1,1)", "|x| < 1", R1_MATH_UNDECIDED); /* the question repeated */
+    expect("x = 3 \\text{ or } x = -2", "x_1 = 3, x_2 = -2", R1_MATH_EQUAL_EXACT);
+    expect("x = 3, y = -2", "x_1 = 3, x_2 = -2", R1_MATH_DIFFERENT);
+    expect("x = 3", "x_1 = 3", R1_MATH_WRONG_TYPE);
 }
 
 TEST(groups_for_a_vote)

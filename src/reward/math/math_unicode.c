@@ -296,8 +296,10 @@ bool r1_math_clean(r1_math_ctx *c, const char *s, size_t n, const char **out, si
         else put(&w, from, (size_t)len);
     }
     if (open) put(&w, "}", 1);
-    w.p[w.n] = 0;
-    *out = w.p;
+    char *exact = r1_math_alloc(c, w.n + 1); /* without the room to spare, in which reading past the end would go unseen */
+    if (!exact) return false;
+    memcpy(exact, w.p, w.n);
+    *out = exact;
     *n_out = w.n;
     return !c->over && !c->nomem;
 }

@@ -273,7 +273,7 @@ static size_t after_letter(const char *s, size_t n, char *which)
 {
     size_t i = 0;
     bool round = n > 2 && (s[0] == '(' || s[0] == '[');
-    char close = s[0] == '[' ? ']' : ')';
+    char close = round && s[0] == '[' ? ']' : ')';
     while (i < n && (blank(s[i]) || (round && i == 0))) i++;
     if (i >= n || !letter(s[i])) return SIZE_MAX;
     char ch = s[i++];
