@@ -107,6 +107,29 @@ static r1_node *in_letter_of_gold(r1_math_ctx *c, const r1_node *gold, const r1_
     return r1_math_has_symbol(gold, from) ? NULL : r1_math_subst(c, cand, from, to);
 }
 
+static r1_node *one_letter(r1_math_ctx *c, const char *s)
+{
+    r1_node *x = r1_math_node(c, K_SYM, 0);
+    if (x != &c->bad) x->name = s, x->n_name = 1;
+    return x;
+}
+
+static bool has_term(const r1_node *a, const r1_node *sym)
+{
+    if (a->kind == K_REL && a->n == 2) a = a->kid[1];
+    for (uint32_t i = 0; a->kind == K_ADD && i < a->n; i++)
+        if (r1_math_same(a->kid[i], sym)) return true;
+    return false;
+}
+
+/* x^2 + c for x^2 + C: the constant of integration in the gold's case; NULL when that is no case. */
+static r1_node *in_case_of_gold(r1_math_ctx *c, const r1_node *gold, r1_node *cand)
+{
+    r1_node *big = one_letter(c, "C"), *small = one_letter(c, "c"), *g = has_term(gold, big) ? big : small, *k = g == big ? small : big;
+    if (!has_term(gold, g) || !has_term(cand, k) || r1_math_has_symbol(gold, k) || r1_math_has_symbol(cand, g)) return NULL;
+    return r1_math_subst(c, cand, k, g);
+}
+
 /* k \in \mathbb{Z} and k \in \mathbb{N}: both are said, and not the same. Whether 0 is in N is no one's agreement. */
 static bool ranges_differ(char a, char b)
 {
@@ -127,6 +150,7 @@ static r1_math_reason read_and_compare(r1_math_ctx *c, r1_math_text gold, r1_mat
     if (ranges_differ(of_gold.of, of_cand.of)) return R1_MATH_DIFFERENT;
     r1_math_reason r = r1_math_compare(c, g, k), other = r;
     r1_node *renamed = equal(r) || c->over ? NULL : in_letter_of_gold(c, g, &of_gold, k, &of_cand);
+    if (!renamed && !equal(r) && !c->over) renamed = in_case_of_gold(c, g, k);
     if (renamed && equal(other = r1_math_compare(c, g, renamed))) return other;
     if (equal(r) || !two_c || c->over) return r;
     bool unused;

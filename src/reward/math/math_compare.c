@@ -53,6 +53,23 @@ static r1_node *expand(r1_math_ctx *c, r1_node *a)
     return list;
 }
 
+/* "x \ne 2, 3" as x \ne 2, x \ne 3. */
+static r1_node *spread(r1_math_ctx *c, r1_node *a)
+{
+    if (a->kind != K_LIST || a->n < 2 || a->op == '|') return a;
+    const r1_node *first = a->kid[0];
+    if (first->kind != K_REL || first->n != 2 || first->ops[0] != R_NE || first->kid[0]->kind != K_SYM || !r1_math_is_scalar(first->kid[1])) return a;
+    r1_node *list = r1_math_append(c, r1_math_node(c, K_LIST, 0), a->kid[0]);
+    for (uint32_t i = 1; i < a->n; i++) {
+        if (!r1_math_is_scalar(a->kid[i])) return a;
+        r1_node *x = r1_math_op2(c, K_REL, first->kid[0], a->kid[i]);
+        if (x != &c->bad) x->ops = first->ops;
+        list = r1_math_append(c, list, x);
+    }
+    if (list != &c->bad) list->op = '&';
+    return list;
+}
+
 /* ---- names and values -------------------------------------------------------------------------------------------- */
 
 static bool is_name(const r1_node *a)
@@ -588,10 +605,21 @@ static r1_node *components(r1_math_ctx *c, const r1_node *a, uint32_t n)
     return c->over ? NULL : tuple;
 }
 
-/* n = 3 (mod 7) and n = 10 (mod 7) */
+/* n = 3 of n = 3 (mod 7) as 3: the residue that a letter has. */
+static r1_node *residue_of(r1_node *a)
+{
+    bool named = a->kind == K_REL && a->n == 2 && (a->ops[0] == R_EQUIV || a->ops[0] == R_EQ) && a->kid[0]->kind == K_SYM;
+    return named && r1_math_is_scalar(a->kid[1]) && !r1_math_has(a->kid[1], K_SYM) ? a->kid[1] : NULL;
+}
+
+/* n = 3 (mod 7) and n = 10 (mod 7), or 3 (mod 7) */
 static r1_math_reason residues(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 {
     if (cand->kind != K_MODULO) return R1_MATH_WRONG_TYPE;
+    r1_node *of_gold = residue_of(gold->kid[0]), *of_cand = residue_of(cand->kid[0]);
+    bool one_name = (of_gold && r1_math_is_scalar(cand->kid[0])) || (of_cand && r1_math_is_scalar(gold->kid[0]));
+    if (one_name && equal(r1_math_compare(c, gold->kid[1], cand->kid[1])))
+        return r1_math_compare(c, of_gold ? of_gold : gold->kid[0], of_cand ? of_cand : cand->kid[0]);
     r1_math_reason r = ordered(c, gold, cand);
     r1_node *g = gold->kid[0], *k = cand->kid[0];
     bool one = g->kind == K_REL && k->kind == K_REL && g->n == 2 && k->n == 2 && g->ops[0] == k->ops[0] && r1_math_same(g->kid[0], k->kid[0]);
@@ -839,8 +867,8 @@ static r1_node *without_rounded(r1_math_ctx *c, r1_node *a)
 r1_math_reason r1_math_compare(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 {
     if (c->over || !r1_math_spend(c, 10)) return R1_MATH_OVER_BUDGET;
-    gold = without_rounded(c, expand(c, gold));
-    cand = without_rounded(c, expand(c, cand));
+    gold = without_rounded(c, spread(c, expand(c, gold)));
+    cand = without_rounded(c, spread(c, expand(c, cand)));
     if (gold->kind != K_WORDS && gold->kind != K_CHOICE && !r1_math_is_scalar(gold) && r1_math_same(gold, cand)) return R1_MATH_EQUAL_EXACT;
     r1_math_reason r = by_kind(c, gold, cand);
     bool again = !equal(r) && cand->kind == K_LIST && cand->op == '|' && cand->n >= 2 && cand->n <= 3 && gold->kind != K_LIST && gold->kind != K_SET;

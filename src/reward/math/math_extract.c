@@ -115,7 +115,7 @@ static bool only_or(const char *s, size_t from, size_t to)
 static size_t phrase_end(const char *s, size_t n, size_t from)
 {
     static const char *const clauses[] = {
-        " because ", " since ", " (because ", " (since ", ", which ", ", so ", ", as ", "\xE3\x80\x82" /* the Chinese full stop */,
+        " because ", " since ", " (because ", " (since ", ", which ", ", so ", ", as ", ", not ", "\xE3\x80\x82" /* the Chinese full stop */,
         "\xEF\xBC\x8C\xE5\x9B\xA0" /* ", because" */, "<|", "</"
     };
     bool formula = false;
@@ -136,7 +136,7 @@ static size_t phrase_end(const char *s, size_t n, size_t from)
 static size_t english(const char *s, size_t n, size_t i)
 {
     if (!at_any_case(s, n, i, "answer") || (i && letter(s[i - 1]))) return 0;
-    static const char *const verbs[] = { "is", "are", "equals" };
+    static const char *const verbs[] = { "is", "are", "equals", "will be", "must be" };
     size_t w = i + 6 + (i + 6 < n && (s[i + 6] | 0x20) == 's'), blanks = w;
     while (w < n && w - blanks < 40 && (blank(s[w]) || s[w] == '*' || s[w] == '_')) w++;
     if (w < n && (s[w] == ':' || s[w] == '=')) return w + 1;

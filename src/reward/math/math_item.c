@@ -503,6 +503,36 @@ static uint32_t range_of_letter(const r1_math_tokens *all, r1_math_range *range)
     return k;
 }
 
+/* Where what only leaves out points begins, ", x \ne 3" or "where x \ne 3 and x \ne 4" behind a formula in x, which has no value there or
+ * goes on; all->n when there is no such thing. */
+static uint32_t excluded_points(const r1_math_tokens *all)
+{
+    static const char *const words[] = { "where", "for", "with", "when", "if", "provided", "that", "all" };
+    const r1_token *t = all->t;
+    uint32_t end = all->n, i = 2, k;
+    while (i < end && !(t[i].kind == T_REL && t[i].sub == R_NE)) i++;
+    while (end && t[end - 1].kind == T_STOP) end--;
+    if (i + 1 >= end || t[i - 1].kind != T_IDENT) return all->n;
+    const r1_token *letter = &t[i - 1];
+    for (k = i - 1; k && any_of(&t[k - 1], words, R1_COUNT(words));) k--;
+    bool bracket = k && t[k - 1].kind == T_OPEN && t[k - 1].sub == '(' && t[end - 1].kind == T_CLOSE;
+    bool said = k < i - 1 || bracket;
+    k -= bracket;
+    end -= bracket;
+    if (k && t[k - 1].kind == T_COMMA) k--, said = true;
+    bool used = false, same = true;
+    for (uint32_t j = 0; j < k && same; j++) {
+        same = t[j].kind != T_COMMA && !(t[j].kind == T_REL && t[j].sub != R_EQ);
+        used = used || (t[j].kind == T_IDENT && t[j].n == letter->n && !memcmp(t[j].s, letter->s, letter->n));
+    }
+    for (uint32_t j = i + 1; j < end && same; j++) {
+        r1_tok kind = (r1_tok)t[j].kind;
+        same = kind == T_NUM || kind == T_OP || kind == T_COMMA || kind == T_FRAC || kind == T_LBRACE || kind == T_RBRACE || kind == T_AND ||
+               (kind == T_REL && t[j].sub == R_NE) || (kind == T_IDENT && t[j].n == letter->n && !memcmp(t[j].s, letter->s, letter->n));
+    }
+    return said && used && same ? k : all->n;
+}
+
 /* Whether words name one thing: no second letter that could be a choice, none of the words that join, deny or doubt. */
 static bool one_thing(const r1_math_tokens *t)
 {
@@ -598,6 +628,7 @@ r1_node *r1_math_parse_text(r1_math_ctx *c, const char *s, size_t n, unsigned fl
     *ambiguous = all.ambiguous;
     mend_tokens(&all);
     uint32_t skip = skip_lead(&all), range = range_of_letter(&all, &c->range);
+    if (range == all.n) range = excluded_points(&all);
     if (range < all.n) a = r1_math_parse_items(c, &all, skip, range, false);
     if (a || c->over) return a;
     if (skip) a = r1_math_parse_items(c, &all, skip, all.n, false);

@@ -89,7 +89,9 @@ static bool short_word(const r1_parser *p)
 {
     static const char *const joining[] = { "of", "per", "for", "in", "st", "nd", "rd", "th", "am", "pm", "the" };
     static const char *const things[] = { "men", "cow", "dog", "cat", "pig", "hen", "ant", "bee", "egg", "pie", "bag", "box", "can", "jar", "pot", "pen", "car",
-                                          "bus", "kid", "boy", "toy", "hat", "cap", "bed", "key", "nut", "win", "lap", "job", "row", "bar", "bun", "tub", "van" };
+                                          "bus", "kid", "boy", "toy", "hat", "cap", "bed", "key", "nut", "win", "lap", "job", "row", "bar", "bun", "tub", "van",
+                                          "red", "man", "way", "fly", "bat", "bug", "hut", "jet", "mat", "pet", "pin", "rat", "rod", "rug", "owl", "fox", "fig",
+                                          "fan", "map", "tie", "die", "leg", "eye", "arm", "gem", "mug", "pan", "pea", "cab", "peg" };
     const r1_token *t = r1_math_peek(p, 0);
     for (size_t k = 0; k < R1_COUNT(joining); k++)
         if (r1_math_word_is(t->s, t->n, joining[k])) return true;

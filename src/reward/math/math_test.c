@@ -159,6 +159,7 @@ TEST(what_is_said_beside_an_answer)
     expect_response("10", "Therefore, the answer equals 10.", R1_MATH_EQUAL_EXACT, "10");
     expect_response("3, 5", "The answers are 3 and 5.", R1_MATH_EQUAL_EXACT, "3 and 5");
     expect_response("10", "The answer equalsomething 10.", R1_MATH_NO_ANSWER, NULL);
+    expect_response("10", "the answer must be 10, not 11.", R1_MATH_EQUAL_EXACT, "10");
     expect_response("11", "\\boxed{m+n = 11}", R1_MATH_EQUAL_EXACT, "m+n = 11");
     expect("11", "a+b+c = 7+4 = 11", R1_MATH_EQUAL_EXACT);
     expect("11", "a+b+c = 7+5 = 11", R1_MATH_WRONG_TYPE);
@@ -189,6 +190,27 @@ TEST(letters_for_any_integer)
     expect("2^n - 1", "2^n - 1 \\text{ for all positive integers } n", R1_MATH_EQUAL_EXACT);
     expect("2^n", "2^n for all non-negative integers n", R1_MATH_EQUAL_EXACT);
     expect("2^n for n \\in \\mathbb{N}", "2^n for all integers n", R1_MATH_DIFFERENT);
+}
+
+TEST(what_leaves_no_trace_in_a_value)
+{
+    expect("x^3 + C", "x^3 + c", R1_MATH_EQUAL_EXACT);
+    expect("x^3 + C", "x^3 - c", R1_MATH_DIFFERENT);
+    expect("a^2 - c^2", "a^2 - C^2", R1_MATH_DIFFERENT);
+    expect("x+2", "x+2, x \\ne 2", R1_MATH_EQUAL_EXACT);
+    expect("x+2", "x+2 \\text{ where } x \\ne 2 \\text{ and } x \\ne -2", R1_MATH_EQUAL_EXACT);
+    expect("x+2", "x+2 (x \\ne 2)", R1_MATH_EQUAL_EXACT);
+    expect("x+2", "x+2, x > 2", R1_MATH_SEVERAL_ANSWERS);
+    expect("1, 2", "1, 2, x \\ne 3", R1_MATH_SEVERAL_ANSWERS);
+    expect("[0,4]", "0 \\le x \\le 4, x \\ne 1", R1_MATH_DIFFERENT);
+    expect("x \\ne 2, x \\ne 3", "x \\ne 2, 3", R1_MATH_EQUAL_EXACT);
+    expect("\\mathbb{R} \\setminus \\{2,3\\}", "x \\ne 2, 3", R1_MATH_EQUAL_EXACT);
+    expect("x \\ne 2, 3", "x \\ne 2, 4", R1_MATH_DIFFERENT);
+    expect("x \\equiv 3 \\pmod{7}", "3 \\pmod 7", R1_MATH_EQUAL_EXACT);
+    expect("x \\equiv 3 \\pmod{7}", "3 \\pmod 8", R1_MATH_DIFFERENT);
+    expect("x \\equiv 3 \\pmod{7}", "4 \\pmod 7", R1_MATH_DIFFERENT);
+    expect("\\text{10 red, 5 blue}", "5 blue, 10 red", R1_MATH_EQUAL_EXACT);
+    expect("\\text{10 red, 5 blue}", "5 red, 10 blue", R1_MATH_DIFFERENT);
 }
 
 TEST(a_gold_with_bars_and_numbered_roots)
