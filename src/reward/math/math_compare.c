@@ -271,7 +271,7 @@ static r1_math_reason unordered(r1_math_ctx *c, r1_node *gold, r1_node *cand)
         c->over = true;
         return R1_MATH_OVER_BUDGET;
     }
-    if (!has_relations(gold) && mixed_names(c, cand)) return R1_MATH_WRONG_TYPE;
+    if ((!has_relations(gold) && mixed_names(c, cand)) || (!has_relations(cand) && mixed_names(c, gold))) return R1_MATH_WRONG_TYPE;
     r1_math_reason all = R1_MATH_EQUAL_EXACT;
     for (uint32_t i = 0; i < gold->n; i++) {
         bool any = false;

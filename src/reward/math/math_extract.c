@@ -111,6 +111,18 @@ static bool only_or(const char *s, size_t from, size_t to)
     return m == 2 && word[0] == 'o' && word[1] == 'r';
 }
 
+/* Whether another answer comes behind the bracket that opens at i + 1: "5 (since a = 5) or 6 (since a = 6)". */
+static bool another_behind(const char *s, size_t n, size_t i)
+{
+    size_t level = 0, k = i, to = r1_min(n, i + LINE_MAX_BYTES);
+    for (; k < to && s[k] != '\n'; k++) {
+        level += s[k] == '(';
+        if (s[k] == ')' && --level == 0) break;
+    }
+    for (k++; k < to && (blank(s[k]) || s[k] == ','); k++) continue;
+    return at_any_case(s, to, k, "or") || at_any_case(s, to, k, "and");
+}
+
 /* The end of what "answer is" introduces: the line, the sentence, or the clause. */
 static size_t phrase_end(const char *s, size_t n, size_t from)
 {
@@ -126,7 +138,7 @@ static size_t phrase_end(const char *s, size_t n, size_t from)
         if (formula) continue;
         if (s[i] == '.' && (i + 1 == n || blank(s[i + 1]) || s[i + 1] == '*') && i > from) break;
         bool clause = false;
-        for (size_t k = 0; k < R1_COUNT(clauses) && !clause; k++) clause = at_any_case(s, n, i, clauses[k]);
+        for (size_t k = 0; k < R1_COUNT(clauses) && !clause; k++) clause = at_any_case(s, n, i, clauses[k]) && (clauses[k][1] != '(' || !another_behind(s, n, i));
         if (clause) break;
     }
     return i;

@@ -22,6 +22,13 @@ static uint32_t item_length(const r1_parser *p)
     return k - p->i;
 }
 
+static bool any_of(const r1_token *t, const char *const *list, size_t count)
+{
+    for (size_t k = 0; k < count && t->kind == T_WORD; k++)
+        if (r1_math_word_is(t->s, t->n, list[k])) return true;
+    return false;
+}
+
 static bool is_constant(const r1_node *a) { return r1_math_is_scalar(a) && !r1_math_has(a, K_SYM) && !r1_math_has(a, K_APPLY); }
 
 static r1_node *quantity(r1_math_ctx *c, r1_node *value, const r1_unit *u)
@@ -244,15 +251,26 @@ static r1_node *new_relation(r1_math_ctx *c, r1_node *first)
     return x != &c->bad && x->ops ? x : &c->bad;
 }
 
-/* "Area = 5", "total cost = 7": words as a name. */
+/* Whether "=", or ":" or "is" and no word, stands at p->i + k behind a name of words. A name is no keyword of a program. */
+static bool says_is(const r1_parser *p, uint32_t k)
+{
+    static const char *const code[] = { "lambda", "else", "elif", "try", "finally", "while", "def", "class", "return", "print", "assert", "with", "for" };
+    const r1_token *t = r1_math_peek(p, k);
+    if (t->kind == T_REL) return t->sub == R_EQ;
+    bool is = (t->kind == T_COLON && !p->in_builder) || (t->kind == T_WORD && r1_math_word_is(t->s, t->n, "is"));
+    return is && !any_of(r1_math_peek(p, 0), code, R1_COUNT(code)) && r1_math_peek(p, k + 1)->kind != T_WORD && r1_math_peek(p, k + 1)->kind != T_END;
+}
+
+/* "Area = 5", "total cost: 7", "the total is 7": words as a name. */
 static r1_node *word_name(r1_parser *p)
 {
     enum { WORDS_MAX = 5 };
     r1_math_ctx *c = p->c;
     uint32_t n = 0;
     while (n <= WORDS_MAX && r1_math_peek(p, n)->kind == T_WORD && !r1_math_is_stop_word(r1_math_peek(p, n)->s, r1_math_peek(p, n)->n)) n++;
-    const r1_token *from = r1_math_peek(p, 0), *to = n ? r1_math_peek(p, n - 1) : from, *next = r1_math_peek(p, n);
-    if (!n || n > WORDS_MAX || next->kind != T_REL || next->sub != R_EQ || (n == 1 && from->n < 4 && !from->text)) return NULL;
+    const r1_token *from = r1_math_peek(p, 0), *to = n ? r1_math_peek(p, n - 1) : from;
+    bool person = from->n == 3 && from->s[0] >= 'A' && from->s[0] <= 'Z' && from->s[1] >= 'a' && from->s[2] >= 'a'; /* Bob = 3 */
+    if (!n || n > WORDS_MAX || !says_is(p, n) || (n == 1 && from->n < 4 && !from->text && !person)) return NULL;
     const char *s;
     size_t len;
     r1_node *x = r1_math_node(c, K_SYM, 0);
@@ -268,12 +286,13 @@ r1_node *r1_math_parse_item(r1_parser *p)
     r1_math_ctx *c = p->c;
     if (r1_math_is(p, T_REL, R_EQ) || r1_math_is(p, T_REL, R_APPROX)) p->i++; /* "= 5" */
     r1_node *a = word_name(p);
+    bool named = a != NULL;
     if (!a) a = applied_words(p);
     if (!a) a = applied_letter(p) ? r1_math_parse_apply(p) : with_unit(p);
-    if (a) a = ratio(p, a);
+    if (a && !named) a = ratio(p, a);
     r1_node *list = NULL;
     while (a && !c->over) {
-        unsigned op = relation(p);
+        unsigned op = named && !list ? (p->i++, R_EQ) : relation(p);
         if (op > R_OTHER) break;
         r1_node *b = with_unit(p);
         if (b) b = ratio(p, b);
@@ -416,6 +435,7 @@ static uint32_t skip_lead(const r1_math_tokens *all)
 {
     static const char *const lead[] = { "answer", "the",           "final", "is",      "therefore", "thus",     "so",        "hence", "result",
                                         "value",  "approximately", "about", "exactly", "equals",    "solution", "solutions", "are",   "roughly" };
+    static const char *const place[] = { "point", "points", "coordinates", "ordered", "pair", "pairs", "triple" }; /* only before brackets */
     uint32_t k = 0;
     for (bool more = true; more && k < all->n;) {
         const r1_token *t = &all->t[k];
@@ -424,14 +444,10 @@ static uint32_t skip_lead(const r1_math_tokens *all)
         more |= k > 0 && t->kind == T_COLON;
         k += more;
     }
+    uint32_t m = k;
+    while (m < all->n && any_of(&all->t[m], place, R1_COUNT(place))) m++;
+    if (m < all->n && all->t[m].kind == T_OPEN && all->t[m].sub == '(') k = m;
     return k < all->n ? k : 0;
-}
-
-static bool any_of(const r1_token *t, const char *const *list, size_t count)
-{
-    for (size_t k = 0; k < count && t->kind == T_WORD; k++)
-        if (r1_math_word_is(t->s, t->n, list[k])) return true;
-    return false;
 }
 
 /* The end of tokens without the plus of \mathbb{Z}^+ or \mathbb{Z}^{+}. */
@@ -564,6 +580,17 @@ static r1_node *choice_with_text(r1_math_ctx *c, r1_node *choice, unsigned flags
     return words;
 }
 
+/* Where the bracket at i closes; `end` when it does not. */
+static uint32_t bracket_end(const r1_token *t, uint32_t i, uint32_t end)
+{
+    uint32_t level = 0;
+    for (uint32_t k = i; k < end; k++) {
+        level += t[k].kind == T_OPEN;
+        if (t[k].kind == T_CLOSE && --level == 0) return k;
+    }
+    return end;
+}
+
 /* Whether the token at k says "approximately". */
 static bool says_about(const r1_token *t)
 {
@@ -571,18 +598,30 @@ static bool says_about(const r1_token *t)
     return any_of(t, list, R1_COUNT(list)) || (t->kind == T_REL && t->sub == R_APPROX);
 }
 
-/* "1/3 or approximately 0.333", "1/3 (about 0.333)", "1/3, or about 0.333" as "1/3 \approx 0.333", which is 1/3 if it is rounded so. */
-static void mend_approximation(r1_math_tokens *all)
+/* Whether a bracket that begins so only says why: "5 (since x > 0)", "5 (rejecting -3)". */
+static bool gives_reason(const r1_token *t)
+{
+    static const char *const list[] = { "since", "because", "rejecting", "discarding", "ignoring" };
+    return any_of(t, list, R1_COUNT(list));
+}
+
+/* "1/3 or approximately 0.333", "1/3 (about 0.333)", "1/3, or about 0.333" as "1/3 \approx 0.333", which is 1/3 if it is rounded so; reasons are taken off. */
+static void mend_brackets(r1_math_tokens *all)
 {
     r1_token *t = all->t;
     uint32_t end = all->n;
     while (end && t[end - 1].kind == T_STOP) end--;
     for (uint32_t k = 1; k + 1 < end; k++) {
         uint32_t i = k;
-        bool bracket = t[i].kind == T_OPEN && t[i].sub == '(' && t[end - 1].kind == T_CLOSE && t[end - 1].sub == '(';
+        bool bracket = t[i].kind == T_OPEN && t[i].sub == '(' && bracket_end(t, i, end) + 1 == end;
         if (bracket) i++;
         else if (t[i].kind == T_COMMA) i++;
         if (t[i].kind == T_OR) i++;
+        bool alone = bracket && i + 2 == end && says_about(&t[i]) && t[i].kind == T_WORD; /* "100 (approximately)" */
+        if (alone || (bracket && gives_reason(&t[i]))) {
+            all->n = k;
+            return;
+        }
         if (i + 1 >= end || !says_about(&t[i]) || (t[i + 1].kind != T_NUM && t[i + 1].kind != T_CURRENCY && t[i + 1].kind != T_OP)) continue;
         if (i == k && t[i].kind == T_REL) return;
         t[k] = t[i];
@@ -598,7 +637,7 @@ static void mend_approximation(r1_math_tokens *all)
 /* "x < 1 \cup x > 2": a union of what are no sets is "or"; "Yes!" is no factorial. */
 static void mend_tokens(r1_math_tokens *all)
 {
-    mend_approximation(all);
+    mend_brackets(all);
     bool relations = false;
     for (uint32_t i = 0; i < all->n; i++) relations = relations || (all->t[i].kind == T_REL && all->t[i].sub != R_IN);
     for (uint32_t i = 1; i + 1 < all->n && relations; i++) {

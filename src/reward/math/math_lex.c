@@ -219,14 +219,14 @@ static const run_name run_names[] = {
 static const char *const text_wrappers[] = { "text", "textbf", "textit", "textrm", "texttt", "textsf", "textnormal", "textsc",
                                              "mbox", "hbox",   "emph",   "mathrm", "rm",     "mathsf", "mathtt",     "operatorname" };
 static const char *const math_wrappers[] = { "boxed",      "fbox", "mathbf", "boldsymbol", "bm",     "mathit",  "mathcal", "mathfrak", "mathscr", "underline",
-                                             "ensuremath", "bold", "bf",     "it",         "mathop", "mathord", "mathbin", "mathrel",  "pmb",     "framebox" };
+                                             "ensuremath", "bold", "bf",     "it",         "mathop", "mathord", "mathbin", "mathrel",  "pmb",     "framebox", "num" };
 static const char *const decorations[] = { "vec",  "hat",      "tilde",         "widehat", "widetilde",     "overrightarrow", "dot",
                                            "ddot", "mathring", "overleftarrow", "angle",   "measuredangle", "triangle",       "displaylimits" };
 static const char *const nothing[] = { "left",     "right",     "big",   "Big",   "bigg",  "Bigg",       "bigl",         "bigr",      "Bigl",
                                        "Bigr",     "biggl",     "biggr", "Biggl", "Biggr", "middle",     "displaystyle", "textstyle", "scriptstyle",
                                        "limits",   "nolimits",  "quad",  "qquad", "hline", "thinspace",  "enspace",      "space",     "hfill",
                                        "noindent", "centering", "large", "Large", "small", "normalsize", "nonumber",     "notag",     "cdotp" };
-static const char *const argument_too[] = { "hspace", "vspace", "phantom", "color", "textcolor", "label", "tag", "hphantom", "vphantom" };
+static const char *const argument_too[] = { "hspace", "vspace", "phantom", "color", "textcolor", "colorbox", "label", "tag", "hphantom", "vphantom" };
 static const char *const greek[] = { "alpha",    "beta",  "gamma",    "delta",  "epsilon", "varepsilon", "zeta",   "eta",     "theta",
                                      "vartheta", "iota",  "kappa",    "lambda", "mu",      "nu",         "xi",     "omicron", "rho",
                                      "varrho",   "sigma", "varsigma", "tau",    "upsilon", "phi",        "varphi", "chi",     "psi",

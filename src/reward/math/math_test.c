@@ -156,6 +156,7 @@ TEST(functions_and_their_letters)
 TEST(what_is_said_beside_an_answer)
 {
     expect_response("25", "The answer is 25 (since 5^2 = 25).", R1_MATH_EQUAL_EXACT, "25");
+    expect_response("25", "The answer is 25 (since a = 5) or 36 (since a = 6).", R1_MATH_SEVERAL_ANSWERS, "25 (since a = 5) or 36");
     expect_response("10", "Therefore, the answer equals 10.", R1_MATH_EQUAL_EXACT, "10");
     expect_response("3, 5", "The answers are 3 and 5.", R1_MATH_EQUAL_EXACT, "3 and 5");
     expect_response("10", "The answer equalsomething 10.", R1_MATH_NO_ANSWER, NULL);
@@ -177,6 +178,30 @@ TEST(what_is_said_beside_an_answer)
     expect("P(5,3)", "60", R1_MATH_WRONG_TYPE); /* a point */
     expect("AB", "\\overline{AB}", R1_MATH_EQUAL_TEXT);
     expect("BA", "\\overline{AB}", R1_MATH_WRONG_TYPE);
+}
+
+TEST(names_of_words_and_reasons)
+{
+    expect("100", "total: 100", R1_MATH_EQUAL_EXACT);
+    expect("100", "The total area is 100 cm^2", R1_MATH_EQUAL_EXACT);
+    expect("100", "The total is not 100", R1_MATH_UNPARSED_CANDIDATE);
+    expect("100", "wrong answer: 100", R1_MATH_UNPARSED_CANDIDATE);
+    expect("100", "lambda: 100", R1_MATH_UNPARSED_CANDIDATE);
+    expect("100", "maximum: 100, minimum: 50", R1_MATH_SEVERAL_ANSWERS);
+    expect("\\text{Alice: } 5, \\text{Bob: } 3", "Bob: 3, Alice: 5", R1_MATH_EQUAL_EXACT);
+    expect("\\text{Alice: } 5, \\text{Bob: } 3", "Bob: 5, Alice: 3", R1_MATH_DIFFERENT);
+    expect("3:4", "the ratio is 3:4", R1_MATH_EQUAL_EXACT);
+    expect("5", "x = 5 \\text{ (rejecting } x = -3 \\text{)}", R1_MATH_EQUAL_EXACT);
+    expect("5", "5 (since x > 0)", R1_MATH_EQUAL_EXACT);
+    expect("5", "5 (since x > 0) or 6", R1_MATH_SEVERAL_ANSWERS);
+    expect("5", "5 (if x > 0)", R1_MATH_UNPARSED_CANDIDATE);
+    expect("100", "100 (approximately)", R1_MATH_EQUAL_EXACT);
+    expect("\\frac52", "two and a half", R1_MATH_EQUAL_EXACT);
+    expect("2", "two and a half", R1_MATH_DIFFERENT);
+    expect("(3,4)", "the point (3, 4)", R1_MATH_EQUAL_EXACT);
+    expect("5", "point five", R1_MATH_UNPARSED_CANDIDATE);
+    expect("Alice: 5, Bob: 3", "3, 5", R1_MATH_WRONG_TYPE);
+    expect("5", "\\colorbox{yellow}{$5$}", R1_MATH_EQUAL_EXACT);
 }
 
 TEST(letters_for_any_integer)

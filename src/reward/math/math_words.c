@@ -199,6 +199,8 @@ static r1_node *fraction(r1_math_ctx *c, long num, long den)
     return x;
 }
 
+static bool is_a(const r1_token *t) { return t->kind == T_IDENT && r1_math_word_is(t->s, t->n, "a"); }
+
 uint32_t r1_math_number_words(r1_math_ctx *c, const r1_token *t, uint32_t n, r1_node **out)
 {
     counting v = { 0 };
@@ -237,6 +239,11 @@ uint32_t r1_math_number_words(r1_math_ctx *c, const r1_token *t, uint32_t n, r1_
     if (den) {
         *out = fraction(c, (long)value, den);
         return k + 1;
+    }
+    if (end + 2 < n && t[end].kind == T_AND && is_a(&t[end + 1]) && value < 1000 && denominator(&t[end + 2])) { /* "two and a half" */
+        den = denominator(&t[end + 2]);
+        *out = fraction(c, (long)value * den + 1, den);
+        return end + 3;
     }
     *out = r1_math_num(c, (long)value);
     return end;
