@@ -39,7 +39,7 @@
  * hold anything:
  *   q4   [ceil(C/4), K/4, 4, 4]       4 codes of a column, the same 4 of the next column
  *   d4   [ceil(C/4), K/group, 4]
- *   s4   group 32: int32 [ceil(C/4), K/32, 4], the sums' negatives
+ *   s4   group 32: int32 [ceil(C/4), K/32, 4], the sums times -8, which is where dots with the codes of Q4_0 start
  *        group 256: int16 [ceil(C/4), K/256, 4, 24], sums over runs of 16, then over runs of 32
  * All rows contiguous. K >= group. */
 typedef struct r1_act8 {

@@ -46,8 +46,8 @@ INLINE __m512i codes(r1_type t, const uint8_t *b, const int i)
     }
 }
 
-/* What is added to the signed codes, as a shift. */
-INLINE int offset_shift(r1_type t) { return t == R1_Q4_0 ? 3 : t == R1_Q5_0 || t == R1_MXFP4 ? 4 : 7; }
+/* What is added to the signed codes is 8 << this. */
+INLINE int offset_shift(r1_type t) { return t == R1_Q4_0 ? 0 : t == R1_Q5_0 || t == R1_MXFP4 ? 1 : 4; }
 
 /* Scales of the 16 rows. MXFP4: 2^(e - 128), below the normal range 2^-127 and 2^-128. */
 INLINE __m512 scales(r1_type t, const uint8_t *b)
@@ -59,7 +59,8 @@ INLINE __m512 scales(r1_type t, const uint8_t *b)
     return _mm512_castsi512_ps(_mm512_mask_mov_epi32(normal, _mm512_cmplt_epu32_mask(e, _mm512_set1_epi32(2)), small));
 }
 
-INLINE __m512i minus_sum(const int nc, const int32_t *s) { return nc == 1 ? _mm512_sub_epi32(_mm512_setzero_si512(), every32(s)) : every32(s); }
+/* -8 * sum */
+INLINE __m512i start(const int nc, const int32_t *s) { return nc == 1 ? _mm512_slli_epi32(_mm512_sub_epi32(_mm512_setzero_si512(), every32(s)), 3) : every32(s); }
 
 INLINE void tile(r1_type t, const int nc, const uint16_t block_bytes, const q8_tile *a)
 {
@@ -74,7 +75,7 @@ INLINE void tile(r1_type t, const int nc, const uint16_t block_bytes, const q8_t
     for (size_t n = a->n_blocks; n > 0; n--) {
         const __m512 dw = scales(t, b), m = has_min ? load_f16(b + 32) : dw;
         __m512i dot[12];
-        UNROLL for (int c = 0; c < nc; c++) dot[c] = has_min ? _mm512_setzero_si512() : _mm512_slli_epi32(minus_sum(nc, s[c / 4] + c % 4), offset_shift(t));
+        UNROLL for (int c = 0; c < nc; c++) dot[c] = has_min ? _mm512_setzero_si512() : _mm512_slli_epi32(start(nc, s[c / 4] + c % 4), offset_shift(t));
         UNROLL for (int i = 0; i < 8; i++) {
             const __m512i w = codes(t, b, i);
             UNROLL for (int c = 0; c < nc; c++) dot[c] = dpbusd(dot[c], w, q[c / 4] + (nc == 1 ? 4 * i : 16 * i + c % 4 * 4));
@@ -82,7 +83,7 @@ INLINE void tile(r1_type t, const int nc, const uint16_t block_bytes, const q8_t
         UNROLL for (int c = 0; c < nc; c++) {
             const __m512 dx = everyf(d[c / 4] + c % 4);
             acc[c] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot[c]), _mm512_mul_ps(dw, dx), acc[c]);
-            if (has_min) acc[c] = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(minus_sum(nc, s[c / 4] + c % 4)), _mm512_mul_ps(m, dx), acc[c]);
+            if (has_min) acc[c] = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(_mm512_srai_epi32(start(nc, s[c / 4] + c % 4), 3)), _mm512_mul_ps(m, dx), acc[c]);
         }
         b += block_bytes;
         UNROLL for (int g = 0; g < (nc + 3) / 4; g++) {

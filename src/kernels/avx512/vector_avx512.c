@@ -183,7 +183,7 @@ static void interleave(const r1_act8 *a, size_t c, size_t n, size_t K)
         for (size_t b = 0; b < nb; b++) d[4 * b] = a->d[at[j] * nb + b];
         if (a->group == 32) {
             int32_t *s = a->s4 + c * nb + j;
-            for (size_t b = 0; b < nb; b++) s[4 * b] = -a->sum[at[j] * nb + b];
+            for (size_t b = 0; b < nb; b++) s[4 * b] = -8 * a->sum[at[j] * nb + b];
         } else {
             for (size_t b = 0; b < nb; b++) pair_sums(a->sum + (at[j] * nb + b) * 16, a->s4 + (c * nb + 4 * b + j) * 12);
         }

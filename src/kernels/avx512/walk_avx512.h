@@ -35,7 +35,7 @@ typedef struct q8_tile {
     size_t q_step;
     const float *d;        /* with one column [blocks], else as d4; d_step to the next four columns */
     size_t d_step;
-    const int32_t *s;      /* with one column: 32-value types sums (not negative), 256-value ones 12 a block as in s4; else as s4 */
+    const int32_t *s;      /* with one column: 32-value types sums, 256-value ones 12 a block as in s4; else as s4 */
     size_t s_step;
     size_t n_blocks;
     int columns;           /* that exist, at most nc */
