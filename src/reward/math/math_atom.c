@@ -569,6 +569,8 @@ static r1_node *over_bar(r1_parser *p)
         return symbol(c, t->s, t->n, false); /* a segment AB */
     }
     r1_node *a = r1_math_parse_argument(p);
+    bool complex = a && (r1_math_sym_is(a, "z") || r1_math_sym_is(a, "w"));
+    if (a && a->kind == K_SYM && !complex) return rename_to(c, a, "~", "", 0); /* a mean, a complement: another letter */
     return a && r1_math_is_scalar(a) && !(a->kind == K_NUM) ? r1_math_fn(c, F_CONJ, a, NULL) : NULL;
 }
 

@@ -262,6 +262,14 @@ static r1_math_reason element(r1_math_ctx *c, r1_node *gold, r1_node *cand)
     return (gold->kind == K_SET) == (cand->kind == K_SET) ? r1_math_compare(c, gold, cand) : R1_MATH_WRONG_TYPE;
 }
 
+/* "p or q": letters or words, of which not all are meant. Numbers with "or" are the solutions of something. */
+static bool one_of_them(const r1_node *list)
+{
+    for (uint32_t i = 0; i < list->n; i++)
+        if (list->kid[i]->kind != K_SYM && list->kid[i]->kind != K_WORDS && list->kid[i]->kind != K_CHOICE) return false;
+    return list->kind == K_LIST && list->op == '|';
+}
+
 /* Every element of one has an equal in the other, and the other way round. */
 static r1_math_reason unordered(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 {
@@ -271,6 +279,7 @@ static r1_math_reason unordered(r1_math_ctx *c, r1_node *gold, r1_node *cand)
         c->over = true;
         return R1_MATH_OVER_BUDGET;
     }
+    if (one_of_them(gold) != one_of_them(cand)) return R1_MATH_WRONG_TYPE;
     if ((!has_relations(gold) && mixed_names(c, cand)) || (!has_relations(cand) && mixed_names(c, gold))) return R1_MATH_WRONG_TYPE;
     r1_math_reason all = R1_MATH_EQUAL_EXACT;
     for (uint32_t i = 0; i < gold->n; i++) {

@@ -405,7 +405,8 @@ static void named_command(r1_lexer *x, size_t from)
     if (LISTED(decorations, s, n)) {
         size_t k = x->i;
         while (k < x->len && (blank(x->s[k]) || x->s[k] == '{')) k++;
-        if (k < x->len && digit(x->s[k])) r1_math_push(x, T_UNKNOWN, 0, from); /* a mark on a number means something else */
+        bool rate = (n == 3 || n == 4) && !memcmp(s + n - 3, "dot", 3); /* \dot{x} is a derivative */
+        if (rate || (k < x->len && digit(x->s[k]))) r1_math_push(x, T_UNKNOWN, 0, from); /* a mark on a number means something else */
         return;
     }
     if (LISTED(nothing, s, n)) {

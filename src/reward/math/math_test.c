@@ -180,6 +180,22 @@ TEST(what_is_said_beside_an_answer)
     expect("BA", "\\overline{AB}", R1_MATH_WRONG_TYPE);
 }
 
+TEST(marks_make_other_letters)
+{
+    expect("x", "\\bar{x}", R1_MATH_DIFFERENT);
+    expect("A", "\\overline{A}", R1_MATH_WRONG_TYPE);
+    expect("\\bar{x}", "\\overline x", R1_MATH_EQUAL_EXACT);
+    expect("z", "\\overline{z}", R1_MATH_DIFFERENT);
+    expect("|z|^2", "z\\bar z", R1_MATH_EQUAL_NUMERIC);
+    expect("\\operatorname{Re} z", "\\frac{z+\\bar z}{2}", R1_MATH_EQUAL_NUMERIC);
+    expect("\\operatorname{Im} z", "0", R1_MATH_DIFFERENT);
+    expect("x", "\\dot{x}", R1_MATH_UNPARSED_CANDIDATE);
+    expect("0.\\dot{3}", "\\frac13", R1_MATH_EQUAL_EXACT);
+    expect("p \\land q", "p \\lor q", R1_MATH_WRONG_TYPE);
+    expect("p \\lor q", "q \\lor p", R1_MATH_EQUAL_EXACT);
+    expect("1 \\text{ and } 2", "1 \\text{ or } 2", R1_MATH_EQUAL_EXACT); /* solutions */
+}
+
 TEST(names_of_words_and_reasons)
 {
     expect("100", "total: 100", R1_MATH_EQUAL_EXACT);

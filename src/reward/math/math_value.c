@@ -451,9 +451,16 @@ static r1_sameness at_points(r1_math_ctx *c, const r1_node *gold, const r1_node 
     return out && !agreed ? SAME_UNDEFINED : SAME_UNKNOWN;
 }
 
+/* Functions that say nothing over the reals: the conjugate of z is z there. */
+static bool of_complex(const r1_node *a)
+{
+    return r1_math_has(a, K_I) || r1_math_has_op(a, K_FUNC, F_CONJ) || r1_math_has_op(a, K_FUNC, F_RE) || r1_math_has_op(a, K_FUNC, F_IM) ||
+           r1_math_has_op(a, K_FUNC, F_ARG);
+}
+
 static r1_sameness equal_functions(r1_math_ctx *c, const r1_node *gold, const r1_node *cand)
 {
-    bool complex = r1_math_has(gold, K_I) || r1_math_has(cand, K_I);
+    bool complex = of_complex(gold) || of_complex(cand);
     int m = r1_math_modular_equal(c, gold, cand);
     if (m >= 0) return m ? SAME_EXACT : SAME_NOT;
     r1_sameness s = complex ? SAME_UNKNOWN : at_points(c, gold, cand, REALS);
