@@ -696,7 +696,8 @@ static r1_math_reason set_gold(r1_math_ctx *c, r1_node *gold, r1_node *cand)
 /* "m + n = 11": a sum of letters that was asked for, and its value; NULL when it is none. An equation of x, y or z is a line. */
 static r1_node *asked_sum(r1_math_ctx *c, const r1_node *a)
 {
-    if (!equation(a) || a->kid[0]->kind != K_ADD) return NULL;
+    enum { LETTERS_MAX = 8 };
+    if (!equation(a) || a->kid[0]->kind != K_ADD || a->kid[0]->n > LETTERS_MAX) return NULL;
     const r1_node *sum = a->kid[0];
     r1_node *last = a->kid[a->n - 1];
     for (uint32_t i = 0; i < sum->n; i++) {

@@ -129,6 +129,21 @@ TEST(brackets_and_cases)
     hostile(text);
 }
 
+TEST(what_is_said_over_and_over)
+{
+    static const struct { const char *unit, *middle, *back; int n;
+    } texts[] = {
+        { "(since ", "8", ")", 1400 },   { "8 (since x) ", "", "", 1600 },    { "(about 8)", "", "", 2000 },      { "for all integers n ", "", "", 1000 },
+        { "x \\ne 2, ", "", "", 2000 },  { "P(both red ", " = 8", "", 1500 },  { "the total area: ", "8", "", 1200 }, { "8 out of ", "9", "", 2000 },
+        { "\\overline{z} + ", "z", "", 1300 }, { "p \\lor ", "q", "", 2400 }, { "one and a half ", "", "", 1200 }, { "points ", "(3,4)", "", 2500 },
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) hostile_take(repeat(texts[i].unit, texts[i].n, texts[i].middle, texts[i].back));
+    char sum[16000], *p = sum;
+    for (int i = 0; i < 2000; i++) p += sprintf(p, "a_%d+", i);
+    sprintf(p, "b = 6");
+    hostile(sum);
+}
+
 TEST(integrals_and_limits)
 {
     hostile_take(repeat("\\int_0^1 ", 1500, "x", " dx"));

@@ -580,13 +580,14 @@ static r1_node *choice_with_text(r1_math_ctx *c, r1_node *choice, unsigned flags
     return words;
 }
 
-/* Where the bracket at i closes; `end` when it does not. */
-static uint32_t bracket_end(const r1_token *t, uint32_t i, uint32_t end)
+/* Where the bracket opens that closes at t[end - 1]; `end` when there is none. */
+static uint32_t last_bracket(const r1_token *t, uint32_t end)
 {
     uint32_t level = 0;
-    for (uint32_t k = i; k < end; k++) {
-        level += t[k].kind == T_OPEN;
-        if (t[k].kind == T_CLOSE && --level == 0) return k;
+    for (uint32_t k = end; k-- > 0;) {
+        level += t[k].kind == T_CLOSE;
+        if (!level) return end;
+        if (t[k].kind == T_OPEN && --level == 0) return t[k].sub == '(' ? k : end;
     }
     return end;
 }
@@ -611,9 +612,10 @@ static void mend_brackets(r1_math_tokens *all)
     r1_token *t = all->t;
     uint32_t end = all->n;
     while (end && t[end - 1].kind == T_STOP) end--;
+    uint32_t last = last_bracket(t, end);
     for (uint32_t k = 1; k + 1 < end; k++) {
         uint32_t i = k;
-        bool bracket = t[i].kind == T_OPEN && t[i].sub == '(' && bracket_end(t, i, end) + 1 == end;
+        bool bracket = i == last;
         if (bracket) i++;
         else if (t[i].kind == T_COMMA) i++;
         if (t[i].kind == T_OR) i++;
