@@ -45,23 +45,34 @@ static size_t best(const float *x, size_t n)
     return k;
 }
 
-static void score(job *j, const float *x, const float *base, int32_t target)
+static r1_status no_number(const char *path, size_t token, r1_error *err)
+{
+    return r1_fail(err, R1_EFORMAT, "what '%s' computes for token %zu is no number: its weights hold infinities or NaN, or lead to them", path, token);
+}
+
+/* `at`: the number of the token, from 0. One that is no number would be in every sum: there is nothing to go on for. */
+static r1_status score(job *j, const float *x, const float *base, size_t at, r1_error *err)
 {
     scores *t = &j->sum;
+    int32_t target = j->ids.ids[at];
     double lse = log_sum_exp(x, j->V), nll = lse - (double)x[target];
+    if (!isfinite(nll)) return no_number(j->c->args[0], at, err);
     t->n++;
     t->nll += nll;
     t->nll2 += nll * nll;
-    if (!base) return;
-    double base_lse = log_sum_exp(base, j->V), kl = 0;
+    if (!base) return R1_OK;
+    double base_lse = log_sum_exp(base, j->V), base_nll = base_lse - (double)base[target], kl = 0;
+    if (!isfinite(base_nll)) return no_number(j->c->o.kl, at, err);
     for (size_t i = 0; i < j->V; i++) {
-        double lp = (double)base[i] - base_lse;
-        kl += exp(lp) * (lp - ((double)x[i] - lse));
+        double lp = (double)base[i] - base_lse, p = exp(lp);
+        if (p > 0) kl += p * (lp - ((double)x[i] - lse));
     }
-    t->base_nll += base_lse - (double)base[target];
+    if (!isfinite(kl)) return r1_fail(err, R1_EFORMAT, "at token %zu the divergence of '%s' from '%s' is no number: one computes infinities", at, j->c->args[0], j->c->o.kl);
+    t->base_nll += base_nll;
     t->kl += kl;
     t->kl2 += kl * kl;
     t->agree += best(x, j->V) == best(base, j->V);
+    return R1_OK;
 }
 
 static r1_status step(const r1_setup *u, const int32_t *ids, size_t n, float *logits, size_t n_logits, r1_error *err)
@@ -86,7 +97,7 @@ static r1_status run_window(job *j, size_t begin, size_t first, size_t end, r1_p
         s = step(&j->u, ids + at, n, j->logits, n, err);
         if (s == R1_OK && j->base.model) s = step(&j->base, ids + at, n, j->base_logits, n, err);
         for (size_t i = 0; i < n && s == R1_OK; i++)
-            score(j, j->logits + i * j->V, j->base.model ? j->base_logits + i * j->V : NULL, ids[at + 1 + i]);
+            s = score(j, j->logits + i * j->V, j->base.model ? j->base_logits + i * j->V : NULL, at + 1 + i, err);
         at += n;
         if (s == R1_OK && r1_interrupted()) s = r1_fail(err, R1_ECANCELLED, "interrupted after %.0f of %zu tokens", j->sum.n, j->ids.n - 1);
         r1_progress_step(bar, (double)at, (double)j->ids.n);
@@ -123,6 +134,9 @@ static r1_status print_scores(const job *j, r1_error *err)
     const scores *t = &j->sum;
     double nll = t->nll / t->n, ppl = exp(nll), se = standard_error(t->nll, t->nll2, t->n) * ppl;
     double kl = t->kl / t->n, base = exp(t->base_nll / t->n), kl_se = standard_error(t->kl, t->kl2, t->n), agree = t->agree / t->n;
+    if (!isfinite(ppl) || !isfinite(base))
+        return r1_fail(err, R1_EFORMAT, "the perplexity of '%s' is no number: a token costs %.6g nats on the average", isfinite(ppl) ? j->c->o.kl : j->c->args[0],
+                       isfinite(ppl) ? t->base_nll / t->n : nll);
     if (!j->c->o.json) {
         printf("tokens      %.0f\nnll         %.6f\nperplexity  %.6f +- %.6f\n", t->n, nll, ppl, se);
         if (j->base.model) printf("base        %.6f\nkl          %.6f +- %.6f\nsame top 1  %.2f%%\n", base, kl, kl_se, 100 * agree);
@@ -130,7 +144,7 @@ static r1_status print_scores(const job *j, r1_error *err)
     }
     json_t *v = json_pack("{s:I, s:f, s:f, s:f, s:i, s:i}", "tokens", (json_int_t)t->n, "nll", nll, "perplexity", ppl, "stderr", se,
                           "window", (int)j->window, "stride", (int)j->stride);
-    if (!v) return r1_fail(err, R1_EFORMAT, "the results are no numbers: the model computes infinities");
+    if (!v) return r1_fail(err, R1_ENOMEM, "no memory for the results");
     json_object_set_new(v, "kl", j->base.model ? json_real(kl) : json_null());
     if (j->base.model) {
         json_object_set_new(v, "kl_stderr", json_real(kl_se));

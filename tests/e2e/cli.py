@@ -1,4 +1,5 @@
 """Every command from the outside: what scripts rely on, on tiny models and, where it was fetched, on a real one."""
+import array
 import json
 import os
 import re
@@ -527,6 +528,17 @@ def perplexity_windows_and_divergence():
     fails(3, "--stride is 513", "512", args=["perplexity", LLAMA, text, "--stride", "513"])
     fails(2, "--stride", args=["perplexity", "/nothing-here", text, "--window", "50", "--stride", "51"])
     fails(3, "has 1 token,", args=["perplexity", LLAMA, tmp("none", "")])
+
+
+@test
+def perplexity_of_what_is_no_number_is_an_error_that_names_the_model():
+    text, whole = tmp("text", "Some text to read, long enough for a number."), read(model("llama_256", "llama_256.F32.gguf"))
+    norm = array.array("f", matrices(model("llama_256", "llama_256.F32.gguf"))["output_norm.weight"][1]).tobytes()
+    nan = tmp("nan.gguf", whole.replace(norm, norm[:-4] + b"\0\0\xc0\x7f"))
+    for more in ([], ["--json"]):
+        assert fails(3, "nan.gguf' computes for token 1", args=["perplexity", nan, text, *more]).out == b""
+        assert fails(3, "nan.gguf' computes for token 1", args=["perplexity", GGUF, text, "--kl", nan, *more]).out == b""
+        assert fails(3, "nan.gguf' computes for token 1", args=["perplexity", nan, text, "--kl", GGUF, *more]).out == b""
 
 
 # ---- pack ----
