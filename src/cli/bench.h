@@ -61,7 +61,7 @@ typedef struct r1_bench {
     int threads;
     r1_cpu_level level;
     /* results */
-    bool interrupted;
+    bool begun, interrupted; /* begun: the machine was shown */
     char machine[128];
     const char *kv;           /* type of keys and values; NULL: no model was measured */
     r1_bench_test *tests;     /* prefill before decode at each depth */
@@ -91,8 +91,9 @@ void r1_bench_roof_close(r1_bench *b);
 /* Products of every packed type, and of bf16, with many columns and with one. After _roof_open. */
 r1_status r1_bench_products_run(r1_bench *b, r1_error *err) R1_MUST_CHECK;
 
-/* The machine, and what JSON has at its end; between them each result as it is there: JSON shows nothing before the end. */
-r1_status r1_bench_show_begin(const r1_bench *b, r1_error *err) R1_MUST_CHECK;
+/* The machine, and what JSON has at its end; between them each result as it is there: JSON shows nothing before the end. Every part
+ * begins when what it measures is open; the first one shows the machine. */
+r1_status r1_bench_show_begin(r1_bench *b, r1_error *err) R1_MUST_CHECK;
 void r1_bench_show_load(const r1_bench *b);
 void r1_bench_show_tokenizer(const r1_bench *b);
 void r1_bench_show_sampler(const r1_bench *b, size_t i);

@@ -24,7 +24,8 @@ typedef struct runner {
     size_t V;
     uint64_t seed;
     r1_progress bar;
-    size_t turn;             /* repeats done, the one that does not count included */
+    double done, all;        /* work of the test that runs, in tokens of prompts: for the bar alone */
+    double step, asked, asks; /* work of the step that runs; how often it was asked whether to go on, and how often it will be */
     double speed[R1_BENCH_REPEATS], share[R1_BENCH_REPEATS];
 } runner;
 
@@ -32,8 +33,24 @@ typedef struct runner {
 static bool go_on(void *ctx)
 {
     runner *r = ctx;
-    r1_progress_step(&r->bar, (double)r->turn, (double)(r->b->repeat + 1));
+    r1_progress_step(&r->bar, r->done + r->step * fmin(r->asked++ / r->asks, 1), r->all);
     return !r1_interrupted();
+}
+
+/* Of a decode step. It reads all weights, which takes about as long as computing eight tokens of a prompt. */
+static double step_work(size_t batch) { return (double)r1_max(batch, 8); }
+
+/* A step of n tokens together, which is so much work. */
+static r1_status step(runner *r, r1_batch_row *rows, size_t n_rows, size_t n, double work, r1_error *err)
+{
+    size_t chunk = r->b->c->o.chunk ? (size_t)r->b->c->o.chunk : PIECE; /* as the engine's own */
+    r->step = work;
+    r->asked = 0;
+    r->asks = (double)(r1_ceil_div(n, chunk) * (size_t)r1_model_get_info(r->u.model)->n_layers);
+    r1_status s = r1_interrupted() ? r1_fail(err, R1_ECANCELLED, "interrupted") : r1_batch_step(r->u.engine, rows, n_rows, err);
+    r->done += work;
+    r->step = 0;
+    return s;
 }
 
 static int32_t random_id(const runner *r, size_t sequence, size_t position)
@@ -54,7 +71,7 @@ static r1_status feed(runner *r, size_t sequence, size_t n, float *logits, r1_er
         for (size_t i = 0; i < piece; i++) ids[i] = random_id(r, sequence, at + i);
         bool last = piece == n && logits;
         r1_batch_row row = { t, ids, piece, last ? logits : NULL, last };
-        s = r1_interrupted() ? r1_fail(err, R1_ECANCELLED, "interrupted") : r1_batch_step(r->u.engine, &row, 1, err);
+        s = step(r, &row, 1, piece, (double)piece, err);
         n -= piece;
     }
     return s;
@@ -76,21 +93,39 @@ static r1_status decode_steps(runner *r, size_t batch, size_t steps, r1_error *e
             r->next[i] = random_id(r, i, r1_session_length(r->sessions[i]));
             r->rows[i] = (r1_batch_row){ r->sessions[i], &r->next[i], 1, r->logits + i * r->V, 1 };
         }
-        s = r1_interrupted() ? r1_fail(err, R1_ECANCELLED, "interrupted") : r1_batch_step(r->u.engine, r->rows, batch, err);
+        s = step(r, r->rows, batch, batch, step_work(batch), err);
     }
     return s;
+}
+
+static bool is_prefill(const r1_bench_test *t) { return !strcmp(t->name, "prefill"); }
+
+/* Tokens of each sequence before the clock starts. */
+static size_t start_of(const r1_bench_test *t) { return t->batch > 1 ? r1_max(t->depth, PROMPT) : t->depth; }
+
+/* What the run that does not count computes: a whole prompt, or some steps. */
+static size_t warm_tokens(const r1_bench_test *t) { return is_prefill(t) ? t->tokens : r1_min(t->tokens, WARM_STEPS); }
+
+/* Of all runs of a test: what is missing of the depth, which is computed once, the run that does not count, and the repeats. */
+static double work_of(const runner *r, const r1_bench_test *t)
+{
+    double work = 0, tokens = (double)(warm_tokens(t) + r->b->repeat * t->tokens);
+    for (size_t i = 0; i < t->batch; i++) {
+        size_t have = r1_session_length(r->sessions[i]);
+        work += (double)(start_of(t) - r1_min(have, start_of(t)));
+    }
+    return work + tokens * (is_prefill(t) ? 1 : step_work(t->batch));
 }
 
 /* One timed run of a test from its depth on. */
 static r1_status run_once(runner *r, const r1_bench_test *t, bool warm, double *seconds, r1_error *err)
 {
-    bool prefill = !strcmp(t->name, "prefill");
-    size_t start = t->batch > 1 ? r1_max(t->depth, PROMPT) : t->depth, steps = warm ? r1_min(t->tokens, WARM_STEPS) : t->tokens;
+    size_t start = start_of(t), tokens = warm ? warm_tokens(t) : t->tokens;
     r1_status s = R1_OK;
     for (size_t i = 0; i < t->batch && s == R1_OK; i++) s = set_depth(r, i, start, err);
     if (s) return s;
     double begin = r1_now();
-    s = prefill ? feed(r, 0, t->tokens, r->logits, err) : decode_steps(r, t->batch, steps, err);
+    s = is_prefill(t) ? feed(r, 0, tokens, r->logits, err) : decode_steps(r, t->batch, tokens, err);
     *seconds = r1_now() - begin;
     return s;
 }
@@ -103,11 +138,11 @@ static r1_status run_test(runner *r, r1_bench_test *t, r1_error *err)
     double gb = alone ? 1e-9 * (double)r1_model_token_bytes(r->u.model) : 0;
     char label[96];
     snprintf(label, sizeof label, "%s %zu, batch %zu, depth %zu", t->name, t->tokens, t->batch, t->depth);
-    r->turn = 0;
+    r->done = 0;
+    r->all = work_of(r, t);
     r1_progress_begin(&r->bar, &b->c->err, b->c->o.quiet, label, "");
     r1_status s = run_once(r, t, true, &seconds, err);
     for (size_t i = 0; i < b->repeat && s == R1_OK; i++) {
-        r->turn = i + 1;
         double memory = b->roof.pool && alone ? r1_roof_read(&b->roof.loops, b->roof.pool, b->roof.buffer, b->roof.bytes) : INFINITY;
         s = run_once(r, t, false, &seconds, err);
         r->speed[i] = (double)(t->tokens * t->batch) / seconds;
@@ -130,25 +165,53 @@ static size_t largest(const r1_bench_list *l)
     return most;
 }
 
+/* How many sessions the plan needs, and the tokens they hold at its largest: the first one also for prefill. */
+typedef struct needs { size_t n, first, each; } needs;
+
+static needs needs_of(const r1_bench *b)
+{
+    size_t depth = largest(&b->depth), decode = largest(&b->decode), n = decode ? r1_max(1, largest(&b->batch)) : 1;
+    size_t start = n > 1 ? r1_max(depth, PROMPT) : depth; /* the prompts of a batch are ours */
+    return (needs){ n, r1_max(start + decode, depth + largest(&b->prefill)), start + decode };
+}
+
+static double needed_bytes(const runner *r, const needs *w)
+{
+    double keys = (double)r1_engine_kv_bytes(r->u.engine, w->first) + (double)(w->n - 1) * (double)r1_engine_kv_bytes(r->u.engine, w->each);
+    return keys + (double)w->n * (double)r->V * sizeof *r->logits;
+}
+
+static r1_status too_much(const runner *r, const needs *w, r1_error *err)
+{
+    double MiB = 1048576, available = (double)r1_memory_available() / MiB;
+    const char *less = w->n > 1 ? "a smaller --batch or --depth, fewer tokens" : "a smaller --depth, fewer tokens";
+    if (w->n == 1)
+        return r1_fail(err, R1_ENOMEM, "a context of %zu tokens needs %.1f MiB for keys, values and logits, %.1f MiB is available; %s or --kv q8_0 need less", w->first,
+                       needed_bytes(r, w) / MiB, available, less);
+    return r1_fail(err, R1_ENOMEM, "%zu sequences of %zu tokens need %.1f MiB for keys, values and logits, %.1f MiB is available; %s or --kv q8_0 need less", w->n, w->each,
+                   needed_bytes(r, w) / MiB, available, less);
+}
+
 static r1_status open_sessions(runner *r, r1_error *err)
 {
     const r1_bench *b = r->b;
     const r1_model_info *info = r1_model_get_info(r->u.model);
-    size_t n = b->decode.n ? r1_max(1, largest(&b->batch)) : 1;
-    size_t tokens = r1_max(largest(&b->prefill), largest(&b->decode)), asked = largest(&b->depth) + tokens;
-    size_t need = r1_max(largest(&b->depth), PROMPT) + r1_max(tokens, WARM_STEPS); /* the prompts of a batch and warming up are ours */
+    const needs w = needs_of(b);
+    const size_t n = w.n, asked = largest(&b->depth) + r1_max(largest(&b->prefill), largest(&b->decode));
     if (b->c->o.ctx && asked > (size_t)b->c->o.ctx)
         return r1_fail(err, R1_ELIMIT, "depth and length make %zu tokens, the context of --ctx has room for %lld", asked, (long long)b->c->o.ctx);
-    if (asked > (size_t)info->n_ctx_train) r1_note(b->c, "%zu tokens are more than the %d the model was made for", asked, info->n_ctx_train);
     r->V = (size_t)info->n_vocab;
+    if (needed_bytes(r, &w) > (double)r1_memory_available()) return too_much(r, &w, err);
+    if (asked > (size_t)info->n_ctx_train) r1_note(b->c, "%zu tokens are more than the %d the model was made for", asked, info->n_ctx_train);
     r->sessions = calloc(n, sizeof *r->sessions);
     r->rows = calloc(n, sizeof *r->rows);
     r->next = calloc(n, sizeof *r->next);
     r->logits = malloc(n * r->V * sizeof *r->logits);
     if (!r->sessions || !r->rows || !r->next || !r->logits) return r1_fail(err, R1_ENOMEM, "no memory for the logits of %zu sequences", n);
     r1_status s = R1_OK;
-    for (; r->n_sessions < n && s == R1_OK; r->n_sessions += s == R1_OK) s = r1_session_open(&r->sessions[r->n_sessions], r->u.engine, need, err);
-    return s;
+    for (; r->n_sessions < n && s == R1_OK; r->n_sessions += s == R1_OK)
+        s = r1_session_open(&r->sessions[r->n_sessions], r->u.engine, r->n_sessions ? w.each : w.first, err);
+    return s == R1_ENOMEM ? too_much(r, &w, err) : s;
 }
 
 static void close_sessions(runner *r)
@@ -194,12 +257,14 @@ r1_status r1_bench_model(r1_bench *b, r1_error *err)
     }
     r->b = b;
     r->seed = b->c->o.seed_given ? b->c->o.seed : 1;
+    r->u.no_session = true;
     r->u.go_on = go_on;
     r->u.go_on_ctx = r;
     plan(b);
     r1_status s = r1_setup_open(&r->u, b->c, b->path, err);
     if (s == R1_OK) b->kv = kv_name(r->u.model, (r1_kv_type)b->c->o.kv);
     if (s == R1_OK) s = open_sessions(r, err);
+    if (s == R1_OK) s = r1_bench_show_begin(b, err);
     while (b->n_tests < b->n_planned && s == R1_OK) {
         s = run_test(r, &b->tests[b->n_tests], err);
         if (s == R1_OK) r1_bench_show_test(b, b->n_tests++);

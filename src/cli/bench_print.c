@@ -39,8 +39,8 @@ static r1_status text_begin(const r1_bench *b, r1_error *err)
     r1_buf name;
     r1_buf_init(&name, 1 << 16);
     r1_status s = b->path ? r1_term_clean(b->path, strlen(b->path), &name, err) : R1_OK;
-    printf("%s; cpu %s, %d threads%s%s; median of %zu (smallest to largest)\n", b->machine, r1_cpu_level_name(b->level), b->threads, name.len ? "; " : "",
-           name.len ? name.data : "", b->repeat);
+    if (name.len) printf("%s\n", name.data);
+    printf("%s\ncpu %s, %d %s; median of %zu (smallest to largest)\n", b->machine, r1_cpu_level_name(b->level), b->threads, b->threads == 1 ? "thread" : "threads", b->repeat);
     r1_buf_deinit(&name);
     return s;
 }
@@ -50,9 +50,9 @@ static void text_roof(const r1_bench *b)
     const r1_bench_roof *r = &b->roof;
     char text[48];
     printf("\nroof of %d threads\n", b->threads);
-    put_line("  memory read %10.1f GB/s     %-22s %zu MB", r->read.median, range(text, &r->read, 1), r->bytes >> 20);
-    put_line("  int8        %10.0f GOPS     %-22s %s", r->int8.median, range(text, &r->int8, 0), r->loops.int8_name);
-    put_line("  bf16        %10.0f GFLOPS   %-22s %s", r->bf16.median, range(text, &r->bf16, 0), r->loops.bf16_name);
+    put_line("  memory read %7.1f GB/s   %-18s %zu MB", r->read.median, range(text, &r->read, 1), r->bytes >> 20);
+    put_line("  int8        %7.0f GOPS   %-18s %s", r->int8.median, range(text, &r->int8, 0), r->loops.int8_name);
+    put_line("  bf16        %7.0f GFLOPS %-18s %s", r->bf16.median, range(text, &r->bf16, 0), r->loops.bf16_name);
 }
 
 static void text_product(const r1_bench *b, size_t i)
@@ -68,10 +68,11 @@ static void text_test(const r1_bench *b, size_t i)
 {
     const r1_bench_test *t = &b->tests[i];
     char text[48], share[64], weights[32] = "";
+    int digits = t->speed.median < 10 ? 2 : t->speed.median < 1000 ? 1 : 0; /* a line has room in 80 columns */
     if (i == 0)
-        put_line("\n%-8s %7s %6s %7s %12s   %-21s %12s  %s", "test", "tokens", "batch", "depth", "tokens/s", "", "weights GB/s", b->roof.read.median ? "share of the roof" : "");
+        put_line("\n%-7s %6s %5s %6s %8s %-18s %5s %s", "test", "tokens", "batch", "depth", "tokens/s", "", "GB/s", b->roof.read.median ? "share of roof" : "");
     if (t->weights_gb_s > 0) snprintf(weights, sizeof weights, "%.1f", t->weights_gb_s);
-    put_line("%-8s %7zu %6zu %7zu %12.1f   %-21s %12s  %s", t->name, t->tokens, t->batch, t->depth, t->speed.median, range(text, &t->speed, 1), weights,
+    put_line("%-7s %6zu %5zu %6zu %8.*f %-18s %5s %s", t->name, t->tokens, t->batch, t->depth, digits, t->speed.median, range(text, &t->speed, digits), weights,
              percent(share, &t->share));
 }
 
@@ -79,8 +80,8 @@ static void text_load(const r1_bench *b)
 {
     char text[48];
     const r1_bench_load *l = &b->load;
-    put_line("\nload to first token %.3f s %s: model %.3f, engine %.3f, first step %.3f", l->total.median, range(text, &l->total, 3), l->model.median, l->engine.median,
-             l->first_step.median);
+    put_line("\nload to first token %.3f s %s", l->total.median, range(text, &l->total, 3));
+    put_line("  model %.3f, engine %.3f, first step %.3f", l->model.median, l->engine.median, l->first_step.median);
 }
 
 static void text_sampler(const r1_bench *b, size_t i)
@@ -92,14 +93,18 @@ static void text_sampler(const r1_bench *b, size_t i)
 
 /* ---- CSV ------------------------------------------------------------------------------------------------------- */
 
-static void csv_text(const char *s)
+/* What is no UTF-8 becomes U+FFFD, as in JSON. */
+static void csv_text(const char *text)
 {
+    json_t *v = r1_json_text(text, strlen(text));
+    const char *s = v ? json_string_value(v) : "";
     putchar('"');
     for (; *s; s++) {
         if (*s == '"') putchar('"');
         putchar(*s);
     }
     putchar('"');
+    json_decref(v);
 }
 
 /* One table for everything, a line a number; what does not apply is empty. `what`: tokens, batch, depth. */
@@ -229,10 +234,11 @@ static r1_status print_json(const r1_bench *b, r1_error *err)
 
 /* ---- what is there is shown --------------------------------------------------------------------------------------- */
 
-r1_status r1_bench_show_begin(const r1_bench *b, r1_error *err)
+r1_status r1_bench_show_begin(r1_bench *b, r1_error *err)
 {
     r1_status s = R1_OK;
-    if (b->c->o.json) return s;
+    if (b->c->o.json || b->begun) return s;
+    b->begun = true;
     if (b->c->o.csv) csv_begin();
     else s = text_begin(b, err);
     r1_term_flush(stdout);

@@ -26,25 +26,28 @@ void r1_bench_roof_close(r1_bench *b)
     b->roof.buffer = NULL;
 }
 
-static r1_status run_probes(r1_bench *b, r1_error *err)
+enum { READ, INT8, BF16, N_PROBES };
+
+static double run_probe(const r1_bench_roof *r, int which)
 {
-    enum { READ, INT8, BF16, N };
     const double seconds = 0.05; /* longer than a time slice of the system, shorter than anybody's patience */
+    return which == READ ? probe_read(r) : which == INT8 ? r1_roof_int8(&r->loops, r->pool, seconds) : r1_roof_bf16(&r->loops, r->pool, seconds);
+}
+
+static r1_status run_probes(r1_bench *b, r1_progress *bar, r1_error *err)
+{
+    static const char *const labels[N_PROBES] = { "roof, memory read", "roof, int8", "roof, bf16" };
     r1_bench_roof *r = &b->roof;
-    double *x = malloc(N * b->repeat * sizeof *x);
+    double *x = malloc(N_PROBES * b->repeat * sizeof *x);
     if (!x) return r1_fail(err, R1_ENOMEM, "no memory for the measurements");
-    r1_progress bar;
-    r1_progress_begin(&bar, &b->c->err, b->c->o.quiet, "roof", "");
     probe_read(r);
     r1_status s = R1_OK;
-    for (size_t i = 0; i < b->repeat && s == R1_OK; i++) {
-        x[READ * b->repeat + i] = probe_read(r);
-        x[INT8 * b->repeat + i] = r1_roof_int8(&r->loops, r->pool, seconds);
-        x[BF16 * b->repeat + i] = r1_roof_bf16(&r->loops, r->pool, seconds);
-        r1_progress_step(&bar, (double)(i + 1), (double)b->repeat);
+    for (size_t i = 0; i < N_PROBES * b->repeat && s == R1_OK; i++) { /* in turn, for the machine changes with time */
+        r1_progress_say(bar, labels[i % N_PROBES], (double)i, (double)(N_PROBES * b->repeat));
+        x[i % N_PROBES * b->repeat + i / N_PROBES] = run_probe(r, (int)(i % N_PROBES));
         if (r1_interrupted()) s = stop(err);
     }
-    r1_progress_end(&bar);
+    r1_progress_hide(bar);
     if (s == R1_OK) {
         r->read = r1_bench_stat_of(x + READ * b->repeat, b->repeat);
         r->int8 = r1_bench_stat_of(x + INT8 * b->repeat, b->repeat);
@@ -61,11 +64,18 @@ r1_status r1_bench_roof_open(r1_bench *b, r1_error *err)
     r1_bench_roof *r = &b->roof;
     uint64_t free_mb = r1_memory_available() / 4 >> 20;
     r->bytes = r1_max(LEAST_MB, (size_t)(free_mb < PROBE_MB ? free_mb : PROBE_MB)) << 20;
+    r1_status s = r1_bench_show_begin(b, err);
+    if (s) return s;
     r1_roof_init(&r->loops, b->level);
+    r1_progress bar;
+    r1_progress_begin(&bar, &b->c->err, b->c->o.quiet, "roof", "");
+    r1_progress_say(&bar, "roof, memory to read", 0, 1);
     r->buffer = r1_alloc_aligned(r->bytes);
-    r1_status s = r->buffer ? R1_OK : r1_fail(err, R1_ENOMEM, "no memory for the probe: %zu MB are needed", r->bytes >> 20);
+    if (!r->buffer) s = r1_fail(err, R1_ENOMEM, "no memory for the probe: %zu MB are needed", r->bytes >> 20);
     if (s == R1_OK) s = r1_pool_new(&r->pool, b->threads, err);
-    return s == R1_OK ? run_probes(b, err) : s;
+    if (s == R1_OK) s = run_probes(b, &bar, err);
+    r1_progress_end(&bar);
+    return s;
 }
 
 /* ---- products -------------------------------------------------------------------------------------------------- */
@@ -158,20 +168,24 @@ static r1_status run_types(products *p, r1_error *err)
     p->b->products = calloc(n * N_SHAPES, sizeof *p->b->products);
     if (!p->b->products) return r1_fail(err, R1_ENOMEM, "no memory for the measurements");
     r1_progress bar;
+    char label[96];
     r1_progress_begin(&bar, &p->b->c->err, p->b->c->o.quiet, "products", "");
     for (size_t i = 0; i < n && s == R1_OK; i++) {
         size_t many = gemv_bytes / (R1_PANEL * r1_row_bytes(types[i], K)) * R1_PANEL;
         const size_t rows[N_SHAPES] = { 1536, 8960, many }, columns[N_SHAPES] = { COLUMNS, COLUMNS, 1 };
+        snprintf(label, sizeof label, "product %s", r1_type_get(types[i])->name);
+        r1_progress_say(&bar, label, (double)i, (double)n);
         fill_weights(p, types[i], gemv_bytes);
         for (size_t j = 0; j < N_SHAPES && s == R1_OK; j++) {
             r1_bench_product *t = &p->b->products[p->b->n_products];
             *t = (r1_bench_product){ .type = types[i], .rows = rows[j], .k = K, .columns = columns[j] };
+            snprintf(label, sizeof label, "product %s, %zu x %d x %zu", r1_type_get(types[i])->name, rows[j], K, columns[j]);
+            r1_progress_say(&bar, label, (double)(i * N_SHAPES + j), (double)(n * N_SHAPES));
             s = measure(p, t, err);
             if (s) break;
             r1_progress_hide(&bar);
             r1_bench_show_product(p->b, p->b->n_products++);
         }
-        r1_progress_step(&bar, (double)(i + 1), (double)n);
     }
     r1_progress_end(&bar);
     return s;

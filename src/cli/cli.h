@@ -66,6 +66,7 @@ typedef struct r1_setup {
     r1_engine *engine;
     r1_session *session;
     double load_s;
+    bool no_session;           /* set before opening: session stays NULL */
     bool (*go_on)(void *ctx);  /* set before opening: asked before each layer of a step (r1_engine_options); usually NULL */
     void *go_on_ctx;
 } r1_setup;

@@ -114,6 +114,20 @@ static r1_status read_options(r1_bench *b, r1_error *err)
     return R1_OK;
 }
 
+/* What is wrong with a model is told before other things are measured for a while. */
+static r1_status check_model(const r1_bench *b, r1_error *err)
+{
+    const r1_opts *o = &b->c->o;
+    if (!b->path || !(o->bench_sampler || o->bench_roof || o->bench_products)) return R1_OK;
+    r1_model *m;
+    r1_model_options words_only = { .vocabulary_only = true };
+    r1_status s = r1_model_open(&m, b->path, &words_only, err);
+    if (s) return s;
+    s = r1_setup_check(o, m, err);
+    r1_model_close(m);
+    return s;
+}
+
 static r1_status run_parts(r1_bench *b, r1_error *err)
 {
     const r1_opts *o = &b->c->o;
@@ -132,7 +146,7 @@ r1_status r1_cmd_bench(r1_cli *c, r1_error *err)
     describe_machine(b.machine, sizeof b.machine);
     r1_status s = read_options(&b, err);
     r1_interrupt_arm(true);
-    if (s == R1_OK) s = r1_bench_show_begin(&b, err);
+    if (s == R1_OK) s = check_model(&b, err);
     if (s == R1_OK) s = run_parts(&b, err);
     r1_interrupt_arm(false);
     b.interrupted = s == R1_ECANCELLED;

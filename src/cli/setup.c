@@ -23,7 +23,7 @@ r1_status r1_setup_check(const r1_opts *o, const r1_model *m, r1_error *err)
 
 r1_status r1_setup_open(r1_setup *u, r1_cli *c, const char *path, r1_error *err)
 {
-    *u = (r1_setup){ .go_on = u->go_on, .go_on_ctx = u->go_on_ctx };
+    *u = (r1_setup){ .no_session = u->no_session, .go_on = u->go_on, .go_on_ctx = u->go_on_ctx };
     const r1_opts *o = &c->o;
     r1_progress bar;
     r1_progress_begin(&bar, &c->err, o->quiet, "loading", "");
@@ -38,7 +38,7 @@ r1_status r1_setup_open(r1_setup *u, r1_cli *c, const char *path, r1_error *err)
         r1_engine_options eo = { .n_threads = (int)o->threads, .chunk = (int)o->chunk, .kv = (r1_kv_type)o->kv, .go_on = u->go_on, .go_on_ctx = u->go_on_ctx };
         s = r1_engine_open(&u->engine, u->model, &eo, err);
     }
-    if (s == R1_OK) s = r1_session_open(&u->session, u->engine, (size_t)o->ctx, err);
+    if (s == R1_OK && !u->no_session) s = r1_session_open(&u->session, u->engine, (size_t)o->ctx, err);
     r1_progress_end(&bar);
     if (s == R1_OK && r1_interrupted()) s = r1_fail(err, R1_ECANCELLED, "loading was cancelled");
     if (!armed) r1_interrupt_arm(false);
@@ -48,7 +48,7 @@ r1_status r1_setup_open(r1_setup *u, r1_cli *c, const char *path, r1_error *err)
         return s;
     }
     const r1_model_info *info = r1_model_get_info(u->model);
-    size_t n = r1_session_context(u->session);
+    size_t n = o->ctx ? (size_t)o->ctx : (size_t)info->n_ctx_train;
     if (o->ctx > info->n_ctx_train)
         r1_note(c, "the context of %zu tokens is longer than the %d the model was made for", n, info->n_ctx_train);
     if (o->verbose)

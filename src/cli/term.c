@@ -170,11 +170,9 @@ void r1_progress_begin(r1_progress *p, const r1_term *term, bool quiet, const ch
     *p = (r1_progress){ .term = term->tty && !quiet ? term : NULL, .label = label, .unit = unit, .start = r1_now() };
 }
 
-void r1_progress_step(r1_progress *p, double done, double total)
+static void draw(r1_progress *p, double now, double done, double total)
 {
-    const double patience = 0.3, interval = 0.1; /* what is over sooner needs no bar; ten pictures a second are enough */
-    double now = r1_now(), passed = now - p->start;
-    if (!p->term || total == 0 || passed < patience || now - p->drawn < interval) return;
+    double passed = now - p->start;
     p->drawn = now;
     double part = fmin(fmax(done / total, 0), 1);
     char bar[25], rate[48] = "", left[32] = "";
@@ -192,6 +190,19 @@ void r1_progress_step(r1_progress *p, double done, double total)
     fprintf(p->term->f, "\r%.*s\033[K", (int)r1_min((size_t)n, r1_term_width(p->term) - 1), line);
     fflush(p->term->f);
     p->shown = true;
+}
+
+void r1_progress_step(r1_progress *p, double done, double total)
+{
+    const double patience = 0.3, interval = 0.1; /* what is over sooner needs no bar; ten pictures a second are enough */
+    double now = r1_now();
+    if (p->term && total != 0 && now - p->start >= patience && now - p->drawn >= interval) draw(p, now, done, total);
+}
+
+void r1_progress_say(r1_progress *p, const char *label, double done, double total)
+{
+    p->label = label;
+    if (p->term && total != 0) draw(p, r1_now(), done, total);
 }
 
 void r1_progress_hide(r1_progress *p)

@@ -54,6 +54,8 @@ typedef struct r1_progress {
 
 void r1_progress_begin(r1_progress *p, const r1_term *term, bool quiet, const char *label, const char *unit);
 void r1_progress_step(r1_progress *p, double done, double total); /* total < 0: nobody knows; no bar then */
+/* At once, and in other words: before something that may take long and tells nothing on the way. */
+void r1_progress_say(r1_progress *p, const char *label, double done, double total);
 void r1_progress_hide(r1_progress *p); /* until the next step: room for a line of results */
 void r1_progress_end(r1_progress *p);
 

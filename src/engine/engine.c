@@ -97,6 +97,7 @@ size_t r1_session_context(const r1_session *s) { return s->n_ctx; }
 const int32_t *r1_session_ids(const r1_session *s) { return s->ids; }
 const r1_model *r1_session_model(const r1_session *s) { return s->e->m; }
 uint64_t r1_session_kv_bytes(const r1_session *s) { return r1_kv_bytes(s->kv); }
+uint64_t r1_engine_kv_bytes(const r1_engine *e, size_t n_tokens) { return (uint64_t)r1_ceil_div(n_tokens, R1_KV_PAGE) * r1_kv_page_bytes(e->kv); }
 
 void r1_session_truncate(r1_session *s, size_t n)
 {

@@ -26,5 +26,6 @@ r1_status r1_engine_trace(r1_session *s, const int32_t *ids, size_t n_ids, float
 
 const r1_model *r1_session_model(const r1_session *s);
 uint64_t r1_session_kv_bytes(const r1_session *s);   /* memory its pages hold now */
+uint64_t r1_engine_kv_bytes(const r1_engine *e, size_t n_tokens); /* memory the pages of a session of so many tokens take */
 
 #endif

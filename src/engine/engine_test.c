@@ -493,6 +493,7 @@ TEST(memory_of_a_session_follows_its_length)
     for (size_t n = 1; n < 200; n += 13) {
         step(&b, s, ids, n - r1_session_length(s), NULL, 0);
         EXPECT_INT(r1_session_kv_bytes(s), r1_ceil_div(n, R1_KV_PAGE) * page);
+        EXPECT_INT(r1_engine_kv_bytes(b.e, n), r1_session_kv_bytes(s));
     }
     r1_session_truncate(s, 1);
     EXPECT_INT(r1_session_kv_bytes(s), page);

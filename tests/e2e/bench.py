@@ -4,13 +4,15 @@ import importlib.util
 import io
 import json
 import os
+import pty
 import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
-from harness import HERE, R1, TESTS, TMP, environment, fails, main, model, r1, test
+from harness import HERE, R1, TESTS, TMP, Skip, environment, fails, main, model, r1, read, test, tmp
 
 LLAMA = model("llama")
 GGUF = model("llama_256", "llama_256.Q8_0.gguf")
@@ -137,7 +139,71 @@ def wrong_options_are_named():
     for form in ("absorbed", "expanded"):
         for args in (["bench", LLAMA, "--prefill", "8"], ["bench", LLAMA, "--load"]):
             fails(2, "--mla", "llama", args=[*args, "--mla", form])
-    fails(3, "nothing-here", args=["bench", "/nothing-here"])
+    for more in ([], ["--csv"], ["--load"], ["--tokenizer"], ["--sampler", "--decode", "4"], ["--roof", "--csv"]):
+        assert fails(3, "nothing-here", args=["bench", "/nothing-here", *more]).out == b""
+
+
+@test
+def memory_for_the_largest_batch_is_looked_at_before_anything_is_computed():
+    start = time.monotonic()
+    r = fails(4, "1024 sequences of 1000001 tokens need", "MiB is available", "--batch", "--depth", args=["bench", LLAMA, "--batch", "2,1024", "--depth", "0,1000000", "--decode", "1", "--quiet"])
+    assert r.out == b"" and b"--ctx" not in r.err and time.monotonic() - start < 60
+    need = [float(re.search(rb"need ([\d.]+) MiB", fails(4, args=["bench", LLAMA, "--batch", n, "--depth", "1000000", "--decode", "1", "--quiet"]).err).group(1)) for n in ("512", "1024")]
+    assert abs(need[1] / need[0] - 2) < 1e-6, need
+
+
+@test
+def tables_fit_80_columns():
+    text = r1("bench", GGUF, "--prefill", "8,512", "--decode", "4", "--batch", "1,32", "--depth", "0,256", "--load", "--tokenizer", "--sampler", "--roof", "--repeat", "2").text
+    lines = text.split("\n")
+    assert lines[0] == GGUF and re.fullmatch(r"cpu \w+, \d+ threads?; median of 2 \(smallest to largest\)", lines[2]), lines[:3]
+    assert len(lines) > 25 and all(len(x) <= 80 for x in lines[2:]), [x for x in lines[2:] if len(x) > 80]
+
+
+@test
+def csv_of_a_name_that_is_no_utf8_is_utf8():
+    name = os.fsencode(tmp("x")) + b"\xff\xfe \"q\".gguf"
+    shutil.copy(GGUF, name)
+    rows = list(csv.DictReader(io.StringIO(r1("bench", name, "--decode", "1", "--repeat", "1", "--csv").out.decode())))
+    told = r1("bench", name, "--decode", "1", "--repeat", "1", "--json").json["model"]
+    assert [r["model"] for r in rows] == [told] and told.endswith('\ufffd\ufffd "q".gguf'), (rows, told)
+
+
+def on_terminal(*command, timeout=300):
+    """What a program writes on a terminal of 80 columns that is its standard error, and on standard output, a pipe."""
+    near, far = pty.openpty()
+    p = subprocess.Popen(["sh", "-c", "stty cols 80 <&2; exec \"$@\"", "sh", *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=far, env=environment(TERM="xterm"))
+    os.close(far)
+    told = b""
+    try:
+        while piece := os.read(near, 4096):
+            told += piece
+    except OSError:  # the other end is closed
+        pass
+    os.close(near)
+    out = p.communicate(timeout=timeout)[0]
+    assert p.returncode == 0, (p.returncode, told[-300:])
+    return told.decode(), out.decode()
+
+
+@test
+def progress_moves_through_the_prompt_of_a_depth():
+    told, out = on_terminal(R1, "bench", GGUF, "--decode", "1", "--depth", "6000", "--repeat", "1", "--cpu", "scalar", "--threads", "1")
+    parts = [int(x) for x in re.findall(r"decode 1, batch 1, depth 6000 \[[=> ]{24}\] +(\d+)%", told)]
+    assert len(set(parts)) > 5 and parts == sorted(parts) and parts[0] < 50 < parts[-1], (parts, told)
+    assert " left" in told and told.endswith("\r\033[K") and "%" not in out, (told[-200:], out)
+    assert all(len(x) < 80 for x in re.split("\r|\033.K", told) if not x.startswith("r1: ")), told
+
+
+@test
+def progress_says_which_probe_or_product_is_measured():
+    told, _ = on_terminal(R1, "bench", "--roof", "--repeat", "1")
+    assert [x for x in re.findall(r"\r(roof, [\w ]+?) \[", told)] == ["roof, memory to read", "roof, memory read", "roof, int8", "roof, bf16"], told
+    told, out = on_terminal(R1, "bench", "--products", "--repeat", "1")
+    for line in re.findall(r"^(\w+) +(\d+) +(\d+) +(\d+) +[\d.]+ G", out, re.M):
+        assert "\rproduct {}, {} x {} x {} [".format(*line) in told, (line, told)
+    assert all(len(x) < 80 for x in re.split("\r|\033.K", told) if not x.startswith("r1: ")), told
+    assert r1("bench", "--roof", "--repeat", "1").err == b""
 
 
 @test
@@ -146,7 +212,7 @@ def it_can_be_interrupted():
     time.sleep(1)
     p.send_signal(signal.SIGINT)
     out, err = p.communicate(timeout=20)
-    assert p.returncode == 130 and out.count(b"\n") == 1 and b"; median of 5" in out and b"interrupted" in err, (p.returncode, out, err)
+    assert p.returncode == 130 and out.count(b"\n") == 3 and b"; median of 5" in out and b"interrupted" in err, (p.returncode, out, err)
 
 
 @test
@@ -156,7 +222,7 @@ def what_is_finished_stays():
                              stderr=subprocess.PIPE, env=environment())
         lines = []
         if form != "--json":  # rows come while it runs
-            while not lines or not lines[-1].startswith((b"decode,2,", b"decode         2 ")):
+            while not lines or not lines[-1].startswith((b"decode,2,", b"decode       2 ")):
                 lines.append(p.stdout.readline())
                 assert lines[-1], lines
         else:
