@@ -8,9 +8,13 @@ llama-bench has no -d); or llama-bench itself. After the first comma come option
 the other programs; without it they get the first ones.
 
 Each round measures every program once after a warm-up of its own, in an order that turns from round to round, between two probes of
-the memory's speed. A round whose probes differ by more than a fifth, or in which more than a twentieth of the processors' time went to other
-machines of the same host (steal, where Linux tells it), does not count and is run again, up to as many times as there are rounds. Printed are medians with the smallest and largest, and the same of the rounds' ratios of r1 to the best rival of that
-round. Record results with --markdown in docs/results; this is a measurement and never a test.
+the memory's speed. A round does not count and is run again, up to as many times as there are rounds, when its probes differ by more
+than a fifth, or when, where Linux tells it, more than a twentieth of the processors' time went to other machines of the same host (steal)
+or to programs other than those measured and the one of --hog: who waits for a thread that others keep from its processor loses more than
+they take. The processors are those this command may use. Printed are medians with the smallest and largest, and the same of the rounds'
+ratios of r1 to the best rival of that round. Record results with --markdown in docs/results; this is a measurement and never a test.
+
+Ctrl-C prints what the finished rounds gave and ends with 130; values of options that cannot be are refused with 2, all else that fails ends with 1.
 """
 import argparse
 import collections
@@ -22,7 +26,10 @@ import math
 import os
 import platform
 import re
+import resource
 import shlex
+import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -31,30 +38,71 @@ import time
 
 SWING = 0.2          # probes of one round may differ by so much
 STEAL = 0.05         # of the processors' time may be stolen in a round
+OTHERS = 0.05        # of it may go to other programs
 ONE_THREAD, BEST, ALONE = "r1, 1 thread", "r1 / best rival", "r1 / r1, 1 thread"
-Round = collections.namedtuple("Round", "seen probes load steal")  # seen: {program: {work: value}}; steal: a share, None where unknown
+Round = collections.namedtuple("Round", "seen probes load steal others")  # seen: {program: {work: value}}; shares: None where unknown
+Times = collections.namedtuple("Times", "all steal busy own")  # seconds of the processors: all, stolen, those that worked, and for us
 TMP = tempfile.TemporaryDirectory(prefix="r1-compare-")
 
 
+def doing(text):
+    """One line on a terminal that goes away; "" takes it away."""
+    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        sys.stderr.write("\r" + text[:shutil.get_terminal_size().columns - 1] + "\033[K")
+        sys.stderr.flush()
+
+
 def say(text):
+    doing("")
     print(f"compare: {text}", file=sys.stderr, flush=True)
+
+
+def die(text, code=1):
+    say(text)
+    sys.exit(code)
 
 
 def run(command, fatal=True):
     """Standard output and standard error of a command that must succeed. Rivals write logs where they stand, hence cwd."""
-    p = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=TMP.name, errors="replace", check=False)
+    try:
+        p = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=TMP.name, errors="replace", check=False)
+    except OSError as e:
+        die(f"cannot run '{command[0]}': {e.strerror}")
+    if p.returncode in (130, -signal.SIGINT):
+        raise KeyboardInterrupt  # it went to both
     if p.returncode and fatal:
-        sys.exit(f"compare: '{' '.join(command)[:300]}' ended with {p.returncode}: {p.stderr.strip()[-400:]}")
+        die(f"'{' '.join(command)[:300]}' ended with {p.returncode}: {p.stderr.strip()[-400:]}")
     return p.stdout, p.stderr
 
 
-def numbers(text):
-    return [int(x) for x in text.split(",")] if text else []
+@contextlib.contextmanager
+def reading(program, text):
+    """Around what looks at the output of a program, which may be anything."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError):
+        die(f"'{program}' printed something else than the JSON of such a program: '{' '.join(text.split())[:80]}'")
+
+
+def integers(lo):
+    def parse(text):
+        if not re.fullmatch(r"\d+(,\d+)*", text) or min(map(int, text.split(","))) < lo:
+            raise argparse.ArgumentTypeError(f"'{text}', expected integers of at least {lo} between commas")
+        return [int(x) for x in text.split(",")]
+    return parse
+
+
+def integer(text):
+    if not re.fullmatch(r"\d+", text) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}', expected an integer of at least 1")
+    return int(text)
 
 
 def processors(text):
     """{0, 1, 3} of "0-1,3"."""
     ranges = [part.split("-") for part in text.split(",")]
+    if not re.fullmatch(r"\d+(-\d+)?(,\d+(-\d+)?)*", text) or any(int(r[0]) > int(r[-1]) for r in ranges):
+        raise argparse.ArgumentTypeError(f"'{text}', expected CPUs such as 0,1 or 0-3")
     return {cpu for r in ranges for cpu in range(int(r[0]), int(r[-1]) + 1)}
 
 
@@ -75,8 +123,9 @@ class R1:
 
     def bench(self, *args):
         out, _ = run([self.path, "bench", self.model, *args, "--threads", str(self.threads), "--repeat", "1", "--json", "--quiet", *self.options])
-        self.kv = json.loads(out).get("kv")
-        return {(t["name"], t["tokens"], t["batch"], t["depth"]): t["tokens_per_s"] for t in json.loads(out)["tests"]}
+        with reading(self.path, out):
+            self.kv = json.loads(out).get("kv")
+            return {(t["name"], t["tokens"], t["batch"], t["depth"]): t["tokens_per_s"] for t in json.loads(out)["tests"]}
 
     def measure(self, plan):
         speeds = {}
@@ -96,7 +145,10 @@ class R1:
         return time.monotonic() - begin
 
     def version(self):
-        lines = run([self.path, "--version"])[0].strip().split("\n")
+        text = run([self.path, "--version"], fatal=False)[0].strip()
+        lines = text.split("\n")
+        if not text.startswith("r1 "):
+            die(f"--r1 '{self.path}' is no r1: its --version says '{lines[0][:80]}'")
         return " ".join(lines[:2]) + ", " + lines[-1] + kv_said(self.kv)
 
 
@@ -104,14 +156,14 @@ class Rival:
     def __init__(self, spec, model, threads):
         name, equals, rest = spec.partition("=")
         if not equals or not name:
-            sys.exit(f"compare: --rival is '{spec}', expected NAME=PATH[,OPTIONS[,OPTIONS]]")
+            die(f"--rival is '{spec}', expected NAME=PATH[,OPTIONS[,OPTIONS]]")
         path, *options = rest.split(",", 2)
         path = os.path.abspath(os.path.expanduser(path))
         self.name, self.model, self.threads = name, model, threads
         self.bench = os.path.join(path, "llama-bench") if os.path.isdir(path) else path
         self.folder = os.path.dirname(self.bench)
         if not os.access(self.bench, os.X_OK):
-            sys.exit(f"compare: rival {name}: '{self.bench}' is not there")
+            die(f"rival {name}: '{self.bench}' is not there")
         self.bench_options = shlex.split(options[0]) if options else []
         self.other_options = shlex.split(options[1]) if len(options) > 1 else self.bench_options
         text = "".join(run([self.bench, "--help"], fatal=False))
@@ -131,17 +183,17 @@ class Rival:
 
     def llama_bench(self, *args):
         out, _ = run([self.bench, "-m", self.model, "-t", str(self.threads), "-fa", "1", "-o", "json", *args, *self.bench_options])
-        rows = json.loads(out)
-        commit, kinds = rows[0].get("build_commit"), [rows[0].get("type_k"), rows[0].get("type_v")]
-        if commit and commit != "unknown":
-            self.build = f"{commit}, build {rows[0].get('build_number')}"
-        if all(kinds):
-            self.kv = kinds[0] if kinds[0] == kinds[1] else "/".join(kinds)
-        speeds = {}
-        for r in rows:
-            kind, n = ("decode", r["n_gen"]) if r["n_gen"] else ("prefill", r["n_prompt"])
-            speeds[(kind, n, 1, r.get("n_depth", 0))] = r["avg_ts"]
-        return speeds
+        with reading(self.bench, out):
+            rows, speeds = json.loads(out), {}
+            commit, kinds = rows[0].get("build_commit"), [rows[0].get("type_k"), rows[0].get("type_v")]
+            if commit and commit != "unknown":
+                self.build = f"{commit}, build {rows[0].get('build_number')}"
+            if all(kinds):
+                self.kv = kinds[0] if kinds[0] == kinds[1] else "/".join(kinds)
+            for r in rows:
+                kind, n = ("decode", r["n_gen"]) if r["n_gen"] else ("prefill", r["n_prompt"])
+                speeds[(kind, n, 1, r.get("n_depth", 0))] = r["avg_ts"]
+            return speeds
 
     @staticmethod
     def rows(out, err):
@@ -172,11 +224,12 @@ class Rival:
             return {}
         out = run([program, "-m", self.model, "-t", str(self.threads), "-fa", "1", "-c", str(depth + pp), "-b", str(max(pp, 2048)), "-ub", str(pp), "-n", str(tg),
                    "--sweep-stride", str(depth // pp), "--output-format", "jsonl", *self.other_options])
-        for r in self.rows(*out):
-            if r["n_kv"] == depth:
-                speeds = {("prefill", pp, 1, depth): r["speed_pp"]} if plan.prefill else {}
-                return speeds | ({("decode", tg, 1, depth): r["speed_tg"]} if plan.decode else {})
-        sys.exit(f"compare: {program} printed no row for {depth} tokens of context: {out[1].strip()[-300:]}")
+        with reading(program, "".join(out)):
+            for r in self.rows(*out):
+                if r["n_kv"] == depth:
+                    speeds = {("prefill", pp, 1, depth): r["speed_pp"]} if plan.prefill else {}
+                    return speeds | ({("decode", tg, 1, depth): r["speed_tg"]} if plan.decode else {})
+        return die(f"{program} printed no row for {depth} tokens of context: {out[1].strip()[-300:]}")
 
     def batches(self, plan):
         program = self.other("llama-batched-bench", "batched decode")
@@ -185,9 +238,10 @@ class Rival:
         room = max(plan.batch) * (-(-(16 + plan.batch_tokens) // 256) * 256)
         out = run([program, "-m", self.model, "-t", str(self.threads), "-fa", "1", "-c", str(room), "-npp", "16", "-ntg", str(plan.batch_tokens),
                    "-npl", listed(plan.batch), *self.other_options])
-        speeds = {("decode", plan.batch_tokens, r["pl"], 0): r["speed_tg"] for r in self.rows(*out)}
+        with reading(program, "".join(out)):
+            speeds = {("decode", plan.batch_tokens, r["pl"], 0): r["speed_tg"] for r in self.rows(*out)}
         if set(plan.batch) - {b for _, _, b, _ in speeds}:
-            sys.exit(f"compare: {program} printed rows for batches {sorted(b for _, _, b, _ in speeds)}, expected {plan.batch}: {out[1].strip()[-300:]}")
+            die(f"{program} printed rows for batches {sorted(b for _, _, b, _ in speeds)}, expected {plan.batch}: {out[1].strip()[-300:]}")
         return speeds
 
     def measure(self, plan):
@@ -234,7 +288,8 @@ class Rival:
 @contextlib.contextmanager
 def hog(wanted):
     """One process that keeps a processor busy, beside whatever runs."""
-    p = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if wanted else None
+    work = f"import os\nwhile os.getppid() == {os.getpid()}:\n    for _ in range(10 ** 6): pass"  # not longer than we live
+    p = subprocess.Popen([sys.executable, "-c", work], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) if wanted else None
     try:
         yield
     finally:
@@ -251,28 +306,47 @@ def probe(r1):
     return None
 
 
-def processor_time():
-    """Ticks of all processors and of them those that the host gave to others, since the start of Linux; None elsewhere."""
-    with contextlib.suppress(OSError, ValueError):
-        with open("/proc/stat", encoding="ascii") as f:
-            ticks = [int(x) for x in f.readline().split()[1:9]]
-        return (sum(ticks), ticks[7]) if len(ticks) == 8 else None
+def own_time():
+    """Seconds of a processor that this program took, and those it started and that have ended."""
+    both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(u.ru_utime + u.ru_stime for u in both)
+
+
+def processor_time(path="/proc/stat"):
+    """Times of the processors we may use, since the start of Linux; None elsewhere."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        with open(path, encoding="ascii") as f:
+            rows = {words[0]: [int(x) for x in words[1:9]] for words in map(str.split, f) if words and words[0].startswith("cpu")}
+        names = [f"cpu{i}" for i in os.sched_getaffinity(0)]
+        used = [rows[n] for n in names] if all(n in rows for n in names) else [rows["cpu"]] if "cpu" in rows else []
+        if used and all(len(r) == 8 for r in used):  # user, nice, system, idle, iowait, irq, softirq, steal
+            user, nice, system, idle, iowait, irq, softirq, steal = map(sum, zip(*used))
+            busy, tick = user + nice + system + irq + softirq, os.sysconf("SC_CLK_TCK")
+            return Times((busy + idle + iowait + steal) / tick, steal / tick, busy / tick, own_time())
     return None
 
 
-def stolen(before, after):
-    return (after[1] - before[1]) / (after[0] - before[0]) if before and after and after[0] > before[0] else None
+def shares(before, after):
+    """Of the processors' time between: what other machines took, what other programs took."""
+    if not before or not after or after.all <= before.all:
+        return None, None
+    d = Times(*(b - a for a, b in zip(before, after)))
+    return d.steal / d.all, max(0, d.busy - d.own) / d.all
 
 
-def one_round(programs, plan, number):
-    load, ticks, before = os.getloadavg()[0], processor_time(), probe(programs[0])
-    seen = {}
+def one_round(programs, plan, number, name):
+    load, begin, seen = os.getloadavg()[0], processor_time(), {}
+    doing(f"{name}, speed of the memory")
+    before = probe(programs[0])
     turn = number % len(programs)
     with hog(plan.hog):
-        for p in programs[turn:] + programs[:turn]:
+        for i, p in enumerate(programs[turn:] + programs[:turn]):
+            doing(f"{name}, program {i + 1} of {len(programs)}: {p.name}")
             seen[p.name] = {("start", 1, 1, 0): p.start()} if plan.start else p.measure(plan)
+    doing(f"{name}, speed of the memory")
     probes = before, probe(programs[0])
-    return Round(seen, probes, load, stolen(ticks, processor_time()))
+    doing("")
+    return Round(seen, probes, load, *shares(begin, processor_time()))
 
 
 def why_unsteady(r):
@@ -280,19 +354,21 @@ def why_unsteady(r):
     a, b = r.probes
     if a is not None and b is not None and abs(a - b) > SWING * max(a, b):
         return "the memory's speed changed"
-    return "other machines took the processors" if r.steal is not None and r.steal > STEAL else ""
+    if r.steal is not None and r.steal > STEAL:
+        return "other machines took the processors"
+    return f"other programs took {100 * r.others:.0f} % of the processors" if r.others is not None and r.others > OTHERS else ""
 
 
-def all_rounds(programs, plan):
-    good, dropped = [], []
+def all_rounds(programs, plan, good, dropped):
     while len(good) < plan.rounds and len(dropped) < plan.rounds:
-        r = one_round(programs, plan, len(good) + len(dropped))
+        again = f", after {len(dropped)} that did not count" if dropped else ""
+        r = one_round(programs, plan, len(good) + len(dropped), f"round {len(good) + 1} of {plan.rounds}{again}")
         why = why_unsteady(r)
         (dropped if why else good).append(r)
         shown = "no probe" if None in r.probes else f"probes {r.probes[0]:.1f} and {r.probes[1]:.1f} GB/s"
         steal = "" if r.steal is None else f", steal {100 * r.steal:.1f} %"
-        say(f"round {len(good)} of {plan.rounds}, {shown}, load {r.load:.2f}{steal}{f': does not count, {why}' if why else ''}")
-    return good, dropped
+        others = "" if r.others is None or why.startswith("other programs") else f", other programs {100 * r.others:.1f} %"
+        say(f"round {len(good)} of {plan.rounds}, {shown}, load {r.load:.2f}{steal}{others}{f': does not count, {why}' if why else ''}")
 
 
 # ---- results ----
@@ -352,9 +428,10 @@ def head(a, programs, good, dropped, load):
     lines = [f"{machine()}; load average {load:.2f} before",
              f"{os.path.basename(a.model)}, {os.path.getsize(a.model)} bytes{weights(programs[0], a.model)}; {a.threads} threads{pinned}, -fa 1; {time.strftime('%Y-%m-%d')}"]
     lines += [f"{p.name}: {p.version()}" for p in programs]
-    probes, steal = [x for r in good for x in r.probes if x is not None], [100 * r.steal for r in good if r.steal is not None]
+    probes = [x for r in good for x in r.probes if x is not None]
+    steal, others = ([100 * x for x in values if x is not None] for values in ([r.steal for r in good], [r.others for r in good]))
     lines.append(f"{len(good)} rounds that count, {len(dropped)} that do not; memory {spread(probes)} GB/s" + (f"; load average {spread([r.load for r in good], 2)} as rounds began" if good else "")
-                 + (f"; steal {spread(steal)} %" if steal else ""))
+                 + (f"; steal {spread(steal)} %" if steal else "") + (f"; other programs {spread(others)} % of the processors" if others else ""))
     return lines
 
 
@@ -378,21 +455,26 @@ def text(lines, rows, programs, a):
             print(f"  {name:24} {spread(r, 2)}")
 
 
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        die(message.removeprefix("argument "), 2)
+
+
 def options():
-    p = argparse.ArgumentParser(prog="bench/compare.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = Parser(prog="bench/compare.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--r1", required=True, metavar="PATH")
     p.add_argument("--r1-options", default="", help="more options for r1 bench and r1 generate")
     p.add_argument("--r1-model", metavar="FILE", help="the model in a form of r1's own (r1 pack); rivals read --model")
     p.add_argument("--model", required=True, metavar="FILE")
     p.add_argument("--rival", action="append", default=[], metavar="NAME=PATH[,OPTIONS[,OPTIONS]]")
-    p.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 2), help="of every program; without it 2, or 1 where there is one")
+    p.add_argument("--threads", type=integer, default=min(2, os.cpu_count() or 2), help="of every program; without it 2, or 1 where there is one")
     p.add_argument("--pin", type=processors, metavar="LIST", help="every program runs on these CPUs, such as 0,1 or 0-3")
-    p.add_argument("--prefill", type=numbers, default=[], metavar="LIST")
-    p.add_argument("--decode", type=numbers, default=[], metavar="LIST")
-    p.add_argument("--depth", type=numbers, default=[0], metavar="LIST", help="contexts for prefill and decode")
-    p.add_argument("--batch", type=numbers, default=[], metavar="LIST", help="sequences decoded at once, from prompts of 16 tokens")
-    p.add_argument("--batch-tokens", type=int, help="tokens each of them decodes; without it those of --decode, or 32")
-    p.add_argument("--rounds", type=int, default=5, help="rounds that count; 5 without it")
+    p.add_argument("--prefill", type=integers(1), default=[], metavar="LIST")
+    p.add_argument("--decode", type=integers(1), default=[], metavar="LIST")
+    p.add_argument("--depth", type=integers(0), default=[0], metavar="LIST", help="contexts for prefill and decode")
+    p.add_argument("--batch", type=integers(1), default=[], metavar="LIST", help="sequences decoded at once, from prompts of 16 tokens")
+    p.add_argument("--batch-tokens", type=integer, help="tokens each of them decodes; without it those of --decode, or 32")
+    p.add_argument("--rounds", type=integer, default=5, help="rounds that count; 5 without it")
     p.add_argument("--hog", action="store_true", help="a process that keeps one processor busy runs beside; also measures r1 with one thread")
     p.add_argument("--start", action="store_true", help="seconds of a whole process that opens the model and makes one token, instead of speeds")
     p.add_argument("--markdown", metavar="FILE", help="also write a table for docs/results; - for standard output")
@@ -400,21 +482,21 @@ def options():
     a = p.parse_args()
     if a.pin:
         if not a.pin <= os.sched_getaffinity(0):
-            sys.exit(f"compare: --pin names CPUs {listed(sorted(a.pin))}, there are {listed(sorted(os.sched_getaffinity(0)))}")
+            die(f"--pin names CPUs {listed(sorted(a.pin))}, there are {listed(sorted(os.sched_getaffinity(0)))}")
         if a.threads > len(a.pin):
-            sys.exit(f"compare: {a.threads} threads on the {len(a.pin)} CPUs of --pin would wait for each other")
+            die(f"{a.threads} threads on the {len(a.pin)} CPUs of --pin would wait for each other")
         os.sched_setaffinity(0, a.pin)  # programs that are started inherit it
     if a.batch_tokens is None:
         a.batch_tokens = a.decode[0] if a.decode else 32
     for name, path in (("--model", a.model), ("--r1", a.r1), ("--r1-model", a.r1_model)):
         if path and not os.path.isfile(path):
-            sys.exit(f"compare: {name} '{path}' is no file")
+            die(f"{name} '{path}' is no file")
     if not os.access(a.r1, os.X_OK):
-        sys.exit(f"compare: --r1 '{a.r1}' cannot be run")
+        die(f"--r1 '{a.r1}' cannot be run")
     for name, path in (("--markdown", a.markdown), ("--json", a.json)):
         folder = os.path.dirname(os.path.abspath(path)) if path and path != "-" else "."
         if not os.access(folder, os.W_OK):
-            sys.exit(f"compare: {name} '{path}' cannot be written: '{folder}' is no folder that can be written to")
+            die(f"{name} '{path}' cannot be written: '{folder}' is no folder that can be written to")
     if not (a.prefill or a.decode or a.batch or a.start):
         a.prefill, a.decode = [512], [64]
     a.model = os.path.abspath(a.model)
@@ -426,16 +508,24 @@ def main():
     a = options()
     own = os.path.abspath(a.r1_model) if a.r1_model else a.model
     r1 = R1("r1", a.r1, own, a.threads, shlex.split(a.r1_options))
+    r1.version()
     rivals = [Rival(spec, a.model, a.threads) for spec in a.rival]
     programs = [r1] + ([R1(ONE_THREAD, a.r1, own, 1, r1.options)] if a.hog else []) + rivals
     if len({p.name for p in programs}) < len(programs):
-        sys.exit("compare: two programs have the same name")
+        die("two programs have the same name")
     load = os.getloadavg()[0]
     for path in {a.model, own}:  # into the page cache
         with open(path, "rb") as f:
             while f.read(1 << 24):
                 pass
-    good, dropped = all_rounds(programs, a)
+    good, dropped, interrupted = [], [], False
+    try:
+        all_rounds(programs, a, good, dropped)
+    except KeyboardInterrupt:
+        interrupted = True
+        say(f"interrupted after {len(good) + len(dropped)} rounds" if good or dropped else "interrupted before a round was finished")
+        if not good and not dropped:
+            sys.exit(130)
     if not good:
         say("no round was steady; all of them are shown, and none should be relied on")
     rounds = good or dropped
@@ -446,10 +536,14 @@ def main():
         (sys.stdout.write if a.markdown == "-" else open(a.markdown, "w", encoding="utf-8").write)(("\n" if a.markdown == "-" else "") + markdown(a, lines, rows, programs))
     if a.json:
         with open(a.json, "w", encoding="utf-8") as f:
-            json.dump([{"probes": list(r.probes), "load": r.load, "steal": r.steal, "counts": not why_unsteady(r),
+            json.dump([{"probes": list(r.probes), "load": r.load, "steal": r.steal, "others": r.others, "counts": not why_unsteady(r),
                         "values": {n: [{"work": w[0], "tokens": w[1], "batch": w[2], "depth": w[3], "value": v} for w, v in s.items()] for n, s in r.seen.items()}}
                        for r in good + dropped], f, indent=1)
+    return 130 if interrupted else 0
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        die("interrupted", 130)

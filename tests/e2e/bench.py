@@ -358,9 +358,21 @@ def compare_knows_what_a_nameless_build_is():
 def compare_drops_rounds_that_others_disturb():
     module = importlib.util.module_from_spec(spec := importlib.util.spec_from_file_location("compare", os.path.join(os.path.dirname(COMPARE), "compare.py")))
     spec.loader.exec_module(module)
-    why = lambda probes, steal: module.why_unsteady(module.Round({}, probes, 0.0, steal))
-    assert why((10, 9), 0.01) == why((10, None), None) == "" and "memory" in why((10, 7.9), 0.01) and "other machines" in why((10, 10), 0.06)
-    assert module.stolen((1000, 10), (1100, 17)) == 0.07 and module.stolen(None, (1, 1)) is None and module.stolen((5, 1), (5, 1)) is None
+    why = lambda probes, steal, others=None: module.why_unsteady(module.Round({}, probes, 0.0, steal, others))
+    assert why((10, 9), 0.01, 0.04) == why((10, None), None) == "" and "memory" in why((10, 7.9), 0.01) and "other machines" in why((10, 10), 0.06)
+    assert why((10, 10), 0.01, 0.432) == "other programs took 43 % of the processors", why((10, 10), 0.01, 0.432)
+    times = module.Times
+    assert module.shares(times(1000, 10, 300, 5), times(1100, 17, 350, 45)) == (0.07, 0.1) and module.shares(times(0, 0, 0, 0), times(10, 0, 5, 6)) == (0, 0)
+    assert module.shares(None, times(1, 1, 1, 1)) == module.shares(times(5, 1, 1, 1), times(5, 1, 1, 1)) == (None, None)
+    cpus, hz = sorted(os.sched_getaffinity(0)), os.sysconf("SC_CLK_TCK")
+    stat = tmp("stat", f"cpu  9 9 9 9 9 9 9 9 0 0\ncpu4000 7 7 7 7 7 7 7 7 0 0\n" + "".join(f"cpu{i} {hz} {2 * hz} {3 * hz} {4 * hz} {5 * hz} {6 * hz} {7 * hz} {8 * hz} 0 0\n" for i in cpus) + "intr 1 2\n")
+    assert module.processor_time(stat)[:3] == tuple(len(cpus) * x for x in (36, 8, 19)), module.processor_time(stat)
+    assert module.processor_time(tmp("stat", "cpu  1 2 3 4 5 6 7 8 0 0\n"))[:3] == (36 / hz, 8 / hz, 19 / hz)
+    assert module.processor_time("/nowhere") is None and module.processor_time(tmp("stat", "cpu  1 2 3\n")) is None and module.processor_time(tmp("stat", "")) is None
+    before = module.own_time()
+    with module.hog(True):  # is ours, as the programs that are measured
+        time.sleep(1)
+    assert module.own_time() - before > 0.03, module.own_time() - before
     assert module.processors("0-2,5") == {0, 1, 2, 5}
 
 
@@ -373,6 +385,81 @@ def compare_says_what_is_missing():
     assert "expected NAME=PATH" in compare("--rival", "nothing", code=1)[1]
     broken = rival("broken", "x", 1)
     assert "ended with 1" in compare("--rival", f"a={broken}", "--decode", "4", code=1)[1]
+
+
+@test
+def compare_does_not_count_rounds_beside_other_programs():
+    if not os.path.exists("/proc/stat"):
+        raise Skip("this system does not tell what other programs take")
+    burners = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * os.cpu_count())]
+    try:
+        text, told, rounds = compare("--rival", f"a={rival('slow', 1, 1)}", "--decode", "4", "--rounds", "1", "--hog")
+    finally:
+        for p in burners:
+            p.kill()
+            p.wait()
+    assert not rounds[0]["counts"] and 0.2 < rounds[0]["others"] <= 1, rounds
+    assert re.search(r"round 0 of 1, .*: does not count, (other programs took \d\d %|other machines took|the memory)", told) and "0 rounds that count, 1 that do not" in text, (told, text)
+    text, told, rounds = compare("--rival", f"a={rival('slow', 1, 1)}", "--decode", "4", "--rounds", "1")
+    assert ("other programs" in text) == rounds[0]["counts"] and "other programs" in told, (text, told)
+
+
+@test
+def compare_refuses_in_one_line():
+    def refused(code, *words, args):
+        p = subprocess.run([COMPARE, "--r1", R1, "--model", GGUF, *args], capture_output=True, text=True, env=environment(), check=False)
+        assert p.returncode == code and p.stdout == "" and p.stderr.startswith("compare: ") and p.stderr.count("\n") == 1, (args, p.returncode, p.stderr)
+        assert all(w in p.stderr for w in words), (words, p.stderr)
+    refused(1, "'/bin/true' is no r1", args=["--r1", "/bin/true"])
+    refused(1, "'/bin/true' is no r1", args=["--r1", "/bin/true", "--start"])
+    shutil.copy(GGUF, tmp("program"))
+    os.chmod(tmp_path := os.path.join(TMP.name, "program"), 0o755)
+    refused(1, "cannot run", args=["--r1", tmp_path])
+    refused(1, "'/bin/true' printed something else", args=["--rival", "a=/bin/true", "--decode", "4"])
+    for option in ("--rounds", "--threads", "--prefill", "--decode", "--batch", "--batch-tokens"):
+        for value in ("0", "-1", "x", ""):
+            refused(2, option, f"'{value}'", "at least 1", args=[f"{option}={value}"])
+    refused(2, "--depth", "'-4'", "at least 0", args=["--depth", "-4"])
+    refused(2, "--decode", "'4,0'", args=["--decode", "4,0"])
+    refused(2, "--pin", "'3-1'", args=["--pin", "3-1"])
+    refused(2, "--nothing", args=["--nothing"])
+
+
+@test
+def compare_can_be_interrupted():
+    def begin(folder, *args):
+        p = subprocess.Popen([COMPARE, "--r1", R1, "--model", GGUF, "--rival", f"a={folder}", "--decode", "4", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                             env=environment(), start_new_session=True)
+        return p
+    def end(p):
+        os.killpg(p.pid, signal.SIGINT)  # as a terminal does
+        out, err = p.communicate(timeout=60)
+        assert p.returncode == 130 and "Traceback" not in err, (p.returncode, err)
+        return out, err
+    p = begin(rival("slow", 1, 1), "--rounds", "1000", "--hog", "--json", tmp("stopped.json"))
+    first = p.stderr.readline()
+    out, err = end(p)
+    assert first.startswith("compare: round ") and "compare: interrupted after " in err and ratio(out, "decode 4, busy machine")[0] > 0, (first, out, err)
+    assert json.loads(read(os.path.join(TMP.name, "stopped.json")))[0]["values"]["a"]
+    stuck = rival("stuck", 1, 1)
+    with open(os.path.join(stuck, "fake"), "a", encoding="utf-8") as f:
+        f.write("\nopen(os.environ['LOG'] + '.begun', 'w').close()\nimport time\ntime.sleep(100)\n")
+    p = begin(stuck)
+    while not os.path.exists(os.path.join(stuck, "log.begun")):
+        assert p.poll() is None
+        time.sleep(0.1)
+    assert end(p) == ("", "compare: interrupted before a round was finished\n")
+
+
+@test
+def compare_tells_on_a_terminal_what_it_measures():
+    slow = rival("slow", 1, 1)
+    command = [COMPARE, "--r1", R1, "--model", GGUF, "--rival", f"a={slow}", "--decode", "4", "--rounds", "1"]
+    told, out = on_terminal(*command)
+    for name in ("r1", "a"):
+        assert re.search(rf"\rround 1 of 1, program [12] of 2: {name}\033\[K", told), told
+    assert "\033[Kcompare: round" in told and "\r" not in out, (told, out)
+    assert "program" not in re.sub("other programs", "", subprocess.run(command, capture_output=True, text=True, env=environment(), check=True).stderr)
 
 
 main()
