@@ -112,7 +112,42 @@ INLINE __m128i codes(const float *x, float inv, bool finite)
     return _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(_mm512_mul_ps(loadf(finite ? 0xFFFF : 0, x), set(inv))));
 }
 
+INLINE __m256i codes_32(const float *x, float inv, bool finite) { return _mm256_set_m128i(codes(x + 16, inv, finite), codes(x, inv, finite)); }
+
 INLINE __m512i magnitude(const float *x) { return _mm512_and_si512(load512(x), _mm512_set1_epi32(INT32_MAX)); }
+
+/* Lanes of sixteen registers folded by `op`: lane i of v[0] becomes that of register i. */
+#define FOLD_16(v, op) do { \
+    UNROLL for (int i = 0; i < 16; i += 2) (v)[i] = op(_mm512_unpacklo_epi32((v)[i], (v)[i + 1]), _mm512_unpackhi_epi32((v)[i], (v)[i + 1])); \
+    UNROLL for (int i = 0; i < 16; i += 4) (v)[i] = op(_mm512_unpacklo_epi64((v)[i], (v)[i + 2]), _mm512_unpackhi_epi64((v)[i], (v)[i + 2])); \
+    UNROLL for (int i = 0; i < 16; i += 8) (v)[i] = op(_mm512_shuffle_i32x4((v)[i], (v)[i + 4], 0x44), _mm512_shuffle_i32x4((v)[i], (v)[i + 4], 0xEE)); \
+    (v)[0] = op(_mm512_shuffle_i32x4((v)[0], (v)[8], 0x88), _mm512_shuffle_i32x4((v)[0], (v)[8], 0xDD)); \
+    } while (0)
+
+/* Sixteen groups of 32 at once; false, and nothing done, when one of them holds what is not finite. */
+INLINE bool quantize_groups(int8_t *q, float *d, int32_t *sum, const float *x)
+{
+    __m512i v[16];
+    _Alignas(64) float inverse[16];
+    UNROLL for (int g = 0; g < 16; g++) v[g] = _mm512_max_epu32(magnitude(x + 32 * g), magnitude(x + 32 * g + 16));
+    FOLD_16(v, _mm512_max_epu32);
+    if (_mm512_cmpge_epu32_mask(v[0], _mm512_set1_epi32(0x7F800000))) return false;
+    const __m512 amax = _mm512_castsi512_ps(v[0]);
+    _mm512_storeu_ps(d, _mm512_div_ps(amax, set(127)));
+    _mm512_store_ps(inverse, _mm512_maskz_div_ps(_mm512_cmp_ps_mask(amax, set(0x1p-120f), _CMP_GE_OQ), set(127), amax));
+    UNROLL for (int g = 0; g < 16; g += 2) {
+        const __m256i one = codes_32(x + 32 * g, inverse[g], true), two = codes_32(x + 32 * g + 32, inverse[g + 1], true);
+        const __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(one), two, 1);
+        _mm512_storeu_si512(q + 32 * g, both);
+        v[g / 2] = _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_set1_epi8(1), both); /* eight lanes a group */
+    }
+    UNROLL for (int i = 0; i < 8; i += 2) v[i] = _mm512_add_epi32(_mm512_unpacklo_epi32(v[i], v[i + 1]), _mm512_unpackhi_epi32(v[i], v[i + 1]));
+    UNROLL for (int i = 0; i < 8; i += 4) v[i] = _mm512_add_epi32(_mm512_unpacklo_epi64(v[i], v[i + 2]), _mm512_unpackhi_epi64(v[i], v[i + 2]));
+    const __m512i all = _mm512_add_epi32(_mm512_shuffle_i32x4(v[0], v[4], 0x88), _mm512_shuffle_i32x4(v[0], v[4], 0xDD));
+    const __m512i order = _mm512_set_epi32(15, 11, 14, 10, 13, 9, 12, 8, 7, 3, 6, 2, 5, 1, 4, 0); /* groups 0, 2, 4, 6, 1, 3, ... stand there */
+    _mm512_storeu_si512(sum, _mm512_permutexvar_epi32(order, all));
+    return true;
+}
 
 static void quantize_32(const r1_act8 *a, size_t c, const float *x, size_t K)
 {
@@ -120,9 +155,15 @@ static void quantize_32(const r1_act8 *a, size_t c, const float *x, size_t K)
     float *d = a->d + c * (K / 32);
     int32_t *sum = a->sum + c * (K / 32);
     for (size_t g = 0; g < K / 32; g++, x += 32, q += 32) {
+        if (g % 16 == 0 && K / 32 - g >= 16 && quantize_groups(q, d + g, sum + g, x)) {
+            g += 15;
+            x += 15 * 32;
+            q += 15 * 32;
+            continue;
+        }
         float inv;
         const bool finite = group_scale(_mm512_reduce_max_epu32(_mm512_max_epu32(magnitude(x), magnitude(x + 16))), d + g, &inv);
-        const __m256i v = _mm256_set_m128i(codes(x + 16, inv, finite), codes(x, inv, finite));
+        const __m256i v = codes_32(x, inv, finite);
         _mm256_storeu_si256((__m256i *)q, v);
         const __m256i four = _mm256_dpbusd_epi32(_mm256_setzero_si256(), _mm256_set1_epi8(1), v);
         const __m128i two = _mm_add_epi32(_mm256_castsi256_si128(four), _mm256_extracti128_si256(four, 1));
