@@ -262,9 +262,10 @@ static void on_signal(int sig)
 
 void r1_interrupt_init(void)
 {
-    struct sigaction a = { .sa_handler = on_signal };
+    struct sigaction a = { .sa_handler = on_signal }, old;
     sigemptyset(&a.sa_mask);
-    for (size_t i = 0; i < R1_COUNT(ending); i++) sigaction(ending[i], &a, NULL);
+    for (size_t i = 0; i < R1_COUNT(ending); i++) /* what nohup or a shell told us to ignore stays ignored */
+        if (sigaction(ending[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN) sigaction(ending[i], &a, NULL);
     signal(SIGXFSZ, SIG_IGN); /* a write past the limit of file sizes fails instead, and is told as a full disk is */
     signal(SIGPIPE, SIG_DFL); /* a reader that went away ends the program without a word, also where a parent ignores the signal */
 }

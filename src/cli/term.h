@@ -69,7 +69,7 @@ int r1_output_errno(void);
 /* ---- signals ----
  * Until armed Ctrl-C ends the program at once with 130. Armed, the first one is only remembered, a second one ends. */
 
-void r1_interrupt_init(void);
+void r1_interrupt_init(void); /* signals that are ignored stay so */
 void r1_interrupt_arm(bool armed); /* forgets an old one */
 bool r1_interrupt_armed(void);
 bool r1_interrupted(void);         /* also true when standard output failed: there is nobody to go on for */

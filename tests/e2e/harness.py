@@ -7,6 +7,7 @@ import array
 import json
 import math
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -20,6 +21,10 @@ MODELS = os.path.join(TESTS, "golden/models")
 CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "r1")
 REAL = os.path.join(CACHE, "models/SmolLM2-135M-Instruct.Q4_1.gguf")
 TMP = tempfile.TemporaryDirectory(prefix="r1-e2e-")
+
+for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP):  # r1 leaves ignored what its parent ignores, as a job in the background does
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 tests = []
 
