@@ -9,6 +9,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -219,6 +220,48 @@ static r1_status fill_folder(const r1_plan *p, const char *dir, const r1_export_
     return s ? s : write_weights(p, dir, o, err);
 }
 
+/* What readers look for: of an old model it would be wrong beside the new one. */
+static const char *const replaced[] = { "model.safetensors", "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
+                                        "chat_template.jinja", NULL };
+
+/* Whether something is mounted at a folder, or it is a volume of its own: no other folder can get its name. */
+static bool is_mount_point(const char *dir, const struct stat *st)
+{
+    struct statx x;
+    struct stat above;
+    place path;
+    if (statx(AT_FDCWD, dir, 0, STATX_BASIC_STATS, &x) == 0 && x.stx_attributes_mask & x.stx_attributes & STATX_ATTR_MOUNT_ROOT) return true;
+    return stat(in(path, dir, ".."), &above) == 0 && above.st_dev != st->st_dev;
+}
+
+/* Whether a folder is the current one or above it. */
+static bool is_around_us(const char *dir)
+{
+    char *real = realpath(dir, NULL), *here = getcwd(NULL, 0);
+    size_t n = real ? strlen(real) : 0;
+    bool around = real && here && !strncmp(here, real, n) && (here[n] == 0 || here[n] == '/' || n == 1);
+    free(real);
+    free(here);
+    return around;
+}
+
+/* Whether another folder can be put in the place of this one. */
+static r1_status check_place(const char *dir, const struct stat *st, r1_error *err)
+{
+    place parent;
+    char *real = realpath(dir, NULL), *slash = real ? strrchr(real, '/') : NULL;
+    snprintf(parent, sizeof parent, "%.*s", slash > real ? (int)(slash - real) : 1, real ? real : ".");
+    free(real);
+    if (is_mount_point(dir, st)) return r1_fail(err, R1_EINVAL, "'%s' is a mount point, which the new folder cannot take the place of; name a folder in it", dir);
+    if (is_around_us(dir))
+        return r1_fail(err, R1_EINVAL, "'%s' is the folder you are in, or one above it, and a new folder would take its place; go out of it first, or give a new name", dir);
+    if (access(parent, W_OK | X_OK))
+        return r1_fail(err, R1_EIO, "'%s' cannot be replaced, as the new folder is made beside it, in '%s', which cannot be written to (%s); name a folder in it", dir, parent,
+                       strerror(errno));
+    if (access(dir, R_OK | W_OK | X_OK)) return r1_fail(err, R1_EIO, "'%s' cannot be replaced: %s", dir, strerror(errno));
+    return R1_OK;
+}
+
 /* Whether a folder can take a new model: there is none, it is empty, or its files may be replaced. */
 static r1_status check_folder(const char *dir, bool force, r1_error *err)
 {
@@ -227,6 +270,8 @@ static r1_status check_folder(const char *dir, bool force, r1_error *err)
     bool full = false;
     if (stat(dir, &st)) return R1_OK;
     if (!S_ISDIR(st.st_mode)) return r1_fail(err, R1_EINVAL, "'%s' exists and is no folder", dir);
+    r1_status s = check_place(dir, &st, err);
+    if (s) return s;
     DIR *d = opendir(dir);
     if (!d) return r1_fail(err, R1_EIO, "cannot list '%s': %s", dir, strerror(errno));
     for (struct dirent *e; (e = readdir(d));) full = full || (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."));
@@ -240,7 +285,8 @@ static r1_status check_folder(const char *dir, bool force, r1_error *err)
 r1_status r1_export_target(const char *path, bool to_gguf, bool force, r1_error *err)
 {
     if (to_gguf) return r1_overwrite_check(path, force, err);
-    r1_status s = check_folder(path, force, err);
+    r1_status s = r1_newdir_recover(path, replaced, err);
+    if (s == R1_OK) s = check_folder(path, force, err);
     if (s) return s;
     size_t n = strlen(path);
     while (n > 1 && path[n - 1] == '/') n--;
@@ -257,18 +303,25 @@ static uint64_t bytes_of(const r1_plan *p)
     return bytes;
 }
 
+/* Errors of the writers speak of the temporary folder, which nobody knows. */
+static void name_final(const r1_newdir *d, r1_error *err)
+{
+    const char *suffix = d->tmp + strlen(d->path);
+    size_t n = strlen(suffix);
+    for (char *at; err && (at = strstr(err->msg, suffix));) memmove(at, at + n, strlen(at + n) + 1);
+}
+
 static r1_status export_folder(const r1_plan *p, const char *path, const r1_export_options *o, r1_error *err)
 {
-    /* What readers look for: of an old model it would be wrong beside the new one. */
-    static const char *const dropped[] = { "model.safetensors", "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
-                                           "chat_template.jinja", NULL };
-    r1_newdir d = { .force = o->force, .tell = o->temporary, .ctx = o->temporary_ctx };
-    r1_status s = check_folder(path, o->force, err);
+    r1_newdir d = { .force = o->force, .dropped = replaced, .tell = o->temporary, .ctx = o->temporary_ctx };
+    r1_status s = r1_newdir_recover(path, replaced, err);
+    if (s == R1_OK) s = check_folder(path, o->force, err);
     if (s == R1_OK) s = r1_newdir_open(&d, path, err);
     if (s) return s;
-    s = r1_disk_check(d.tmp, bytes_of(p), err);
+    s = r1_disk_check(d.path, bytes_of(p), err);
     if (s == R1_OK) s = fill_folder(p, d.tmp, o, err);
-    if (s == R1_OK) return r1_newdir_finish(&d, dropped, err);
+    if (s == R1_OK) return r1_newdir_finish(&d, err);
+    name_final(&d, err);
     r1_newdir_abandon(&d);
     return s;
 }
