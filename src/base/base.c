@@ -9,7 +9,7 @@
 #include <time.h>
 
 /* Anything may have been quoted from a file: keep the line printable, one line, and in the direction it was written. */
-static void make_printable(char *s)
+void r1_make_printable(char *s)
 {
     size_t n = strlen(s), i = 0;
     while (i < n) {
@@ -33,7 +33,7 @@ r1_status r1_fail(r1_error *err, r1_status s, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(err->msg, sizeof err->msg, fmt, ap);
     va_end(ap);
-    make_printable(err->msg);
+    r1_make_printable(err->msg);
     return s;
 }
 
@@ -46,11 +46,11 @@ r1_status r1_context(r1_error *err, r1_status s, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(head, sizeof head, fmt, ap);
     va_end(ap);
-    make_printable(head);
+    r1_make_printable(head);
     size_t n = strlen(head);
     memcpy(err->msg, head, n);
     snprintf(err->msg + n, sizeof err->msg - n, ": %.*s", (int)(sizeof err->msg - n - 3), old);
-    make_printable(err->msg); /* the cut may have fallen inside a character */
+    r1_make_printable(err->msg); /* the cut may have fallen inside a character */
     err->status = s;
     return s;
 }

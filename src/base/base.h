@@ -28,6 +28,9 @@ static inline bool r1_is_space(char c) { return c == ' ' || (c >= '\t' && c <= '
 static inline bool r1_mul_ok(uint64_t a, uint64_t b, uint64_t *out) { return !__builtin_mul_overflow(a, b, out); }
 static inline bool r1_add_ok(uint64_t a, uint64_t b, uint64_t *out) { return !__builtin_add_overflow(a, b, out); }
 
+/* Replace control characters, invalid UTF-8 and what turns the direction of text by '?', byte for byte. */
+void r1_make_printable(char *s);
+
 /* Write the sentence (control characters and invalid UTF-8 from outside are replaced by '?') and return s. */
 r1_status r1_fail(r1_error *err, r1_status s, const char *fmt, ...) R1_PRINTF(3, 4);
 

@@ -2,6 +2,8 @@
 #include "base/json.h"
 #include "base/map.h"
 
+#include <math.h>
+
 r1_status r1_json_parse(json_t **out, const char *text, size_t n, r1_error *err)
 {
     json_error_t e = { 0 };
@@ -33,7 +35,7 @@ const char *r1_json_kind(const json_t *v)
     case JSON_ARRAY: return "an array";
     case JSON_STRING: return "a string";
     case JSON_INTEGER: return "an integer";
-    case JSON_REAL: return "a fraction";
+    case JSON_REAL: return fabs(json_real_value(v)) < 0x1p53 ? "a fraction" : "too large an integer";
     case JSON_TRUE: case JSON_FALSE: return "a boolean";
     default: return "null";
     }

@@ -264,7 +264,7 @@ r1_status r1_bench_model(r1_bench *b, r1_error *err)
     r1_status s = r1_setup_open(&r->u, b->c, b->path, err);
     if (s == R1_OK) b->kv = kv_name(r->u.model, (r1_kv_type)b->c->o.kv);
     if (s == R1_OK) s = open_sessions(r, err);
-    if (s == R1_OK) s = r1_bench_show_begin(b, err);
+    if (s == R1_OK) r1_bench_show_begin(b);
     while (b->n_tests < b->n_planned && s == R1_OK) {
         s = run_test(r, &b->tests[b->n_tests], err);
         if (s == R1_OK) r1_bench_show_test(b, b->n_tests++);

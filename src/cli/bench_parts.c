@@ -52,7 +52,7 @@ r1_status r1_bench_load_run(r1_bench *b, r1_error *err)
     r1_progress_begin(&bar, &b->c->err, b->c->o.quiet, "load", "");
     r1_progress_say(&bar, "load", 0, (double)b->repeat);
     r1_status s = open_once(b, t, err);
-    if (s == R1_OK) s = r1_bench_show_begin(b, err);
+    if (s == R1_OK) r1_bench_show_begin(b);
     for (size_t i = 0; i < b->repeat && s == R1_OK; i++) {
         s = r1_interrupted() ? stop(err) : open_once(b, t, err);
         for (size_t j = 0; j < N_TIMES; j++) x[j * b->repeat + i] = t[j];
@@ -101,7 +101,8 @@ static r1_status encode_repeatedly(r1_bench *b, const r1_tokenizer *t, const r1_
     if (!x) return r1_fail(err, R1_ENOMEM, "no memory for the measurements");
     r1_ids ids = { 0 };
     r1_progress bar;
-    r1_status s = r1_bench_show_begin(b, err);
+    r1_status s = R1_OK;
+    r1_bench_show_begin(b);
     r1_progress_begin(&bar, &b->c->err, b->c->o.quiet, "tokenizer", "");
     r1_progress_say(&bar, "tokenizer", 0, (double)b->repeat);
     if (s == R1_OK) s = r1_tokenizer_encode(t, text->data, text->len, R1_SPECIAL_NONE, &ids, err);
@@ -189,7 +190,7 @@ r1_status r1_bench_sampler_run(r1_bench *b, r1_error *err)
     b->samplers = calloc(R1_COUNT(settings), sizeof *b->samplers);
     r1_status s = logits && us && b->samplers ? R1_OK : r1_fail(err, R1_ENOMEM, "no memory for %d logits", VOCAB);
     if (s == R1_OK) fill_logits(logits);
-    if (s == R1_OK) s = r1_bench_show_begin(b, err);
+    if (s == R1_OK) r1_bench_show_begin(b);
     r1_progress bar;
     r1_progress_begin(&bar, &b->c->err, b->c->o.quiet, "sampler", "");
     for (size_t i = 0; i < R1_COUNT(settings) && s == R1_OK; i++) {

@@ -34,15 +34,11 @@ static void put_line(const char *fmt, ...)
     r1_term_flush(stdout);
 }
 
-static r1_status text_begin(const r1_bench *b, r1_error *err)
+static void text_begin(const r1_bench *b)
 {
-    r1_buf name;
-    r1_buf_init(&name, 1 << 16);
-    r1_status s = b->path ? r1_term_clean(b->path, strlen(b->path), &name, err) : R1_OK;
-    if (name.len) printf("%s\n", name.data);
+    r1_shown_name name;
+    if (b->path) printf("%s\n", r1_shown(name, b->path));
     printf("%s\ncpu %s, %d %s; median of %zu (smallest to largest)\n", b->machine, r1_cpu_level_name(b->level), b->threads, b->threads == 1 ? "thread" : "threads", b->repeat);
-    r1_buf_deinit(&name);
-    return s;
 }
 
 static void text_roof(const r1_bench *b)
@@ -234,15 +230,13 @@ static r1_status print_json(const r1_bench *b, r1_error *err)
 
 /* ---- what is there is shown --------------------------------------------------------------------------------------- */
 
-r1_status r1_bench_show_begin(r1_bench *b, r1_error *err)
+void r1_bench_show_begin(r1_bench *b)
 {
-    r1_status s = R1_OK;
-    if (b->c->o.json || b->begun) return s;
+    if (b->c->o.json || b->begun) return;
     b->begun = true;
     if (b->c->o.csv) csv_begin();
-    else s = text_begin(b, err);
+    else text_begin(b);
     r1_term_flush(stdout);
-    return s;
 }
 
 void r1_bench_show_load(const r1_bench *b)

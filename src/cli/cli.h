@@ -107,6 +107,9 @@ char *r1_user_path(const char *kind, const char *file);
 r1_status r1_print_line(const char *text, r1_error *err) R1_MUST_CHECK;
 /* One JSON value and a line feed to standard output. */
 r1_status r1_print_json(const json_t *v, r1_error *err) R1_MUST_CHECK;
+/* A name from outside as messages show it: control characters become '?'. Returns out. */
+typedef char r1_shown_name[4200];
+const char *r1_shown(r1_shown_name out, const char *name);
 json_t *r1_json_text(const char *s, size_t n); /* a string; wrong UTF-8 becomes U+FFFD */
 /* "timings" of a generation: cache_n, prompt_n, prompt_ms, prompt_per_second, predicted_n, ..., load_ms, drafted, accepted. NULL: no memory. */
 json_t *r1_timings_json(const r1_generation *g, size_t n_cached, size_t n_read, double load_s);

@@ -14,8 +14,9 @@ static r1_status check_destination(const char *path, r1_error *err)
     for (size_t i = 0; i < R1_COUNT(files); i++)
         if (ends_with(path, files[i]))
             return r1_fail(err, R1_EINVAL, "'%s' is neither a name that ends in .gguf nor a folder's; r1 writes one of these", path);
+    if (!*path) return r1_fail(err, R1_EINVAL, "the name of what is to be written is empty, expected one that ends in .gguf, or a folder's");
     if (!strcmp(path, "-")) return r1_fail(err, R1_EINVAL, "a model cannot be written to standard output; name a .gguf file or a folder");
-    return R1_OK;
+    return r1_check_ending(path, err);
 }
 
 r1_status r1_cmd_convert(r1_cli *c, r1_error *err)

@@ -180,8 +180,10 @@ static r1_status print_result(const job *j, const char *path, double seconds, r1
 {
     if (j->n_unmet) r1_note(j->c, "%zu of %zu matrices met no token (experts that were not chosen); their columns count alike", j->n_unmet, j->n_matrices);
     if (!j->c->o.json) {
+        r1_shown_name shown;
         if (!j->c->o.quiet)
-            printf("%s: %zu tensors, %zu tokens in %zu chunks of %zu, %.2f MB\n", path, j->n_tensors, j->ids.n, j->n_chunks, j->chunk, (double)j->bytes / 1e6);
+            printf("%s: %zu tensors, %zu tokens in %zu %s of %zu, %.2f MiB\n", r1_shown(shown, path), j->n_tensors, j->ids.n, j->n_chunks, j->n_chunks == 1 ? "chunk" : "chunks",
+                   j->chunk, (double)j->bytes / 1048576);
         return R1_OK;
     }
     const r1_model_info *info = r1_model_get_info(j->u.model);

@@ -4,6 +4,7 @@
  * what the traces give is small, but for the MTP logits, and comes in one piece.
  */
 #include "cli/cli.h"
+#include "base/writer.h"
 
 typedef struct job {
     r1_cli *c;
@@ -30,7 +31,8 @@ static r1_status alloc_floats(float **p, uint64_t rows, uint64_t columns, const 
 static r1_status write_header(job *j, size_t rows, size_t columns, r1_error *err)
 {
     char header[192];
-    return r1_outfile_add(&j->out, header, r1_npy_header(header, rows, columns), err);
+    r1_status s = j->out.tmp ? r1_disk_check(j->c->o.out, sizeof header + (uint64_t)rows * columns * sizeof(float), err) : R1_OK;
+    return s ? s : r1_outfile_add(&j->out, header, r1_npy_header(header, rows, columns), err);
 }
 
 /* Rows of a trace: all, or with --last the last one. */

@@ -31,9 +31,10 @@ static r1_status print_result(const r1_cli *c, const r1_pack_result *r, double s
 {
     r1_summary x = { .source_bytes = r->source_bytes, .file_bytes = r->bytes, .seconds = seconds, .lossless = true };
     if (!c->o.json) {
+        r1_shown_name shown;
         if (!c->o.quiet)
-            printf("%s: %zu tensors, %zu of them packed, %.2f MB (the source has %.2f MB)\n", c->args[1], r->n_tensors, r->n_packed, (double)r->bytes / 1e6,
-                   (double)r->source_bytes / 1e6);
+            printf("%s: %zu tensors, %zu of them packed, %.2f MiB (the source has %.2f MiB)\n", r1_shown(shown, c->args[1]), r->n_tensors, r->n_packed,
+                   (double)r->bytes / 1048576, (double)r->source_bytes / 1048576);
         return R1_OK;
     }
     r1_status s = sum_up(&x, c->args[1], err);

@@ -5,8 +5,9 @@ static r1_status check_destination(const r1_cli *c, r1_error *err)
 {
     const char *to = c->args[1];
     size_t n = strlen(to);
-    if (n < 6 || strcmp(to + n - 5, ".gguf")) return r1_fail(err, R1_EINVAL, "'%s' does not end in .gguf; quantised weights are written as GGUF", to);
-    r1_status s = r1_check_target(to, c->args[0], err); /* --force would not help */
+    if (n < 5 || strcmp(to + n - 5, ".gguf")) return r1_fail(err, R1_EINVAL, "'%s' does not end in .gguf; quantised weights are written as GGUF", to);
+    r1_status s = r1_check_ending(to, err);
+    if (s == R1_OK) s = r1_check_target(to, c->args[0], err); /* --force would not help */
     if (s == R1_OK && !c->o.dry_run) s = r1_export_target(to, true, c->o.force, err);
     if (s) return s;
     return r1_mix_file_type(c->args[2]) < 0 ? r1_fail(err, R1_EINVAL, "'%.64s' is no type to quantise to; there are %s", c->args[2], r1_mix_names()) : R1_OK;

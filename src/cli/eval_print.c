@@ -68,7 +68,8 @@ static void print_categories(const json_t *list)
     printf("  by category\n");
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *c = json_array_get(list, i), *e = json_object_get(c, "pass_at_1");
-        printf("    %-28.60s %5lld items  %6.2f %%   95%%: %.2f to %.2f\n", text(c, "category"), whole(c, "items"), 100 * number(e, "value"), 100 * end_of(e, interval_of(e), 0),
+        r1_shown_name name;
+        printf("    %-28.60s %5lld items  %6.2f %%   95%%: %.2f to %.2f\n", r1_shown(name, text(c, "category")), whole(c, "items"), 100 * number(e, "value"), 100 * end_of(e, interval_of(e), 0),
                100 * end_of(e, interval_of(e), 1));
     }
 }
@@ -77,7 +78,8 @@ static void print_task(const json_t *t)
 {
     char label[32];
     const json_t *cons = json_object_get(t, "cons_at_k"), *list = json_object_get(t, "pass_at_k");
-    printf("%s: %lld items, %lld sample%s each", text(t, "task"), whole(t, "items"), whole(t, "samples"), whole(t, "samples") == 1 ? "" : "s");
+    r1_shown_name name;
+    printf("%s: %lld items, %lld sample%s each", r1_shown(name, text(t, "task")), whole(t, "items"), whole(t, "samples"), whole(t, "samples") == 1 ? "" : "s");
     if (whole(t, "samples_done") < whole(t, "items") * whole(t, "samples")) printf("; %lld of %lld samples are there", whole(t, "samples_done"), whole(t, "items") * whole(t, "samples"));
     if (whole(t, "samples_failed")) printf(", %lld failed", whole(t, "samples_failed"));
     putchar('\n');
@@ -118,7 +120,8 @@ static const char *chance(double p, char out[16])
 static void print_pair(const json_t *t)
 {
     char turned[16], sign[16];
-    printf("%s: %lld items in both\n", text(t, "task"), whole(t, "items"));
+    r1_shown_name name;
+    printf("%s: %lld items in both\n", r1_shown(name, text(t, "task")), whole(t, "items"));
     printf("  A %.2f %%, B %.2f %%\n", 100 * number(t, "a"), 100 * number(t, "b"));
     printf("  A - B       %+.2f points  +- %.2f   95%%: %+.2f to %+.2f\n", 100 * number(t, "difference"), 100 * number(t, "stderr"), 100 * end_of(t, "ci95", 0), 100 * end_of(t, "ci95", 1));
     printf("  A better in %lld items, B in %lld; p %s (permutation), %s (%s)\n", whole(t, "a_better"), whole(t, "b_better"), chance(number(t, "p_permutation"), turned),
@@ -129,16 +132,18 @@ static void print_pair(const json_t *t)
     for (size_t i = 0; i < json_array_size(list) && i < 10; i++) {
         const json_t *d = json_array_get(list, i);
         if (i == 0) printf("  most different items\n");
-        printf("    %-40.80s A %.2f  B %.2f\n", text(d, "id"), number(d, "a"), number(d, "b"));
+        printf("    %-40.80s A %.2f  B %.2f\n", r1_shown(name, text(d, "id")), number(d, "a"), number(d, "b"));
     }
 }
 
 void r1_eval_print_versus(const json_t *v)
 {
     const json_t *tasks = json_object_get(v, "tasks"), *warnings = json_object_get(v, "warnings"), *a = json_object_get(v, "a"), *b = json_object_get(v, "b");
-    printf("A: %s (%s)\nB: %s (%s)\n", text(a, "folder"), text(json_object_get(a, "model"), "name"), text(b, "folder"), text(json_object_get(b, "model"), "name"));
+    r1_shown_name folder, model;
+    printf("A: %s (%s)\n", r1_shown(folder, text(a, "folder")), r1_shown(model, text(json_object_get(a, "model"), "name")));
+    printf("B: %s (%s)\n", r1_shown(folder, text(b, "folder")), r1_shown(model, text(json_object_get(b, "model"), "name")));
     for (size_t i = 0; i < json_array_size(tasks); i++) print_pair(json_array_get(tasks, i));
-    for (size_t i = 0; i < json_array_size(warnings); i++) fprintf(stderr, "r1: careful: %s\n", json_string_value(json_array_get(warnings, i)));
+    for (size_t i = 0; i < json_array_size(warnings); i++) fprintf(stderr, "r1: careful: %s\n", r1_shown(folder, json_string_value(json_array_get(warnings, i))));
     r1_term_flush(stdout);
 }
 
@@ -158,13 +163,17 @@ r1_status r1_eval_print_list(const char *data, const char *usual, bool json, r1_
     for (size_t i = 0; r1_benchmark_at(i) && s == R1_OK; i++) {
         const r1_benchmark *b = r1_benchmark_at(i);
         char *path = NULL;
+        r1_shown_name name;
         bool found = r1_benchmark_locate(b, data, usual, &path, NULL) == R1_OK && access(path, R_OK) == 0;
         if (json && json_array_append_new(list, list_entry(b, found ? path : NULL))) s = r1_fail(err, R1_ENOMEM, "no memory for the list");
-        if (!json) printf("%-14s %-10s %3u  %s%s\n", b->name, r1_eval_check_name(b->check), b->samples, found ? "" : "not here: ", found ? path : b->source);
+        if (!json) printf("%-14s %-10s %3u  %s%s\n", b->name, r1_eval_check_name(b->check), b->samples, found ? "" : "not here: ", r1_shown(name, found ? path : b->source));
         free(path);
     }
     if (s == R1_OK && json) s = r1_print_json(list, err);
-    if (!json) printf("\nFiles are looked for in %s, or where --data says. Any other FILE.jsonl is a task, too.\n", data ? data : usual ? usual : "no folder, for there is no home");
+    r1_shown_name folder;
+    if (!json)
+        printf("\nFiles are looked for in %s, or where --data says. Any other FILE.jsonl is a task, too.\n",
+               r1_shown(folder, data ? data : usual ? usual : "no folder, for there is no home"));
     json_decref(list);
     return s;
 }

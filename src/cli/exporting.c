@@ -6,6 +6,13 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+r1_status r1_check_ending(const char *path, r1_error *err)
+{
+    const char *slash = strrchr(path, '/');
+    if (strcmp(slash ? slash + 1 : path, ".gguf")) return R1_OK;
+    return r1_fail(err, R1_EINVAL, "'%s' has nothing before its ending, expected a name such as model.gguf", path);
+}
+
 /* The size of the file, or of a folder's weights. */
 static uint64_t size_of(const r1_plan *p, const char *path)
 {
@@ -94,7 +101,8 @@ r1_status r1_export_and_tell(r1_cli *c, const r1_plan *p, const char *path, cons
     if (s == R1_OK) {
         x.seconds = r1_now() - start;
         if (x.e.n_bad)
-            r1_note(c, "%llu values are not finite or too large for their new type; they became the nearest it has", (unsigned long long)x.e.n_bad);
+            r1_note(c, x.e.n_bad == 1 ? "%llu value is not finite or too large for its new type; it became the nearest that has"
+                                      : "%llu values are not finite or too large for their new type; they became the nearest it has", (unsigned long long)x.e.n_bad);
         if (!c->o.dry_run) x.file_bytes = size_of(p, path);
         s = print_result(c, &x, p, path, dropped, err);
     }

@@ -219,6 +219,10 @@ static r1_status run_parsed(r1_cli *c, const r1_command *k, int argc, char **arg
     s = read_config(k, &c->o, config, err);
     if (s == R1_OK) s = r1_args_env(k->tables, &c->o, err);
     if (s == R1_OK) s = r1_args_parse(k->tables, &c->o, argc, argv, c->args, &c->n_args, err); /* again, on top of the others */
+    if (c->o.csv && c->o.json && line.csv != line.json) { /* either form of output given on the line puts the other, from elsewhere, off */
+        c->o.csv = line.csv;
+        c->o.json = line.json;
+    }
     if (s == R1_OK) s = check_args(k, c, err);
     if (s) return s;
     r1_term_init(&c->out, stdout, (r1_color)c->o.color);

@@ -51,6 +51,13 @@ r1_status r1_print_json(const json_t *v, r1_error *err)
     return s;
 }
 
+const char *r1_shown(r1_shown_name out, const char *name)
+{
+    snprintf(out, sizeof(r1_shown_name), "%s", name);
+    r1_make_printable(out);
+    return out;
+}
+
 json_t *r1_json_text(const char *s, size_t n)
 {
     if (r1_utf8_is_valid(s, n, NULL)) return json_stringn(s ? s : "", n);
@@ -101,18 +108,20 @@ r1_status r1_outfile_open(r1_outfile *w, const char *path, bool force, r1_error 
     return R1_OK;
 }
 
-static r1_status outfile_failed(const r1_outfile *w, r1_error *err)
+/* n bytes were not written; 0: an unknown number. */
+static r1_status outfile_failed(const r1_outfile *w, size_t n, r1_error *err)
 {
     int e = errno;
     char name[300];
     snprintf(name, sizeof name, "'%.256s'", w->path);
     if (w->f == stdout) r1_term_flush(stdout); /* takes note of it */
+    if (n && w->f != stdout && (e == ENOSPC || e == EDQUOT)) return r1_fail(err, R1_ENOMEM, "the disk is full: %s needs %zu bytes more", name, n);
     return write_failed(w->f == stdout ? "standard output" : name, e, err);
 }
 
 r1_status r1_outfile_add(r1_outfile *w, const void *data, size_t n, r1_error *err)
 {
-    return fwrite(data, 1, n, w->f) == n ? R1_OK : outfile_failed(w, err);
+    return fwrite(data, 1, n, w->f) == n ? R1_OK : outfile_failed(w, n, err);
 }
 
 void r1_outfile_abandon(r1_outfile *w)
@@ -129,11 +138,11 @@ void r1_outfile_abandon(r1_outfile *w)
 r1_status r1_outfile_finish(r1_outfile *w, r1_error *err)
 {
     r1_status s = R1_OK;
-    if (fflush(w->f)) s = outfile_failed(w, err);
+    if (fflush(w->f)) s = outfile_failed(w, 0, err);
     if (s == R1_OK && w->tmp) {
         mode_t mask = umask(0);
         umask(mask);
-        if (fchmod(fileno(w->f), 0666 & ~mask) < 0 || fsync(fileno(w->f)) < 0 || rename(w->tmp, w->path) < 0) s = outfile_failed(w, err);
+        if (fchmod(fileno(w->f), 0666 & ~mask) < 0 || fsync(fileno(w->f)) < 0 || rename(w->tmp, w->path) < 0) s = outfile_failed(w, 0, err);
         else {
             r1_temporary_kept();
             free(w->tmp);

@@ -111,16 +111,17 @@ r1_status r1_summary_print_json(const r1_cli *c, const r1_summary *x, const char
 
 void r1_summary_print_table(const r1_cli *c, const r1_summary *x, const char *destination)
 {
+    r1_shown_name shown;
     int width = 12;
     for (size_t i = 0; i < x->n; i++) width = (int)r1_max((size_t)width, strlen(x->kinds[i].name));
     printf("%-*s  %7s  %-12s %10s  %6s  %s\n", width, "tensors", "number", "types", "MiB", "bits", "relative error");
     for (size_t i = 0; i < x->n; i++) {
         const r1_summary_kind *k = &x->kinds[i];
-        printf("%-*s  %7zu  %-12s %10.2f  %6.2f", width, k->name, k->tensors, k->types, (double)k->bytes / 1048576, 8.0 * (double)k->bytes / (double)k->elements);
+        printf("%-*s  %7zu  %-12s %10.2f  %6.2f", width, r1_shown(shown, k->name), k->tensors, k->types, (double)k->bytes / 1048576, 8.0 * (double)k->bytes / (double)k->elements);
         if (k->e.value2 > 0) printf("  %.3g", relative(&k->e));
         putchar('\n');
     }
-    printf("%s'%s': %.2f MiB of weights, %.2f bits each (source: %.2f MiB)", c->o.dry_run ? "not written: " : "", destination,
+    printf("%s'%s': %.2f MiB of weights, %.2f bits each (source: %.2f MiB)", c->o.dry_run ? "not written: " : "", r1_shown(shown, destination),
            (double)x->bytes / 1048576, x->bits_per_weight, (double)x->source_bytes / 1048576);
     if (x->e.value2 > 0) printf(", relative error %.3g", relative(&x->e));
     if (!c->o.dry_run) printf(", %.1f s", x->seconds);

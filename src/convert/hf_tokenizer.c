@@ -4,6 +4,7 @@
  * the families' own files have them. Added tokens stay out of the vocabulary proper, so that merging can never make one;
  * they are in it too where their ids would otherwise move: readers number what is not in the vocabulary from its end on. */
 #include "convert/convert_int.h"
+#include "base/utf8.h"
 
 #include <stdio.h>
 
@@ -143,22 +144,38 @@ static json_t *make_config(const vocab *v, const r1_ckpt *c, int n_ctx, bool *ok
     return o;
 }
 
+/* JSON is UTF-8, a GGUF file's strings may be anything. */
+static r1_status check_texts(const char *what, const r1_slice *t, size_t n, const char *path, r1_error *err)
+{
+    size_t bad;
+    for (size_t i = 0; i < n; i++)
+        if (!r1_utf8_is_valid(t[i].n ? t[i].p : "", t[i].n, &bad))
+            return r1_fail(err, R1_EFORMAT, "'%s': %s %zu, '%.*s', is no UTF-8 at its byte %zu, expected text, as tokenizer.json has it", path, what, i,
+                           (int)r1_min(t[i].n, 64), t[i].p, bad);
+    return R1_OK;
+}
+
 r1_status r1_hf_tokenizer(json_t **tokenizer, json_t **tokenizer_config, const r1_ckpt *c, int n_ctx, r1_error *err)
 {
     enum { MAX_TOKENS = 1 << 21, MAX_MERGES = 1 << 22 }; /* as format/checkpoint_text.c */
     const r1_gguf *g = r1_ckpt_gguf(c);
     vocab v = { 0 };
+    r1_slice template = r1_ckpt_chat_template(c);
     bool ok = true;
     *tokenizer = *tokenizer_config = NULL;
     r1_status s = r1_ckpt_tokenizer(c, &v.t, err); /* checks everything */
     if (s == R1_OK) s = r1_gguf_strings(g, "tokenizer.ggml.tokens", true, MAX_TOKENS, &v.tokens, &v.n, err);
     if (s == R1_OK) s = r1_gguf_strings(g, "tokenizer.ggml.merges", true, MAX_MERGES, &v.merges, &v.n_merges, err);
     if (s == R1_OK) s = r1_gguf_ints(g, "tokenizer.ggml.token_type", false, MAX_TOKENS, &v.types, &v.n_types, err);
+    if (s == R1_OK) s = check_texts("token", v.tokens, v.n, r1_ckpt_path(c), err);
+    if (s == R1_OK) s = check_texts("merge", v.merges, v.n_merges, r1_ckpt_path(c), err);
+    if (s == R1_OK && !r1_utf8_is_valid(template.n ? template.p : "", template.n, NULL))
+        s = r1_fail(err, R1_EFORMAT, "'%s': the chat template is no UTF-8, expected text, as tokenizer_config.json has it", r1_ckpt_path(c));
     if (s == R1_OK) {
         v.pre = r1_tokenizer_pre(v.t);
         *tokenizer = make_tokenizer(&v, &ok);
         *tokenizer_config = make_config(&v, c, n_ctx, &ok);
-        if (!ok) s = r1_fail(err, R1_ENOMEM, "no memory for tokenizer.json, or a token of the file is no UTF-8");
+        if (!ok) s = r1_fail(err, R1_ENOMEM, "no memory for tokenizer.json");
     }
     if (s) {
         json_decref(*tokenizer);

@@ -46,6 +46,7 @@ static const wrong_json wrong_configs[] = {
     { "llama", NULL, "model_type", "\"mixtral\"", R1_EUNSUPPORTED, { "'mixtral'", "llama, qwen2, deepseek_v2 and deepseek_v3" } },
     { "llama", NULL, "num_hidden_layers", NULL, R1_EFORMAT, { "'num_hidden_layers' is missing" } },
     { "llama", NULL, "num_hidden_layers", "0", R1_EFORMAT, { "'num_hidden_layers' is 0", "1 to 4096" } },
+    { "llama", NULL, "hidden_size", "1e30", R1_EFORMAT, { "'hidden_size' is too large an integer", "an integer from 1 to" } },
     { "llama", NULL, "num_hidden_layers", "3.0", R1_EFORMAT, { "'num_hidden_layers' is a fraction", "an integer" } },
     { "llama", NULL, "num_hidden_layers", "9000000000000000000", R1_EFORMAT, { "'num_hidden_layers' is 9000000000000000000" } },
     { "llama", NULL, "hidden_size", NULL, R1_EFORMAT, { "'hidden_size' is missing" } },

@@ -134,6 +134,13 @@ def wrong_options_are_named():
     fails(2, "--batch names 1025", args=["bench", LLAMA, "--batch", "1025"])
     fails(2, "--repeat is '0'", args=["bench", LLAMA, "--repeat", "0"])
     fails(2, "--csv", "--json", args=["bench", LLAMA, "--csv", "--json"])
+    os.makedirs(os.path.join(TMP.name, "c/r1"), exist_ok=True)
+    tmp("c/r1/config.json", '{"bench": {"csv": true}}')
+    for env in ({"XDG_CONFIG_HOME": os.path.join(TMP.name, "c")}, {"R1_CSV": "1"}):  # the line wins
+        assert r1("bench", LLAMA, "--decode", "1", "--repeat", "1", "--json", env=env).json["tests"], env
+        assert r1("bench", LLAMA, "--decode", "1", "--repeat", "1", env=env).out.startswith(b"test,"), env
+    assert r1("bench", LLAMA, "--decode", "1", "--repeat", "1", "--csv", env={"R1_JSON": "1"}).out.startswith(b"test,")
+    fails(2, "--csv", "--json", args=["bench", LLAMA], env={"R1_CSV": "1", "R1_JSON": "1"})
     fails(2, "--batch is 'x'", "such as 1,8", args=["bench", LLAMA, "--batch", "x"])
     fails(3, "12 tokens", "room for 4", args=["bench", LLAMA, "--ctx", "4", "--depth", "4", "--prefill", "8"])
     for form in ("absorbed", "expanded"):

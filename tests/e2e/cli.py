@@ -114,6 +114,17 @@ def configuration_environment_and_line():
 
 
 @test
+def a_full_disk_is_told_with_what_is_needed():
+    os.makedirs(os.path.join(TMP.name, "full"), exist_ok=True)
+    ids, room = tmp("many", "5 " * 60), os.path.join(TMP.name, "full")
+    p = subprocess.run(["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=16k none "$1" || exit 99; shift; exec "$@"', "sh", room, R1, "logits", LLAMA, "--ids", ids, "--out", room + "/x.npy"],
+                       capture_output=True, env=environment(), check=False)
+    if p.returncode == 99 or b"unshare" in p.stderr:
+        raise Skip("no file system can be mounted here")
+    assert p.returncode == 4 and b"x.npy' needs " in p.stderr and b"of disk" in p.stderr and b"available" in p.stderr, (p.returncode, p.stderr)
+
+
+@test
 def nothing_is_overwritten_and_no_half_file_stays():
     out = tmp("kept.npy", "precious")
     ids = tmp("one", "5")

@@ -279,6 +279,9 @@ def mistakes_are_named():
     fails(2, "NAME=TYPE", args=["quantize", model("qwen2"), out, "Q4_0", "--tensor-type", "Q8_0"])
     fails(2, "x.safetensors", args=["convert", model("qwen2"), os.path.join(TMP.name, "x.safetensors")])
     fails(2, "standard output", args=["convert", model("qwen2"), "-"])
+    fails(2, "is empty", args=["convert", model("qwen2"), ""])
+    for args in (["quantize", model("qwen2"), ".gguf", "Q8_0"], ["convert", model("qwen2"), tmp_path(".gguf")]):
+        fails(2, "has nothing before its ending", args=args)
     fails(3, "/nowhere/x.gguf", args=["convert", model("qwen2"), "/nowhere/x.gguf"])
     fails(3, "imatrix", args=["quantize", model("qwen2"), out, "Q4_0", "--imatrix", q8])
     assert not left_over("no")
@@ -442,6 +445,119 @@ def what_a_killed_conversion_left_is_removed_by_the_next():
     place("kill"), place("big")
 
 
+@test
+def a_signal_that_was_ignored_stays_ignored():
+    """As nohup and a shell's jobs in the background have it."""
+    big = large()
+    for name, number in (("HUP", signal.SIGHUP), ("INT", signal.SIGINT), ("TERM", signal.SIGTERM), ("QUIT", signal.SIGQUIT)):
+        out, caught = place("ignored"), False
+        for _ in range(5):
+            p = subprocess.Popen(["sh", "-c", f"trap '' {name}; exec \"$@\"", "sh", R1, "convert", big, out, "--type", "bf16", "-f", "-q"], stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE, env=environment())
+            while p.poll() is None and not left_over("ignored.tmp-"):
+                time.sleep(0.002)
+            caught = p.poll() is None
+            p.send_signal(number)
+            err = p.communicate(timeout=120)[1]
+            assert p.returncode == 0 and not err, (name, p.returncode, err)
+            if caught:
+                break
+        assert caught and left_over("ignored") == ["ignored"], (name, left_over("ignored"))
+    place("ignored"), place("big")
+
+
+@test
+def what_is_the_users_comes_back_after_a_kill():
+    """Killed at any time while 1,500 foreign folders are carried over: the next one finishes it."""
+    source, out, n, halves = model("llama_256", "llama_256.F32.gguf"), place("folders"), 1500, 0
+    for turn in range(7):
+        place("folders")
+        os.mkdir(out)
+        tmp("folders/mine", "precious")
+        for i in range(n):
+            os.mkdir(os.path.join(out, f"d{i}"))
+        p = subprocess.Popen([R1, "convert", source, out, "-f", "-q"], env=environment())
+        while p.poll() is None and not left_over("folders.tmp-"):
+            pass
+        if turn:
+            while p.poll() is None and len(os.listdir(out)) > n:  # until the new folder has the name
+                pass
+            time.sleep(0.0004 * (turn - 1))
+        p.kill()
+        p.communicate()
+        beside = [f for f in left_over("folders.tmp-") if any(x[0] == "d" for x in os.listdir(tmp_path(f)))]
+        halves += bool(beside)
+        r1("convert", source, out, "-f", "-q")
+        assert left_over("folders") == ["folders"], (turn, left_over("folders"))
+        names = os.listdir(out)
+        assert sum(f[0] == "d" for f in names) == n and read(os.path.join(out, "mine")) == b"precious", (turn, len(names))
+        assert not [f for f in names if f.startswith(".")] and logits(out) == logits(source), names
+    assert halves, "no kill came in the middle"
+    place("folders")
+
+
+@test
+def a_folder_that_no_other_can_replace_is_refused_first():
+    source, here = model("llama_256", "llama_256.Q8_0.gguf"), place("here")
+    os.makedirs(os.path.join(here, "deep"))
+    for out, where in ((".", here), ("..", os.path.join(here, "deep")), (here, here), (here + "/", os.path.join(here, "deep")), ("../../here", os.path.join(here, "deep"))):
+        for more in ([], ["--force"]):
+            p = subprocess.run([R1, "convert", source, out, *more], capture_output=True, env=environment(), cwd=where, check=False)
+            assert p.returncode == 2 and b"the folder you are in" in p.stderr and b"new name" in p.stderr, (out, where, p)
+    assert os.listdir(here) == ["deep"] and left_over("here") == ["here"]
+    subprocess.run([R1, "convert", source, "../here-too", "-q"], env=environment(), cwd=place("here-too")[:-4], check=True)  # whose name only begins alike
+    if os.path.ismount("/proc"):
+        fails(2, "'/proc' is a mount point", "a folder in it", args=["convert", source, "/proc"])
+    place("here"), place("here-too")
+
+
+@test
+def a_folder_in_one_that_cannot_be_written_to_is_told():
+    source, outer = model("llama_256", "llama_256.Q8_0.gguf"), place("outer")
+    os.makedirs(os.path.join(outer, "inner"))
+    os.chmod(outer, 0o555)
+    args = [R1, "convert", source, os.path.join(outer, "inner")]
+    if os.geteuid() == 0:  # who may write everywhere
+        args = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *args]
+    p = subprocess.run(args, capture_output=True, env=environment(), check=False) if os.geteuid() or shutil.which("setpriv") else None
+    os.chmod(outer, 0o755)
+    if not p or b"setpriv" in p.stderr:
+        raise Skip("root cannot give up its rights here")
+    assert p.returncode == 3 and b"cannot be replaced" in p.stderr and b"made beside it" in p.stderr and b"ermission denied" in p.stderr, p
+    assert not os.listdir(os.path.join(outer, "inner"))
+    place("outer")
+
+
+@test
+def names_are_printed_harmless():
+    f32, text = model("llama_256", "llama_256.F32.gguf"), tmp("text", "Some text to read. " * 20)
+    for name, args in (("new\nline\x1b[31m.gguf", lambda out: ["quantize", f32, out, "Q8_0"]), ("p\x1b[31m.gguf", lambda out: ["pack", model("llama_256", "llama_256.Q8_0.gguf"), out]),
+                       ("i\x1b[31m.gguf", lambda out: ["imatrix", f32, text, "--chunk", "32", "--max-chunks", "1", "-o", out]),
+                       ("f\x1b[31m\u202e", lambda out: ["convert", f32, out])):
+        out = place(name)
+        told = r1(*args(out)).out
+        assert b"?[31m" in told and b"\x1b" not in told and b"\nline" not in told and "\u202e".encode() not in told, told
+        assert os.path.exists(out) and b"chunks of" not in told and b" MB" not in told and b"MiB" in told, told
+        place(name)
+    out = place("b\n\x1b[31m.gguf")
+    shutil.copy(model("llama_256", "llama_256.Q8_0.gguf"), out)
+    told = r1("bench", out, "--decode", "1", "--repeat", "1").out
+    assert b"b??[31m.gguf" in told and b"\x1b" not in told, told
+    place("b\n\x1b[31m.gguf")
+
+
+@test
+def a_token_that_is_no_text_is_named():
+    data = bytearray(read(model("llama_256", "llama_256.Q8_0.gguf")))
+    at = data.index(b"<|pad|>")
+    data[at + 3] = 0xff
+    number = [t["id"] for t in json.loads(read(model("llama_256") + "/tokenizer.json"))["added_tokens"] if t["content"] == "<|pad|>"]
+    bad = tmp("nou.gguf", bytes(data))
+    for more in ([], ["--dry-run"]):
+        fails(3, "nou.gguf", f"token {number[0]}, '<|p?d|>'", "byte 3", args=["convert", bad, place("noud"), "-q", *more])
+    assert not left_over("noud")
+
+
 def altered(shapes=None, **texts):
     """qwen2 with other shapes of some tensors (their bytes cut) and other values in generation_config (advice) or config."""
     odd = place("odd")
@@ -554,6 +670,17 @@ def too_little_disk_is_told():
         p = subprocess.run(["sh", "-c", 'ulimit -f 100; exec "$@"', "sh", R1, *args], capture_output=True, env=environment(), check=False)
         assert p.returncode == 4 and b"bytes more" in p.stderr, (p.returncode, p.stderr)
         assert not left_over("small")
+        assert b".tmp-" not in p.stderr, p.stderr
+
+
+@test
+def a_conversion_that_is_stopped_names_its_destination():
+    big, out = large(), place("stopped")
+    p = begun(big, out)
+    p.send_signal(signal.SIGINT)
+    err = p.communicate(timeout=120)[1]
+    assert p.returncode == 130 and b"stopped/model.safetensors' was cancelled" in err and b".tmp-" not in err, (p.returncode, err)
+    place("big")
 
 
 @test
