@@ -101,11 +101,10 @@ static r1_status encode_repeatedly(r1_bench *b, const r1_tokenizer *t, const r1_
     if (!x) return r1_fail(err, R1_ENOMEM, "no memory for the measurements");
     r1_ids ids = { 0 };
     r1_progress bar;
-    r1_status s = R1_OK;
     r1_bench_show_begin(b);
     r1_progress_begin(&bar, &b->c->err, b->c->o.quiet, "tokenizer", "");
     r1_progress_say(&bar, "tokenizer", 0, (double)b->repeat);
-    if (s == R1_OK) s = r1_tokenizer_encode(t, text->data, text->len, R1_SPECIAL_NONE, &ids, err);
+    r1_status s = r1_tokenizer_encode(t, text->data, text->len, R1_SPECIAL_NONE, &ids, err);
     for (size_t i = 0; i < b->repeat && s == R1_OK; i++) {
         ids.n = 0;
         double begin = r1_now();

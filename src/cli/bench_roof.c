@@ -66,7 +66,6 @@ r1_status r1_bench_roof_open(r1_bench *b, r1_error *err)
     r->bytes = r1_max(LEAST_MB, (size_t)(free_mb < PROBE_MB ? free_mb : PROBE_MB)) << 20;
     r1_status s = R1_OK;
     r1_bench_show_begin(b);
-    if (s) return s;
     r1_roof_init(&r->loops, b->level);
     r1_progress bar;
     r1_progress_begin(&bar, &b->c->err, b->c->o.quiet, "roof", "");
