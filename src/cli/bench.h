@@ -37,6 +37,7 @@ typedef struct r1_bench_product {
     size_t rows, k, columns;
     r1_bench_stat speed;      /* several columns: 10^9 operations a second; one: GB/s of weights */
     r1_bench_stat share;      /* of the probe */
+    r1_bench_stat rounded;    /* several columns: the share where rounding of the activations takes its time too */
 } r1_bench_product;
 
 /* The probes, ready to be used between other measurements. */

@@ -55,9 +55,11 @@ static void text_product(const r1_bench *b, size_t i)
 {
     const r1_bench_product *t = &b->products[i];
     char share[64];
-    if (i == 0) put_line("\n%-8s %7s %6s %8s %10s             share of the roof", "product", "rows", "k", "columns", "speed");
-    put_line("%-8s %7zu %6zu %8zu %10.1f %-8s  %s", r1_type_get(t->type)->name, t->rows, t->k, t->columns, t->speed.median, t->columns > 1 ? "GOPS" : "GB/s",
-             percent(share, &t->share));
+    char rounded[32] = "";
+    if (i == 0) put_line("\n%-8s %7s %6s %8s %10s        share of the roof  +rounding", "product", "rows", "k", "columns", "speed");
+    if (t->columns > 1) snprintf(rounded, sizeof rounded, "%*s%.0f%%", (int)(19 - r1_min((size_t)18, strlen(percent(share, &t->share)))), "", 100 * t->rounded.median);
+    put_line("%-8s %7zu %6zu %8zu %10.1f %-5s  %s%s", r1_type_get(t->type)->name, t->rows, t->k, t->columns, t->speed.median, t->columns > 1 ? "GOPS" : "GB/s",
+             percent(share, &t->share), rounded);
 }
 
 static void text_test(const r1_bench *b, size_t i)
@@ -195,6 +197,7 @@ static json_t *products_json(const r1_bench *b)
         json_t *v = json_pack("{s:s, s:I, s:I, s:I, s:s, s:f, s:f, s:f}", "type", r1_type_get(t->type)->name, "rows", (json_int_t)t->rows, "k", (json_int_t)t->k,
                               "columns", (json_int_t)t->columns, "unit", t->columns > 1 ? "GOPS" : "GB/s", "speed", t->speed.median, "min", t->speed.min, "max", t->speed.max);
         set_share(v, "share", &t->share);
+        if (t->columns > 1) set_share(v, "share_with_rounding", &t->rounded);
         json_array_append_new(all, v);
     }
     return all;

@@ -86,7 +86,7 @@ typedef struct products {
     r1_exec exec;
     uint8_t *weights;        /* GEMV_MB */
     float *x, *y;
-    double *speed, *share;   /* [repeat] */
+    double *speed, *share, *rounded; /* [repeat] */
 } products;
 
 /* Random codes; where a field holds f16 numbers 2^-7, where exponents 2^-7 too. */
@@ -113,14 +113,15 @@ static void fill_weights(products *p, r1_type type, size_t bytes)
     for (size_t at = unit; at + unit <= bytes; at += unit) memcpy(p->weights + at, p->weights, unit);
 }
 
-static double run_product(products *p, const r1_bench_product *t)
+/* ready: the activations are those of the last call, rounded there. */
+static double run_product(products *p, const r1_bench_product *t, bool ready)
 {
     bool packed = r1_type_get(t->type)->quantised;
     r1_weight w = { .type = t->type, .rows = t->rows, .k = t->k, .stride = r1_row_bytes(t->type, t->k) };
     if (packed) w.packed = w.panels = p->weights;
     else w.data = p->weights;
     r1_product one = { .w = &w, .y = p->y, .ldy = t->rows, .C = t->columns };
-    r1_input in = { .x = p->x, .ldx = t->k, .C = t->columns, .K = t->k };
+    r1_input in = { .x = p->x, .ldx = t->k, .C = t->columns, .K = t->k, .quantised = ready };
     double begin = r1_now();
     r1_multiply(&p->exec, &one, 1, &in);
     double seconds = r1_now() - begin;
@@ -138,15 +139,18 @@ static double probe_for(const products *p, const r1_bench_product *t)
 
 static r1_status measure(products *p, r1_bench_product *t, r1_error *err)
 {
-    run_product(p, t);
+    const bool many = t->columns > 1;
+    run_product(p, t, false);
     for (size_t i = 0; i < p->b->repeat; i++) {
         if (r1_interrupted()) return stop(err);
         double probe = probe_for(p, t);
-        p->speed[i] = run_product(p, t);
+        p->speed[i] = run_product(p, t, many);
         p->share[i] = p->speed[i] / probe;
+        p->rounded[i] = many ? run_product(p, t, false) / probe : 0;
     }
     t->speed = r1_bench_stat_of(p->speed, p->b->repeat);
     t->share = r1_bench_stat_of(p->share, p->b->repeat);
+    t->rounded = r1_bench_stat_of(p->rounded, p->b->repeat);
     return R1_OK;
 }
 
@@ -202,7 +206,8 @@ r1_status r1_bench_products_run(r1_bench *b, r1_error *err)
     p.y = r1_alloc_aligned(y_floats * sizeof(float));
     p.speed = calloc(b->repeat, sizeof *p.speed);
     p.share = calloc(b->repeat, sizeof *p.share);
-    bool ok = p.weights && p.x && p.y && p.speed && p.share;
+    p.rounded = calloc(b->repeat, sizeof *p.rounded);
+    bool ok = p.weights && p.x && p.y && p.speed && p.share && p.rounded;
     r1_status s = ok ? r1_exec_init(&p.exec, &p.k, b->roof.pool, R1_ACTIVATIONS_BF16, &sizes, err) : r1_fail(err, R1_ENOMEM, "no memory for products of %d MB", GEMV_MB);
     if (s == R1_OK) {
         for (size_t i = 0; i < x_floats; i++) p.x[i] = (float)((int)(i * 7919 % 2001) - 1000) / 1000;
@@ -214,5 +219,6 @@ r1_status r1_bench_products_run(r1_bench *b, r1_error *err)
     free(p.y);
     free(p.speed);
     free(p.share);
+    free(p.rounded);
     return s;
 }

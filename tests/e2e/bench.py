@@ -102,6 +102,8 @@ def products_of_every_type():
     for p in v["products"]:
         assert p["unit"] == ("GB/s" if p["columns"] == 1 else "GOPS") and p["speed"] > 0, p
         between(p["share"], 0, 100)
+        assert ("share_with_rounding" in p) == (p["columns"] > 1), p
+        if p["columns"] > 1: between(p["share_with_rounding"], 0, 100)
     assert v["roof"]["read_gb_s"] > 0
 
 
