@@ -12,7 +12,7 @@
  * The new folder has MARK until it has its name; the old one gets OLD before the exchange, and OLD is renamed to MARK when all is
  * moved, so that never both or none are there. Under the final name neither means anything. Only a folder NAME.tmp-XXXXXX (or
  * NAME.old-NUMBER) of this user whose mark nobody holds a lock of is touched; the lock dies with its process. Without a mark it
- * may be anybody's and stays. Where a file system has no locks nothing is done. */
+ * may be anybody's and stays, unless it is empty. Where a file system has no locks nothing is done. */
 #define _GNU_SOURCE
 #include "base/newdir.h"
 
@@ -203,6 +203,7 @@ static r1_status settle_left(const char *left, const char *path, const char *con
         int old = take_mark(fd, OLD), mark = old < 0 ? take_mark(fd, MARK) : -1;
         if (old >= 0) s = finish_left(left, fd, path, dropped, err);
         else if (mark >= 0 && faccessat(fd, OLD, F_OK, AT_SYMLINK_NOFOLLOW)) (void)remove_open(left, fd);
+        else if (mark < 0) (void)rmdir(left); /* empty: killed just before the mark was there, or after it went */
         if (old >= 0) close(old);
         if (mark >= 0) close(mark);
     }

@@ -477,8 +477,8 @@ def what_is_the_users_comes_back_after_a_kill():
         for i in range(n):
             os.mkdir(os.path.join(out, f"d{i}"))
         p = subprocess.Popen([R1, "convert", source, out, "-f", "-q"], env=environment())
-        while p.poll() is None and not any(os.listdir(tmp_path(f)) for f in left_over("folders.tmp-")):
-            pass  # until it says whose it is: before that an empty folder stays
+        while p.poll() is None and not left_over("folders.tmp-"):
+            pass
         if turn:
             while p.poll() is None and len(os.listdir(out)) > n:  # until the new folder has the name
                 pass
