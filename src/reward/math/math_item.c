@@ -191,6 +191,18 @@ static bool applied_letter(const r1_parser *p)
     return false;
 }
 
+/* A symbol called by the words from one token to another. */
+static r1_node *symbol_of_words(r1_math_ctx *c, const r1_token *from, const r1_token *to)
+{
+    const char *s;
+    size_t n;
+    r1_node *x = r1_math_node(c, K_SYM, 0);
+    if (x == &c->bad || !r1_math_words(c, from->s, (size_t)(to->s + to->n - from->s), &s, &n)) return NULL;
+    x->name = s;
+    x->n_name = (uint32_t)n;
+    return x;
+}
+
 /* P(\text{both red}) = ...: a letter before words in brackets, and an equals sign behind them, as a name; NULL when it is none. */
 static r1_node *applied_words(r1_parser *p)
 {
@@ -207,12 +219,8 @@ static r1_node *applied_words(r1_parser *p)
     }
     const r1_token *close = r1_math_peek(p, k), *behind = r1_math_peek(p, k + 1);
     if (!words || close->kind != T_CLOSE || close->sub != '(' || behind->kind != T_REL || behind->sub != R_EQ) return NULL;
-    const char *s;
-    size_t n;
-    r1_node *x = r1_math_node(c, K_SYM, 0);
-    if (x == &c->bad || !r1_math_words(c, t->s, (size_t)(close->s + close->n - t->s), &s, &n)) return NULL;
-    x->name = s;
-    x->n_name = (uint32_t)n;
+    r1_node *x = symbol_of_words(c, t, close);
+    if (!x) return NULL;
     p->i += k + 1;
     return x;
 }
@@ -271,12 +279,8 @@ static r1_node *word_name(r1_parser *p)
     const r1_token *from = r1_math_peek(p, 0), *to = n ? r1_math_peek(p, n - 1) : from;
     bool person = from->n == 3 && from->s[0] >= 'A' && from->s[0] <= 'Z' && from->s[1] >= 'a' && from->s[2] >= 'a'; /* Bob = 3 */
     if (!n || n > WORDS_MAX || !says_is(p, n) || (n == 1 && from->n < 4 && !from->text && !person)) return NULL;
-    const char *s;
-    size_t len;
-    r1_node *x = r1_math_node(c, K_SYM, 0);
-    if (x == &c->bad || !r1_math_words(c, from->s, (size_t)(to->s + to->n - from->s), &s, &len)) return NULL;
-    x->name = s;
-    x->n_name = (uint32_t)len;
+    r1_node *x = symbol_of_words(c, from, to);
+    if (!x) return NULL;
     p->i += n;
     return x;
 }
