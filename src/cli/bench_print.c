@@ -54,11 +54,10 @@ static void text_roof(const r1_bench *b)
 static void text_product(const r1_bench *b, size_t i)
 {
     const r1_bench_product *t = &b->products[i];
-    char share[64];
-    char rounded[32] = "";
+    char share[64], rounded[32] = "";
     if (i == 0) put_line("\n%-8s %7s %6s %8s %10s        share of the roof  +rounding", "product", "rows", "k", "columns", "speed");
-    if (t->columns > 1) snprintf(rounded, sizeof rounded, "%*s%.0f%%", (int)(19 - r1_min((size_t)18, strlen(percent(share, &t->share)))), "", 100 * t->rounded.median);
-    put_line("%-8s %7zu %6zu %8zu %10.1f %-5s  %s%s", r1_type_get(t->type)->name, t->rows, t->k, t->columns, t->speed.median, t->columns > 1 ? "GOPS" : "GB/s",
+    if (t->columns > 1) snprintf(rounded, sizeof rounded, "%.0f%%", 100 * t->rounded.median);
+    put_line("%-8s %7zu %6zu %8zu %10.1f %-5s  %-18s %s", r1_type_get(t->type)->name, t->rows, t->k, t->columns, t->speed.median, t->columns > 1 ? "GOPS" : "GB/s",
              percent(share, &t->share), rounded);
 }
 
